@@ -1,0 +1,275 @@
+"""The asyncio shell around the engine: a queue, a timer, a link. All logic is in the engine.
+
+`run` hands a command to the engine when its turn comes and returns its reply. A caller that is
+cancelled, or stops waiting, never cancels an exchange: the engine finishes it and the answer is
+dropped, so the wire stays in step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from atdriver.dialect import Probe, Step
+from atdriver.engine import (
+    RESYNC_LIMIT,
+    Anomaly,
+    Completed,
+    Deaf,
+    Engine,
+    Event,
+    Failed,
+    InStep,
+    OutOfStep,
+    Restarted,
+)
+from atdriver.errors import ATError, EncodeError, ModuleSilent, PortLost
+from atdriver.exchange import Command, Reply
+from atdriver.lifecycle import ChannelLife, ChannelMode
+from atdriver.link import Link
+from atdriver.trace import Trace, printable
+
+log = logging.getLogger("atdriver.channel")
+
+Listener = Callable[[Event], None]
+SAMPLE_CAP = 256
+"""Bytes kept of what a silent port printed, for the error message."""
+
+
+class Channel:
+    """One AT command channel over one link, used from one event loop."""
+
+    def __init__(self, engine: Engine, link: Link, trace: Trace | None = None) -> None:
+        self.engine = engine
+        self.link = link
+        self.listener: Listener | None = None
+        self.sample = b""
+        self._trace = trace
+        self._life = ChannelLife()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._queue: deque[tuple[Command, asyncio.Future[Reply]]] = deque()
+        self._urgent: deque[tuple[Command, asyncio.Future[Reply]]] = deque()
+        self._current: asyncio.Future[Reply] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._received = 0
+        self._in_step: asyncio.Future[None] | None = None
+        self._failure: ATError | None = None
+        self._working = False
+
+    @property
+    def mode(self) -> ChannelMode:
+        """Whether commands pass; see ChannelMode."""
+        return self._life.state
+
+    async def open(self) -> None:
+        """Open the link. Commands wait until `synchronise` has succeeded once."""
+        self._loop = asyncio.get_running_loop()
+        await self.link.open(self)
+        self._life.fire("opened")
+
+    async def synchronise(self, limit: float = RESYNC_LIMIT, steps: tuple[Step, ...] = ()) -> None:
+        """Probe until host and module are in step. Raises ModuleSilent after `limit` seconds."""
+        assert self._loop is not None
+        if self.mode is ChannelMode.CLOSED or isinstance(self._failure, PortLost):
+            raise self._failure or PortLost(f"{self.link.name}: the channel is closed")
+        self._failure = None
+        self.sample = b""
+        self._in_step = self._loop.create_future()
+        self.engine.restart_probing(self._loop.time(), limit, steps)
+        self._work()
+        await self._in_step
+
+    async def run(self, command: Command, *, urgent: bool = False) -> Reply:
+        """Carry out one command when its turn comes.
+
+        `urgent` commands (closes, reads) pass those that wait. Raises CommandFailed,
+        CommandTimeout, ReplyCorrupt, ModuleBusy, RestartSeen, ModuleSilent, PortLost, and
+        EncodeError, before anything is written, for a line longer than the module takes.
+        """
+        assert self._loop is not None
+        dialect = self.engine.dialect
+        length = len(command.text) + len(dialect.terminator)
+        if length > dialect.max_command:
+            raise EncodeError(
+                f"the command would be {length} bytes long, the module takes {dialect.max_command}"
+            )
+        if self._failure is not None or self.mode is ChannelMode.CLOSED:
+            raise self._failure or PortLost(f"{self.link.name}: the channel is closed")
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        (self._urgent if urgent else self._queue).append((command, future))
+        self._work()
+        return await future
+
+    def set_probe(self, probe: Probe) -> None:
+        """What proves being in step from now on (a canary once settings are made)."""
+        self.engine.probe = probe
+
+    def hide(self, secret: bytes) -> None:
+        """Keep these bytes out of the trace."""
+        if self._trace is not None:
+            self._trace.hide(secret)
+
+    async def close(self) -> None:
+        """Fail what waits and close the link. Idempotent."""
+        if self.mode is ChannelMode.CLOSED:
+            return
+        self._fail_all(PortLost(f"{self.link.name}: the channel was closed"))
+        self._life.end()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        await self.link.close()
+        if self._trace is not None:
+            self._trace.close()
+            self._trace = None
+
+    # -- Receiver -----------------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """From the link."""
+        self._received += len(data)
+        if self._trace is not None:
+            self._trace.record("<", data)
+        if len(self.sample) < SAMPLE_CAP and self._life.state is ChannelMode.RESYNC:
+            self.sample = (self.sample + data)[:SAMPLE_CAP]
+        assert self._loop is not None
+        self.engine.feed(data, self._loop.time())
+        self._work()
+
+    def link_lost(self, error: OSError | None) -> None:
+        """From the link: gone for good."""
+        if self.mode is ChannelMode.CLOSED or error is None:
+            return
+        lost = error if isinstance(error, ATError) else PortLost(str(error))
+        self._fail_all(lost)
+        self._life.fire("lost")
+        self._tell(Deaf())
+
+    # -- the one loop -------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        """Write what the engine wants written, tell what happened, start what waits, set the timer."""
+        if self._working:
+            return  # a listener called back; the loop below goes on with it
+        self._working = True
+        try:
+            while True:
+                self._drain()
+                if not self.engine.ready or not self._start_next():
+                    break
+        finally:
+            self._working = False
+        self._set_timer()
+
+    def _drain(self) -> None:
+        engine = self.engine
+        while engine.writes or engine.events:
+            writes, engine.writes = engine.writes, []
+            for data in writes:
+                if self._trace is not None:
+                    self._trace.record(">", data)
+                self.link.write(data)
+            events, engine.events = engine.events, []
+            for event in events:
+                self._handle(event)
+
+    def _start_next(self) -> bool:
+        while self._urgent or self._queue:
+            command, future = (self._urgent or self._queue).popleft()
+            if future.done():
+                continue  # its caller left before it was written
+            self._current = future
+            for secret in command.secrets:
+                self.hide(secret)
+            assert self._loop is not None
+            self.engine.begin(command, self._loop.time())
+            return True
+        return False
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, Completed):
+            future, self._current = self._current, None
+            if future is not None and not future.done():
+                future.set_result(event.reply)
+            return
+        if isinstance(event, Failed):
+            log.debug("%s", event.error)
+            future, self._current = self._current, None
+            if future is not None and not future.done():
+                future.set_exception(event.error)
+            return
+        if isinstance(event, OutOfStep):
+            log.debug("%s: out of step: %s", self.link.name, event.reason)
+            self._life.fire("out_of_step")
+        elif isinstance(event, InStep):
+            self._life.fire("in_step")
+            self._settle_synchronise(None)
+        elif isinstance(event, Deaf):
+            error = ModuleSilent(f"{self.link.name}: the module does not answer", (), self.sample)
+            self._life.fire("deaf")
+            self._settle_synchronise(error)
+            self._fail_all(error)
+        elif isinstance(event, Anomaly):
+            log.debug("%s: %s: %s", self.link.name, event.reason, printable(event.sample[:80]))
+        elif isinstance(event, Restarted) and self._trace is not None:
+            self._trace.note("the module restarted")
+        self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        if self.listener is None:
+            return
+        try:
+            self.listener(event)
+        except Exception:
+            log.exception("%s: listener failed on %r", self.link.name, event)
+
+    def _settle_synchronise(self, error: ATError | None) -> None:
+        waiter, self._in_step = self._in_step, None
+        if waiter is None or waiter.done():
+            return
+        if error is None:
+            waiter.set_result(None)
+        else:
+            waiter.set_exception(error)
+
+    def _fail_all(self, error: ATError) -> None:
+        self._failure = error
+        self.engine.abort(error)
+        self.engine.events.clear()
+        self._settle_synchronise(error)
+        waiting = [future for _, future in (*self._urgent, *self._queue)]
+        if self._current is not None:
+            waiting.append(self._current)
+        self._current = None
+        self._urgent.clear()
+        self._queue.clear()
+        for future in waiting:
+            if not future.done():
+                future.set_exception(error)
+
+    # -- time ---------------------------------------------------------------------------------
+
+    def _set_timer(self) -> None:
+        deadline = self.engine.next_deadline()
+        if self._timer is not None:
+            if deadline is not None and self._timer_at <= deadline:
+                return  # it rings early enough and looks again then
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None and self._loop is not None:
+            self._timer_at = deadline
+            self._timer = self._loop.call_at(deadline, self._ring, -1)
+
+    def _ring(self, received_before: int) -> None:
+        """Judge deadlines only after a pass of the loop in which the port had nothing to read."""
+        assert self._loop is not None
+        self._timer = None
+        if received_before != self._received:
+            self._timer_at = 0.0
+            self._timer = self._loop.call_later(0, self._ring, self._received)
+            return
+        self.engine.tick(self._loop.time())
+        self._work()

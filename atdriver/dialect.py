@@ -1,0 +1,60 @@
+"""What the engine must know about one vendor's way of speaking AT, as one record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from atdriver.exchange import Command
+from atdriver.framer import Head
+
+Step = tuple[float, bytes]
+"""Wait so many seconds, then write these bytes (none: just wait)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probe:
+    """A harmless command that proves whether host and module are in step.
+
+    `answer` is the line that only this command brings, None when a bare OK has to do (before the
+    module is configured). `restarted` matches the answer of a module that has lost its settings:
+    the canary for a restart that nobody announced.
+    """
+
+    text: bytes
+    answer: re.Pattern[bytes] | None = None
+    restarted: re.Pattern[bytes] | None = None
+
+
+def no_unsticking(command: Command, payload_written: bool) -> tuple[Step, ...]:
+    """For dialects without a data phase."""
+    del command, payload_written
+    return ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dialect:
+    """Literals of one vendor's line protocol; every pattern is a full match on a line."""
+
+    name: str
+    terminator: bytes
+    """What ends a command line."""
+    heads: tuple[Head, ...]
+    """Counted payloads, solicited and unsolicited."""
+    notices: re.Pattern[bytes]
+    """Unsolicited lines; the matching group's name becomes the event's name."""
+    glued: re.Pattern[bytes] | None
+    """Finds (search) a notice at the end of a line it was glued to; named groups as above."""
+    reasons: re.Pattern[bytes]
+    """Lines that explain a result and never end a command."""
+    failures: re.Pattern[bytes]
+    """Error results beside the command's own, with an optional group `code`."""
+    busy: re.Pattern[bytes]
+    """"Your line was not taken": never a final result."""
+    banner: re.Pattern[bytes]
+    """Lines that only a starting module prints."""
+    max_command: int
+    """Longest command line, bytes, terminator included."""
+    unstick: Callable[[Command, bool], tuple[Step, ...]] = no_unsticking
+    """How to get the module out of a data phase: (command, payload was written) → steps."""

@@ -1,0 +1,594 @@
+"""The sans-IO heart: bytes in, events and bytes to send out, synchronously.
+
+One command is in flight at a time. The payload that follows a prompt leaves in the same `feed` call
+that saw the prompt. A late answer of a command that was given up can never complete another one:
+after every doubt the engine goes through RESYNC and accepts nothing as an answer until a probe has
+been answered twice with silence in between.
+
+Times are seconds on whatever monotonic clock the caller uses; the engine never reads a clock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from enum import Enum, auto
+from typing import NamedTuple
+
+from atdriver.dialect import Dialect, Probe, Step
+from atdriver.errors import (
+    ATError,
+    CommandFailed,
+    CommandTimeout,
+    ModuleBusy,
+    ModuleSilent,
+    PortLost,
+    ReplyCorrupt,
+    RestartSeen,
+)
+from atdriver.exchange import Command, Reply
+from atdriver.framer import Data, Framer, Head, Line, Noise, Prompt
+
+
+class Stage(Enum):
+    """Where the exchange is."""
+
+    IDLE = auto()
+    """No command in flight."""
+    PROMPT = auto()
+    """Command line written, waiting for the prompt."""
+    RESULT = auto()
+    """Waiting for the final result."""
+    BUSY = auto()
+    """The module said busy; the answer may come all the same, for a moment."""
+    SETTLE = auto()
+    """The command has ended, but one stray line of it may still come."""
+    RESYNC = auto()
+    """Out of step: probing, nothing counts as an answer."""
+    DEAF = auto()
+    """Probing was given up; only `restart_probing` leaves this stage."""
+
+
+class Token(Enum):
+    """What a line means to the exchange in flight."""
+
+    GOOD = auto()
+    BAD = auto()
+    PROMPT = auto()
+    BUSY = auto()
+
+
+# (stage, token) -> what to do; a pair that is missing is an anomaly: counted, shown, ignored.
+STEPS: dict[tuple[Stage, Token], str] = {
+    (Stage.PROMPT, Token.PROMPT): "send_payload",
+    (Stage.PROMPT, Token.BAD): "fail",
+    (Stage.PROMPT, Token.BUSY): "wait_busy",
+    (Stage.RESULT, Token.GOOD): "succeed",
+    (Stage.RESULT, Token.BAD): "fail",
+    (Stage.RESULT, Token.BUSY): "wait_busy",
+    (Stage.BUSY, Token.GOOD): "succeed",
+    (Stage.BUSY, Token.BAD): "fail",
+    (Stage.BUSY, Token.PROMPT): "send_payload",
+    (Stage.BUSY, Token.BUSY): "wait_busy",
+}
+
+STALL = 2.0
+"""A counted payload that gets no byte for so long will not complete."""
+BUSY_PATIENCE = 1.0
+"""After "busy": how long the answer may still come (esp-at issue 731: it does)."""
+BUSY_ATTEMPTS = 8
+"""How often a command is offered to a module that keeps being busy."""
+CUT_PATIENCE = 1.0
+"""How long a result may still come after a notice that makes it unlikely."""
+PROBE_TIMEOUT = 2.0
+PROBE_PAUSE = 0.5
+QUIET = 0.1
+"""Silence that must follow a probe's answer before it counts."""
+RESYNC_LIMIT = 60.0
+"""A module that does not get in step within this time is deaf."""
+
+
+class Unsolicited(NamedTuple):
+    """A line of the dialect's notice table; `name` is the table's name for it."""
+
+    name: str
+    text: bytes
+
+
+class Received(NamedTuple):
+    """A counted payload that no command asked for."""
+
+    data: Data
+
+
+class Completed(NamedTuple):
+    """The command in flight ended well."""
+
+    command: Command
+    reply: Reply
+
+
+class Failed(NamedTuple):
+    """The command in flight ended otherwise."""
+
+    command: Command
+    error: ATError
+
+
+class Restarted(NamedTuple):
+    """The module started anew: all its sockets and volatile settings are gone."""
+
+    evidence: bytes
+
+
+class Anomaly(NamedTuple):
+    """Something that no rule covers; never fatal by itself. `reason` is a fixed phrase."""
+
+    reason: str
+    sample: bytes
+
+
+class OutOfStep(NamedTuple):
+    """RESYNC began; `reason` says why."""
+
+    reason: str
+
+
+class InStep(NamedTuple):
+    """RESYNC ended well."""
+
+
+class Deaf(NamedTuple):
+    """RESYNC was given up."""
+
+
+Event = Unsolicited | Received | Completed | Failed | Restarted | Anomaly | OutOfStep | InStep | Deaf
+
+
+class Engine:
+    """See the module's docstring. `writes` and `events` are drained by the caller after each call."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+        self.framer = Framer(dialect.heads)
+        self.probe = Probe(b"AT")
+        self.stage = Stage.IDLE
+        self.writes: list[bytes] = []
+        self.events: list[Event] = []
+        self.anomalies: Counter[str] = Counter()
+        self.probing_limit = RESYNC_LIMIT
+        self._command: Command | None = None
+        self._reply = Reply()
+        self._deadline: float | None = None
+        self._result_deadline = 0.0
+        self._progress = 0.0
+        self._now = 0.0
+        self._payload_written = False
+        self._confirmed = True
+        self._awaiting_trailer = False
+        self._notice_in_trailer = False
+        self._attempts = 0
+        self._stray = b""
+        self._block: Head | None = None
+        # RESYNC
+        self._script: deque[Step] = deque()
+        self._retry: Command | None = None
+        self._proofs = 0
+        self._answer_seen = False
+        self._quiet_from: float | None = None
+        self._resync_end = 0.0
+
+    # -- commands -----------------------------------------------------------------------------
+
+    @property
+    def ready(self) -> bool:
+        """Whether `begin` may be called."""
+        return self.stage is Stage.IDLE
+
+    def begin(self, command: Command, now: float) -> None:
+        """Write a command line. The engine must be `ready`; the line was checked by its maker."""
+        if self.stage is not Stage.IDLE:
+            raise RuntimeError(f"a command is in flight ({self.stage.name})")
+        self._attempts = 0
+        self._write_command(command, now)
+
+    def _write_command(self, command: Command, now: float) -> None:
+        self._now = now
+        self._command = command
+        self._reply = Reply()
+        self._payload_written = False
+        self._confirmed = command.confirm is None
+        self._awaiting_trailer = False
+        self._attempts += 1
+        self._result_deadline = now + command.timeout
+        if command.payload is None:
+            self.stage = Stage.RESULT
+            self._deadline = self._result_deadline
+        else:
+            self.stage = Stage.PROMPT
+            self._deadline = now + command.prompt_timeout
+            self.framer.armed = True
+        if command.block is not None and command.block is not self._block:
+            self._block = command.block  # stays until the next one: a late block is still counted
+            self.framer.set_heads((command.block, *self.dialect.heads))
+        self.writes.append(command.text + self.dialect.terminator)
+
+    def abort(self, error: ATError) -> None:
+        """The port is gone or the owner gives up: fail what is in flight."""
+        for command in (self._command, self._retry):
+            if command is not None:
+                self.events.append(Failed(command, error))
+        self._command = self._retry = None
+        self._go_deaf()
+
+    # -- time ---------------------------------------------------------------------------------
+
+    def next_deadline(self) -> float | None:
+        """When `tick` must be called at the latest, or None."""
+        times = [self._deadline] if self._deadline is not None else []
+        if self.framer.mid_payload:
+            times.append(self._progress + STALL)
+        return min(times, default=None)
+
+    def tick(self, now: float) -> None:
+        """Let time pass. Call only when the port has been read empty at `now`."""
+        self._now = now
+        if self.framer.mid_payload and now >= self._progress + STALL:
+            self._stalled()
+        if self._deadline is None or now < self._deadline:
+            return
+        if self.stage in (Stage.PROMPT, Stage.RESULT):
+            self._timed_out()
+        elif self.stage is Stage.BUSY:
+            self._offer_again()
+        elif self.stage is Stage.SETTLE:
+            self._rest()
+        elif self.stage is Stage.RESYNC:
+            self._continue_resync()
+
+    def _timed_out(self) -> None:
+        command = self._command
+        assert command is not None
+        limit = command.prompt_timeout if self.stage is Stage.PROMPT else command.timeout
+        steps = self.dialect.unstick(command, self._payload_written)
+        self._fail(CommandTimeout(str(command), limit, self._payload_written))
+        self._enter_resync("an answer did not come in time", steps)
+
+    def _stalled(self) -> None:
+        abandoned = self.framer.abandon_payload()
+        if abandoned is None:
+            return
+        head, partial = abandoned
+        self._count("payload stalled", partial)
+        if any(
+            self.dialect.banner.fullmatch(line.strip(b"\r\0")) for line in partial.split(b"\n")
+        ):
+            self._restarted(b"banner inside a payload")
+        elif self._command is not None:
+            self._fail(ReplyCorrupt(f"{self._command}: the {head.name} block broke off"))
+            self._enter_resync("a payload broke off")
+        elif self.stage is Stage.IDLE:
+            self._enter_resync("a payload broke off")
+
+    # -- input --------------------------------------------------------------------------------
+
+    def feed(self, data: bytes, now: float) -> None:
+        """Take bytes as read from the port."""
+        self._now = now
+        self._progress = now
+        framer = self.framer
+        framer.push(data)
+        while (token := framer.next()) is not None:
+            if isinstance(token, Line):
+                self._line(token)
+            elif isinstance(token, Data):
+                self._data(token)
+            elif isinstance(token, Prompt):
+                self._step(Token.PROMPT, b">")
+            else:
+                self._noise(token)
+
+    def _noise(self, noise: Noise) -> None:
+        self._damaged(noise.reason, noise.sample)
+        self._count(noise.reason, noise.sample)
+
+    def _data(self, data: Data) -> None:
+        command = self._command
+        if self._awaiting_trailer and data.lead not in (b"", b"\r\n"):
+            self._damaged("payload does not end at its trailer", data.payload[:16])
+        if command is not None and command.block is not None and command.block is data.head:
+            if self._reply.block is not None or len(data.payload) > command.block_max:
+                self._damaged("more data than asked for", data.payload[:16])
+                return
+            self._reply.block = data
+            self._awaiting_trailer = True
+            self._notice_in_trailer = False
+            return
+        if self.stage is Stage.RESYNC:
+            self._quiet_from = None
+        self._notice_in_trailer = True
+        self.events.append(Received(data))
+
+    def _line(self, line: Line) -> None:
+        text = line.text
+        command = self._command
+        if not text.strip():
+            return
+        if command is not None:
+            if text in command.ok:
+                if self._trailer_ok(line):
+                    self._step(Token.GOOD, text)
+                return
+            if text in command.error or self.dialect.failures.fullmatch(text):
+                self._step(Token.BAD, text)
+                return
+            if not self._payload_written and text in command.before_prompt:
+                return
+            if command.confirm == text and self._payload_written:
+                self._confirmed = True
+                return
+            if command.info is not None and command.info.fullmatch(text):
+                self._reply.lines.append(text)
+                return
+            if text == command.text:
+                return  # the echo
+        elif self.stage is Stage.RESYNC and self._resync_line(text):
+            return
+        elif self.stage is Stage.SETTLE and text == self._stray:
+            self._rest()
+            return
+        self._other_line(line)
+
+    def _other_line(self, line: Line) -> None:
+        """A line that neither ends nor belongs to the command by its own grammar."""
+        text = line.text
+        command = self._command
+        dialect = self.dialect
+        if match := dialect.notices.fullmatch(text):
+            if self._awaiting_trailer:
+                self._notice_in_trailer = True
+                if line.lead not in (b"", b"\r\n", b"\r\n\r\n"):
+                    self._damaged("payload does not end at its trailer", text)
+            self.events.append(Unsolicited(match.lastgroup or "", text))
+            if command is not None and command.cut is not None and command.cut.fullmatch(text):
+                self._result_deadline = min(self._result_deadline, self._now + CUT_PATIENCE)
+                self._deadline = self._result_deadline
+        elif dialect.busy.fullmatch(text):
+            self._step(Token.BUSY, text)
+        elif dialect.banner.fullmatch(text):
+            self._restarted(text)
+        elif command is not None and dialect.reasons.fullmatch(text):
+            self._reply.reasons.append(text)
+        elif dialect.glued is not None and (match := dialect.glued.search(text)):
+            self._count("notice glued to other text", text)
+            self.events.append(Unsolicited(match.lastgroup or "", match[match.lastgroup or 0]))
+        elif self._awaiting_trailer:
+            self._damaged("payload does not end at its trailer", text)
+        elif command is not None and command.bare:
+            self._reply.lines.append(text)
+        else:
+            self._count("unknown line", text)
+
+    def _trailer_ok(self, line: Line) -> bool:
+        if not self._awaiting_trailer:
+            return True
+        command = self._command
+        assert command is not None
+        expected = (command.block_lead, b"\r\n") if self._notice_in_trailer else (command.block_lead,)
+        if line.lead in expected:
+            return True
+        self._damaged("payload does not end at its trailer", line.lead + line.text)
+        return False
+
+    def _damaged(self, reason: str, sample: bytes) -> None:
+        """An anomaly that proves a counted answer wrong fails the command at once."""
+        if self._command is None or not (self._awaiting_trailer or self._command.block):
+            return
+        self._count(reason, sample)
+        self._fail(ReplyCorrupt(f"{self._command}: {reason}: {sample[:32]!r}"))
+        self._enter_resync(reason)
+
+    # -- what a token does to the exchange ----------------------------------------------------
+
+    def _step(self, token: Token, text: bytes) -> None:
+        action = STEPS.get((self.stage, token))
+        if action == "succeed":
+            self._succeed(text)
+        elif action == "send_payload":
+            self._send_payload()
+        elif action == "fail":
+            self._refused(text)
+        elif action == "wait_busy":
+            self._wait_busy(text)
+        elif action is None:
+            self._count("result without a command", text)
+
+    def _succeed(self, text: bytes) -> None:
+        command = self._command
+        assert command is not None
+        if not self._confirmed or command.ends_at_banner:
+            if not command.ends_at_banner:
+                self._count("stray result", text)
+            return
+        self._reply.final = text
+        self.events.append(Completed(command, self._reply))
+        self._rest()
+
+    def _send_payload(self) -> None:
+        command = self._command
+        assert command is not None
+        assert command.payload is not None
+        self.writes.append(command.payload)
+        self._payload_written = True
+        self.stage = Stage.RESULT
+        self._deadline = self._result_deadline = self._now + command.timeout
+
+    def _refused(self, text: bytes) -> None:
+        command = self._command
+        assert command is not None
+        match = self.dialect.failures.fullmatch(text)
+        digits = (match.groupdict().get("code") or b"") if match else b""
+        code = int(digits) if digits.isdigit() and len(digits) < 6 else None
+        reasons = tuple(self._reply.reasons)
+        self._fail(CommandFailed(str(command), text, reasons, code, self._payload_written))
+        if command.stray is not None and self._payload_written:
+            self._stray, patience = command.stray
+            self.stage = Stage.SETTLE
+            self._deadline = self._now + patience
+
+    def _wait_busy(self, text: bytes) -> None:
+        if self._payload_written:
+            self._count("busy behind a payload", text)
+            return
+        self.stage = Stage.BUSY
+        self._deadline = min(self._now + BUSY_PATIENCE, self._result_deadline)
+
+    def _offer_again(self) -> None:
+        """Busy and no answer since: prove that the line was not taken, then offer it again."""
+        command = self._command
+        assert command is not None
+        if self._attempts >= BUSY_ATTEMPTS or not command.repeatable:
+            self._fail(ModuleBusy(f"{command}: the module stays busy"))
+            self._enter_resync("the module stays busy")
+            return
+        self._command = None
+        self._retry = command
+        self._enter_resync("the module was busy")
+
+    def _fail(self, error: ATError) -> None:
+        command = self._command
+        assert command is not None
+        self.events.append(Failed(command, error))
+        self._rest()
+
+    def _rest(self) -> None:
+        self._command = None
+        self.stage = Stage.IDLE
+        self._deadline = None
+        self._awaiting_trailer = False
+        self.framer.armed = False
+
+    def _restarted(self, text: bytes) -> None:
+        command = self._command
+        if command is not None and command.ends_at_banner:
+            self._reply.final = text
+            self.events.append(Completed(command, self._reply))
+            self._rest()
+            return
+        written = self._payload_written
+        for failed in (command, self._retry):
+            if failed is not None:
+                self.events.append(
+                    Failed(failed, RestartSeen(f"{failed}: the module restarted", written))
+                )
+        self._retry = None
+        self.events.append(Restarted(text))
+        if self.stage is Stage.RESYNC:
+            self.probe = Probe(b"AT")
+            self._enter_resync("the module restarted")
+        elif self.stage is not Stage.DEAF:
+            self._rest()
+            self.probe = Probe(b"AT")
+
+    # -- RESYNC -------------------------------------------------------------------------------
+
+    def restart_probing(self, now: float, limit: float = RESYNC_LIMIT, steps: tuple[Step, ...] = ()) -> None:
+        """Get in step now (start-up, after a reopened port); ends with InStep or Deaf."""
+        self._now = now
+        self.probing_limit = limit
+        if self._command is not None:
+            self._fail(PortLost("the port was opened anew"))
+        self._rest()
+        self._enter_resync("start", steps)
+
+    def _enter_resync(self, reason: str, steps: tuple[Step, ...] = ()) -> None:
+        if self.stage is not Stage.RESYNC:
+            self.events.append(OutOfStep(reason))
+            self._resync_end = self._now + self.probing_limit
+        self.stage = Stage.RESYNC
+        self.framer.armed = False
+        self._awaiting_trailer = False
+        self._script = deque(steps)
+        self._proofs = 0
+        self._quiet_from = None
+        self._next_script_step(QUIET)
+
+    def _next_script_step(self, pause: float = 0.0) -> None:
+        wait = self._script[0][0] if self._script else pause
+        self._deadline = self._now + wait
+
+    def _continue_resync(self) -> None:
+        if self._script:
+            _, data = self._script.popleft()
+            if data:
+                self.writes.append(data)
+            self._next_script_step(QUIET)
+            return
+        if self._quiet_from is not None:
+            self._quiet_from = None
+            self._proofs += 1
+            if self._proofs == 2:
+                self._in_step()
+                return
+        elif self._now >= self._resync_end:
+            self._give_up()
+            return
+        self._answer_seen = False
+        self.writes.append(self.probe.text + self.dialect.terminator)
+        self._deadline = self._now + PROBE_TIMEOUT
+
+    def _in_step(self) -> None:
+        self._rest()
+        self.events.append(InStep())
+        if self._retry is not None:
+            command, self._retry = self._retry, None
+            self._write_command(command, self._now)
+
+    def _give_up(self) -> None:
+        if self._retry is not None:
+            error = ModuleSilent(f"{self._retry}: the module does not answer any more")
+            self.events.append(Failed(self._retry, error))
+            self._retry = None
+        self._go_deaf()
+        self.events.append(Deaf())
+
+    def _go_deaf(self) -> None:
+        self.stage = Stage.DEAF
+        self._deadline = None
+        self.framer.armed = False
+
+    def _resync_line(self, text: bytes) -> bool:
+        """Judge a line while probing; True when it is done with."""
+        probe = self.probe
+        if probe.restarted is not None and probe.restarted.fullmatch(text):
+            self._restarted(text)
+            return True
+        if probe.answer is not None and probe.answer.fullmatch(text):
+            self._answer_seen = True
+            return True
+        if text == b"OK":
+            if self._script or self._quiet_from is not None:
+                self._late(text)
+            elif probe.answer is None or self._answer_seen:
+                self._quiet_from = self._now
+                self._deadline = self._now + QUIET
+            else:
+                self._late(text)
+            return True
+        if text == b"ERROR" or self.dialect.failures.fullmatch(text) or self.dialect.busy.fullmatch(text):
+            if not self._script:
+                self._quiet_from = None
+                self._deadline = self._now + PROBE_PAUSE
+            return True
+        return text == probe.text
+
+    def _late(self, text: bytes) -> None:
+        """A final result that no probe accounts for: start counting proofs again."""
+        self._count("late answer discarded", text)
+        self._proofs = 0
+        if self._quiet_from is not None:
+            self._quiet_from = None
+            self._deadline = self._now + PROBE_PAUSE
+
+    def _count(self, reason: str, sample: bytes) -> None:
+        self.anomalies[reason] += 1
+        self.events.append(Anomaly(reason, bytes(sample)))

@@ -1,0 +1,85 @@
+"""One command and its answer, as records.
+
+A `Command` says everything the engine needs to know to carry it out: what its answer looks like,
+how long the module may take (the module's own documented limit, not the caller's patience), which
+payload follows a prompt, which parts are secret.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from atdriver.framer import Data, Head
+
+OK = b"OK"
+ERROR = b"ERROR"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Command:
+    """One command line and the grammar of its answer. Times are seconds, lengths bytes."""
+
+    text: bytes
+    """The line without its terminator."""
+    timeout: float
+    """Limit for the final result, counted from writing the line."""
+    info: re.Pattern[bytes] | None = None
+    """Full-match pattern of the lines that belong to the answer; decides between an answer and an
+    unsolicited line of the same prefix by the form of its fields."""
+    bare: bool = False
+    """Whether lines without any known prefix belong to the answer (ATI, AT+GMR)."""
+    ok: tuple[bytes, ...] = (OK,)
+    """Lines that end it well."""
+    error: tuple[bytes, ...] = (ERROR,)
+    """Lines that end it badly, beside `+CME ERROR: …` and the like (see Dialect)."""
+    payload: bytes | None = None
+    """Bytes to send when the module prompts for them."""
+    before_prompt: tuple[bytes, ...] = ()
+    """Lines that may precede the prompt and mean nothing by themselves (Espressif: OK)."""
+    prompt_timeout: float = 5.0
+    """Limit for the prompt, counted from writing the line."""
+    confirm: bytes | None = None
+    """A line that must come before `ok` counts, so that a stray result cannot end this send."""
+    block: Head | None = None
+    """The counted payload that is part of the answer; its form may depend on module settings."""
+    block_max: int = 0
+    """Most bytes that the block may have: what was asked for."""
+    block_lead: bytes = b"\r\n"
+    """Exact bytes between the block's payload and the final line: the trailer that proves that
+    no byte was lost or added."""
+    stray: tuple[bytes, float] | None = None
+    """After an error: a line that may still come for this command, and how long (s) to wait."""
+    cut: re.Pattern[bytes] | None = None
+    """A notice (full match) that makes a result unlikely: wait `CUT_PATIENCE` more, then give up."""
+    ends_at_banner: bool = False
+    """Whether the module's start banner ends it (reset commands)."""
+    repeatable: bool = True
+    """Whether it may be sent again once it is proven that a busy module did not take it."""
+    secrets: tuple[bytes, ...] = ()
+    """Parts of `text` that no log may show."""
+
+    def __str__(self) -> str:
+        """The line as it may be shown to people: secrets replaced."""
+        return mask(self.text, self.secrets).decode("utf-8", "backslashreplace")
+
+
+@dataclass(slots=True, eq=False)
+class Reply:
+    """The answer of a command that ended well."""
+
+    lines: list[bytes] = field(default_factory=list)
+    """Information lines in order, without line ends."""
+    reasons: list[bytes] = field(default_factory=list)
+    """Lines that explain a result."""
+    block: Data | None = None
+    """The counted block, verified against its trailer."""
+    final: bytes = b""
+
+
+def mask(text: bytes, secrets: tuple[bytes, ...]) -> bytes:
+    """`text` with every secret replaced by `***`."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, b"***")
+    return text

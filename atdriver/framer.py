@@ -1,0 +1,228 @@
+"""Bytes to tokens: the only place that decides where a line, a prompt or a payload begins and ends.
+
+Rules of this file:
+
+1. The result does not depend on how the bytes were cut into reads.
+2. A payload is counted, never looked into. Its head (`Head`) is data that the dialect gives.
+3. A head is recognised only where a line may start; straight behind a payload counts as such,
+   because modules print the next notice there without a separator.
+4. The prompt is recognised only while it is armed, and only where a line may start. One blank
+   behind it belongs to it, whenever it arrives.
+5. Nothing raises on input. What cannot be understood becomes `Noise`.
+6. Every buffer has a cap.
+
+Each token carries its *lead*: the line-end bytes skipped before it. Pull reads check with it that a
+counted payload ended exactly where its trailer begins.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+
+LINE_CAP = 4096
+"""Longest line kept, bytes. The longest known answer is an operator list of about 1 KiB."""
+LEAD_CAP = 64
+"""Line-end bytes remembered before a token; a longer run keeps only its first bytes."""
+HELD_LOW = 256
+"""NUL bytes in a row that mean: the line is held low, the module is off."""
+SAMPLE = 48
+"""Bytes of a nuisance shown in a Noise token."""
+
+_BLANK = re.compile(rb"[\r\n\0]*")
+_CR = b"\r\0"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """How a counted payload announces itself.
+
+    `pattern` matches the whole head from `prefix` to its terminator and has a group `n`, the
+    payload's length in bytes. It must be decidable: once it matches, more bytes cannot change it.
+    """
+
+    name: str
+    prefix: bytes
+    pattern: re.Pattern[bytes]
+    max_length: int
+    max_head: int = 96
+
+
+class Line(NamedTuple):
+    """One text line without its line end."""
+
+    text: bytes
+    lead: bytes
+
+
+class Data(NamedTuple):
+    """One counted payload, whole, with the groups of its head."""
+
+    head: Head
+    fields: dict[str, bytes]
+    payload: bytes
+    lead: bytes
+
+
+class Prompt(NamedTuple):
+    """The module asks for the announced payload."""
+
+
+class Noise(NamedTuple):
+    """Bytes that are no token; `reason` is a fixed phrase, `sample` the beginning of them."""
+
+    reason: str
+    sample: bytes
+
+
+Token = Line | Data | Prompt | Noise
+
+
+class Framer:
+    """Incremental tokenizer: `push` bytes, then call `next` until it returns None."""
+
+    def __init__(self, heads: tuple[Head, ...] = ()) -> None:
+        self._heads: tuple[tuple[bytes, Head], ...] = ()
+        self.set_heads(heads)
+        self.armed = False
+        self._buffer = b""
+        self._position = 0
+        self._lead = b""
+        self._nuls = 0
+        self._held_low = False
+        self._swallow_blank = False
+        self._dropping = False
+        self._head: Head | None = None
+        self._fields: dict[str, bytes] = {}
+        self._needed = 0
+        self._payload = bytearray()
+
+    def set_heads(self, heads: tuple[Head, ...]) -> None:
+        """Replace the heads; takes effect with the next token."""
+        self._heads = tuple((head.prefix, head) for head in heads)
+
+    @property
+    def mid_payload(self) -> bool:
+        """Whether a counted payload has begun and is not complete."""
+        return self._head is not None
+
+    def push(self, data: bytes) -> None:
+        """Add bytes as read from the port."""
+        rest = self._buffer[self._position :] if self._position < len(self._buffer) else b""
+        self._buffer = rest + data if rest else data
+        self._position = 0
+
+    def abandon_payload(self) -> tuple[Head, bytes] | None:
+        """Give up a payload that does not complete; returns its head and the bytes that came."""
+        if self._head is None:
+            return None
+        head, partial = self._head, bytes(self._payload)
+        self._head = None
+        self._payload = bytearray()
+        return head, partial
+
+    def next(self) -> Token | None:
+        """The next token, or None when more bytes are needed."""
+        if self._head is not None:
+            return self._take_payload()
+        if self._dropping and not self._skip_to_line_end():
+            return None
+        more = self._skip_blanks()
+        if self._held_low:
+            self._held_low = False
+            return Noise("line held low", b"")
+        if not more:
+            return None
+        buffer, start = self._buffer, self._position
+        if self.armed and buffer[start] == 0x3E:  # ">"
+            self.armed = False
+            self._position = start + 1
+            self._lead = b""
+            self._swallow_blank = True
+            return Prompt()
+        for prefix, head in self._heads:
+            if buffer.startswith(prefix, start):
+                match = head.pattern.match(buffer, start, start + head.max_head)
+                if match is not None and int(match["n"]) <= head.max_length:
+                    self._position = match.end()
+                    self._head = head
+                    self._fields = match.groupdict(b"")
+                    self._needed = int(match["n"])
+                    return self._take_payload()
+        return self._take_line()
+
+    def _take_payload(self) -> Token | None:
+        head = self._head
+        assert head is not None
+        missing = self._needed - len(self._payload)
+        available = len(self._buffer) - self._position
+        end = self._position + min(missing, available)
+        if available < missing:
+            self._payload += self._buffer[self._position : end]
+            self._position = end
+            return None
+        if self._payload:
+            self._payload += self._buffer[self._position : end]
+            payload = bytes(self._payload)
+            self._payload = bytearray()
+        else:
+            payload = self._buffer[self._position : end]
+        self._position = end
+        self._head = None
+        lead, self._lead = self._lead, b""
+        return Data(head, self._fields, payload, lead)
+
+    def _take_line(self) -> Token | None:
+        buffer, start = self._buffer, self._position
+        end = buffer.find(b"\n", start)
+        length = (len(buffer) if end < 0 else end) - start
+        if length > LINE_CAP:
+            self._lead = b""
+            if end < 0:
+                self._dropping = True
+                self._position = len(buffer)
+            else:
+                self._position = end + 1
+            return Noise("line too long", buffer[start : start + SAMPLE])
+        if end < 0:
+            return None
+        self._position = end + 1
+        lead, self._lead = self._lead, b""
+        return Line(buffer[start:end].rstrip(_CR), lead)
+
+    def _skip_to_line_end(self) -> bool:
+        end = self._buffer.find(b"\n", self._position)
+        if end < 0:
+            self._position = len(self._buffer)
+            return False
+        self._position = end + 1
+        self._dropping = False
+        return True
+
+    def _skip_blanks(self) -> bool:
+        """Skip line ends and NULs; True when there is something to look at."""
+        buffer, start = self._buffer, self._position
+        if start >= len(buffer):
+            return False
+        if self._swallow_blank:
+            self._swallow_blank = False
+            if buffer[start] == 0x20:
+                self._position = start = start + 1
+                if start >= len(buffer):
+                    return False
+        if buffer[start] > 0x0D:
+            self._nuls = 0
+            return True
+        match = _BLANK.match(buffer, start)
+        self._position = end = match.end() if match is not None else start
+        skipped = buffer[start:end]
+        if len(self._lead) < LEAD_CAP:
+            self._lead = (self._lead + skipped)[:LEAD_CAP]
+        before = self._nuls
+        self._nuls += skipped.count(0)
+        self._held_low = before < HELD_LOW <= self._nuls
+        if end >= len(buffer):
+            return False
+        self._nuls = 0
+        return True

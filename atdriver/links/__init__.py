@@ -1,0 +1,1 @@
+"""Byte carriers: serial ports, TCP, an in-process module."""

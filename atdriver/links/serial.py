@@ -1,0 +1,201 @@
+"""A serial port (or pty) through pyserial and pyserial-asyncio.
+
+pyserial-asyncio is dormant, so it is kept behind this file: the port is opened here, in a thread
+(an open can block), locked twice (advisory lock and TIOCEXCL: each stops programs that the other
+does not), and read back to be sure that it is raw.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import stat
+
+import serial
+import serial_asyncio
+
+from atdriver.discovery import port_holder
+from atdriver.errors import PortBusy, PortDenied, PortLost, PortMissing
+from atdriver.link import Receiver
+
+if os.name == "posix":
+    import fcntl
+    import grp
+    import termios
+
+READ_SIZE = 16 * 1024
+"""The tty layer hands out 4 KiB at most; larger buffers only cost (measured, see docs)."""
+DEFAULT_RATE = 115200
+
+# termios.error is no OSError.
+_LINE_ERRORS = (OSError, termios.error) if os.name == "posix" else (OSError,)
+
+
+class SerialLink(asyncio.Protocol):
+    """One serial port. `rate` in baud; `rtscts` as wired; DTR and RTS are left as they are unless
+    given, because on many boards they reset the module."""
+
+    has_rate = True
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        rate: int = DEFAULT_RATE,
+        rtscts: bool = False,
+        dtr: bool | None = None,
+        rts: bool | None = None,
+    ) -> None:
+        self.name = path
+        self._rate = rate
+        self._rtscts = rtscts
+        self._lines = (dtr, rts)
+        self._port: serial.Serial | None = None
+        self._transport: serial_asyncio.SerialTransport | None = None
+        self._receiver: Receiver | None = None
+        self._closed = asyncio.Event()
+        self._closing = False
+
+    async def open(self, receiver: Receiver) -> None:
+        """Open and lock the port. Raises PortMissing, PortDenied, PortBusy, OSError."""
+        loop = asyncio.get_running_loop()
+        opening = loop.run_in_executor(None, self._open_blocking)
+        try:
+            port = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_late)
+            raise
+        self._port = port
+        self._receiver = receiver
+        self._transport = serial_asyncio.SerialTransport(loop, self, port)
+        self._transport._max_read_size = READ_SIZE
+
+    def _open_blocking(self) -> serial.Serial:
+        path = self.name
+        try:
+            mode = os.stat(path).st_mode
+        except FileNotFoundError:
+            raise PortMissing(f"{path}: no such port (plugged in? see `atdriver ports`)") from None
+        except PermissionError:
+            raise PortDenied(f"{path}: permission denied") from None
+        if not stat.S_ISCHR(mode):
+            raise PortMissing(f"{path}: this is not a serial port")
+        port = serial.Serial()
+        port.port = path
+        port.baudrate = self._rate
+        port.rtscts = self._rtscts
+        port.timeout = 0
+        port.exclusive = True
+        dtr, rts = self._lines
+        if dtr is not None:
+            port.dtr = dtr
+        if rts is not None:
+            port.rts = rts
+        try:
+            port.open()
+        except _LINE_ERRORS as error:
+            raise _open_error(path, error) from error
+        try:
+            self._lock_and_check(port)
+        except BaseException:
+            port.close()
+            raise
+        return port
+
+    def _lock_and_check(self, port: serial.Serial) -> None:
+        if os.name != "posix":
+            return
+        try:
+            fcntl.ioctl(port.fileno(), termios.TIOCEXCL)
+            iflag, oflag, _, lflag, *_ = termios.tcgetattr(port.fileno())
+        except _LINE_ERRORS as error:
+            raise _open_error(self.name, error) from error
+        cooked = (
+            iflag & (termios.IXON | termios.ICRNL | termios.ISTRIP)
+            or oflag & termios.OPOST
+            or lflag & (termios.ICANON | termios.ECHO)
+        )
+        if cooked:
+            raise PortDenied(
+                f"{self.name}: the port could not be set to raw mode; bytes would be changed"
+            )
+
+    # -- asyncio.Protocol ---------------------------------------------------------------------
+
+    def data_received(self, data: bytes) -> None:
+        """From the transport."""
+        if self._receiver is not None and not self._closing:
+            self._receiver.data_received(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """From the transport: unplugged, or closed by us."""
+        self._closed.set()
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            error = None if self._closing else PortLost(f"{self.name}: the port is gone ({exc})")
+            receiver.link_lost(error)
+
+    # -- Link ---------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes."""
+        if self._transport is not None and not self._closing:
+            self._transport.write(data)
+
+    def set_rate(self, baud: int) -> None:
+        """Change the baud rate on the open descriptor."""
+        self._rate = baud
+        if self._port is not None and self._port.is_open:
+            try:
+                self._port.baudrate = baud
+            except _LINE_ERRORS as error:
+                raise PortLost(f"{self.name}: cannot set {baud} baud ({error})") from error
+
+    async def close(self) -> None:
+        """Discard what was not sent (a deaf device must not block us) and close."""
+        if self._closing or self._transport is None:
+            self._closing = True
+            return
+        self._closing = True
+        if self._port is not None and os.name == "posix":
+            with contextlib.suppress(*_LINE_ERRORS):
+                fcntl.ioctl(self._port.fileno(), termios.TIOCNXCL)
+        self._transport.abort()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._closed.wait(), 2.0)
+
+
+def _close_late(opening: asyncio.Future[serial.Serial]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+
+
+def _open_error(path: str, error: BaseException) -> OSError:
+    number = getattr(error, "errno", None) or (error.args[0] if error.args else None)
+    if number in (errno.EACCES, errno.EPERM):
+        return PortDenied(f"{path}: permission denied{_group_hint(path)}")
+    if number in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK):
+        holder = port_holder(path)
+        by = f" by {holder}" if holder else ""
+        hint = (
+            "; ModemManager probes serial ports: see docs/troubleshooting.md"
+            if "ModemManager" in holder
+            else ""
+        )
+        return PortBusy(f"{path}: the port is in use{by}{hint}", holder)
+    if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+        return PortMissing(f"{path}: no such port (plugged in? see `atdriver ports`)")
+    return PortLost(f"{path}: cannot open ({error})")
+
+
+def _group_hint(path: str) -> str:
+    """Which group may open the port, as a command to type."""
+    try:
+        group = grp.getgrgid(os.stat(path).st_gid).gr_name
+    except (OSError, KeyError, NameError):
+        return ""
+    if group == "root":
+        return ""
+    return f" (it belongs to group {group!r}: sudo usermod -aG {group} $USER, then log in again)"

@@ -1,0 +1,126 @@
+"""Finding drivers and fakes by entry point, and the settings each takes.
+
+A third party's driver is a distribution with an entry point in group `atdriver.modems` whose value
+is an object like `Driver`; a fake is a callable in group `atdriver.fakes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Protocol
+
+from atdriver.channel import Channel
+from atdriver.dialect import Dialect
+from atdriver.errors import SpecificationError, UnknownModule
+
+MODEMS = "atdriver.modems"
+FAKES = "atdriver.fakes"
+
+Value = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting of a driver: its type is the type of its default."""
+
+    name: str
+    default: Value
+    help: str
+    secret: bool = False
+    choices: tuple[str, ...] = ()
+
+    def read(self, given: Value) -> Value:
+        """The value in the setting's own type. Raises SpecificationError."""
+        kind = type(self.default)
+        try:
+            value = _read(kind, given)
+        except ValueError:
+            raise SpecificationError(
+                f"setting {self.name}={'***' if self.secret else given}: "
+                f"{'yes or no' if kind is bool else 'a number'} is expected"
+            ) from None
+        if self.choices and value not in self.choices:
+            raise SpecificationError(
+                f"setting {self.name}={given}: one of {', '.join(self.choices)} is expected"
+            )
+        return value
+
+
+def _read(kind: type, given: Value) -> Value:
+    if kind is bool and isinstance(given, str):
+        if given.lower() in ("1", "yes", "true", "on"):
+            return True
+        if given.lower() in ("0", "no", "false", "off"):
+            return False
+        raise ValueError(given)
+    if kind is str:
+        return str(given)
+    result = kind(given)
+    assert isinstance(result, str | int | float | bool)
+    return result
+
+
+LINK_SETTINGS: tuple[Setting, ...] = (
+    Setting("baud", 115200, "baud rate to try first"),
+    Setting("rtscts", False, "hardware flow control is wired"),
+    Setting("trace", "", "file for a wire trace (secrets masked)"),
+)
+"""What every modem behind a serial port takes."""
+
+
+class Driver(Protocol):
+    """What an entry point in group `atdriver.modems` offers."""
+
+    kind: str
+    """"wifi" or "cellular": which interface class wraps it."""
+    dialect: Dialect
+    settings: tuple[Setting, ...]
+
+    def create(self, channel: Channel, name: str, values: Mapping[str, Value]) -> Any:
+        """A netsocket Stack over this channel."""
+
+
+def modem_names() -> list[str]:
+    """Names of the installed drivers."""
+    return sorted(point.name for point in entry_points(group=MODEMS))
+
+
+def fake_names() -> list[str]:
+    """Names of the installed fakes."""
+    return sorted(point.name for point in entry_points(group=FAKES))
+
+
+def load_driver(name: str) -> Driver:
+    """The driver of that name. Raises UnknownModule naming those there are."""
+    point = _find(MODEMS, name)
+    if point is None:
+        raise UnknownModule(
+            f"unknown module {name!r}; installed: {', '.join(modem_names())}, and auto, host"
+        )
+    driver: Driver = _load(point)
+    return driver
+
+
+def load_fake(name: str) -> Callable[..., Any]:
+    """The fake's `build` function. Raises UnknownModule."""
+    point = _find(FAKES, name)
+    if point is None:
+        raise UnknownModule(f"there is no fake {name!r}; installed: {', '.join(fake_names())}")
+    build: Callable[..., Any] = _load(point)
+    return build
+
+
+def _find(group: str, name: str) -> EntryPoint | None:
+    return next(iter(entry_points(group=group, name=name)), None)
+
+
+def _load(point: EntryPoint) -> Any:
+    try:
+        return point.load()
+    except Exception as error:
+        where = point.dist.name if point.dist else "unknown distribution"
+        raise UnknownModule(
+            f"{point.name} ({point.value}, from {where}) cannot be loaded: {error}"
+        ) from error

@@ -1,0 +1,110 @@
+"""The wire trace: every byte in both directions with its time, secrets masked, as JSON lines.
+
+One record a line: {"t": seconds since the start, "dir": ">" (to the module) | "<" | "!" (note),
+"data": text with \\xNN for bytes that are no printable ASCII}.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from types import TracebackType
+from typing import IO
+
+_UNPRINTABLE = re.compile(rb"[^\x20-\x5b\x5d-\x7e]")
+
+
+def printable(data: bytes) -> str:
+    """Bytes as ASCII text; everything else, and the backslash, as \\r, \\n or \\xNN."""
+    return _UNPRINTABLE.sub(_escape, data).decode("ascii")
+
+
+def _escape(match: re.Match[bytes]) -> bytes:
+    byte = match[0]
+    if byte in (b"\r", b"\n"):
+        return b"\\r" if byte == b"\r" else b"\\n"
+    return b"\\x%02x" % byte[0]
+
+
+class StreamMasker:
+    """Replaces secrets in a byte stream by `***`, also where a read cuts one in two."""
+
+    def __init__(self) -> None:
+        self._secrets: list[bytes] = []
+        self._kept = b""
+
+    def add(self, secret: bytes) -> None:
+        """From now on, hide this."""
+        if secret and secret not in self._secrets:
+            self._secrets.append(secret)
+            self._secrets.sort(key=len, reverse=True)
+
+    def feed(self, data: bytes) -> bytes:
+        """The part of the stream that may be shown; a beginning of a secret is held back."""
+        text = self._kept + data
+        for secret in self._secrets:
+            text = text.replace(secret, b"***")
+        held = max((_overlap(text, secret) for secret in self._secrets), default=0)
+        self._kept = text[len(text) - held :] if held else b""
+        return text[: len(text) - held] if held else text
+
+    def flush(self) -> bytes:
+        """What was held back; the stream has ended."""
+        kept, self._kept = self._kept, b""
+        return kept and b"***"
+
+
+def _overlap(text: bytes, secret: bytes) -> int:
+    """Length of the longest end of `text` that begins `secret`, shorter than it."""
+    for length in range(min(len(secret) - 1, len(text)), 0, -1):
+        if text.endswith(secret[:length]):
+            return length
+    return 0
+
+
+class Trace:
+    """Writes records to a text file; a context manager."""
+
+    def __init__(self, out: IO[str]) -> None:
+        self._out = out
+        self._start = time.monotonic()
+        self._maskers = {">": StreamMasker(), "<": StreamMasker()}
+
+    def hide(self, secret: bytes) -> None:
+        """Never show these bytes, in either direction."""
+        for masker in self._maskers.values():
+            masker.add(secret)
+
+    def record(self, direction: str, data: bytes) -> None:
+        """Bytes that passed: direction ">" to the module, "<" from it."""
+        shown = self._maskers[direction].feed(data)
+        if shown:
+            self._write(direction, printable(shown))
+
+    def note(self, text: str) -> None:
+        """Something that happened beside the bytes."""
+        self._write("!", text)
+
+    def _write(self, direction: str, text: str) -> None:
+        stamp = round(time.monotonic() - self._start, 6)
+        self._out.write(json.dumps({"t": stamp, "dir": direction, "data": text}) + "\n")
+
+    def close(self) -> None:
+        """Write what is held back and close the file."""
+        for direction, masker in self._maskers.items():
+            rest = masker.flush()
+            if rest:
+                self._write(direction, printable(rest))
+        self._out.close()
+
+    def __enter__(self) -> Trace:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,203 @@
+"""Who the module is, and the settings of its command port.
+
+AT Commands Manual V2.2 chapters 2-4; the texts are those real modules print.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar, Final
+
+from fakes.bg96.codes import CmeRejected, Rejected, TcpipRejected
+from fakes.bg96.core import Core, command
+from fakes.bg96.settings import PORTS
+from fakes.bg96.syntax import Fields
+
+RATES: Final = (9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
+"""Rates of UART1 (BG96 Hardware Design V1.3, UART1; AT manual V2.2, AT+IPR)."""
+
+_CONFIGURATION: Final = {
+    # name: power-on values, as AT+QCFG shows them (AT manual V2.2, AT+QCFG)
+    "nwscanmode": "0",
+    "nwscanseq": "00",
+    "iotopmode": "0",
+    "roamservice": "255",
+    "servicedomain": "1",
+    "band": "0xf,0x400a0e189f,0xa0e189f",
+    "psm/enter": "0",
+    "psm/urc": "0",
+    "urc/delay": "0",
+    "urc/ri/ring": '"pulse",120,1000,5000,"off",1',
+    "urc/ri/smsincoming": '"pulse",120,1',
+    "urc/ri/other": '"pulse",120,1',
+    "risignaltype": '"respective"',
+    "ledmode": "0",
+    "gprsattach": "1",
+    "usbnet": "0",
+    "apready": "0,0,500",
+    "cmux/urcport": "0",
+}
+_ALLOWED: Final = {
+    "nwscanmode": ("0", "1", "3"),
+    "iotopmode": ("0", "1", "2"),
+    "servicedomain": ("1", "2"),
+    "urc/delay": ("0", "1"),
+}
+_NOT_SHOWN: Final = ("nwscanmode", "nwscanseq", "iotopmode", "servicedomain", "band")
+"""Names whose last parameter is <effect> (when the setting acts) and is not stored."""
+
+
+class Identity(Core):
+    """Identification, echo, error style, line rate, QCFG, QURCCFG."""
+
+    configuration: dict[str, str]
+    test_forms: ClassVar[dict[str, str]] = {
+        "CMEE": "(0-2)",
+        "IPR": f"({','.join(str(rate) for rate in RATES)})",
+        "IFC": "(0,2),(0,2)",
+        "QIACT": "(1-16)",
+        "QICLOSE": "(0-11),(0-65535)",
+        "QISEND": "(0-11),(0-1460)",
+        "QIRD": "(0-11),(0-1500)",
+    }
+
+    def reset_storage(self) -> None:
+        """AT+QCFG values are kept over a reboot."""
+        super().reset_storage()
+        self.configuration = dict(_CONFIGURATION)
+        if not self.profile.cmux:
+            del self.configuration["cmux/urcport"]
+
+    @command(r"I0?")
+    async def _information(self, _: re.Match[str]) -> None:
+        self.info("Quectel", self.profile.model, f"Revision: {self.profile.revision}")
+
+    @command(r"\+C?GMI")
+    async def _manufacturer(self, _: re.Match[str]) -> None:
+        self.info("Quectel")
+
+    @command(r"\+C?GMM")
+    async def _model(self, _: re.Match[str]) -> None:
+        self.info(self.profile.model)
+
+    @command(r"\+C?GMR")
+    async def _revision(self, _: re.Match[str]) -> None:
+        self.info(self.profile.revision)
+
+    @command(r"\+QGMR")
+    async def _full_revision(self, _: re.Match[str]) -> None:
+        self.info(f"{self.profile.revision}_{self.profile.application}")
+
+    @command(r"\+C?GSN")
+    async def _serial_number(self, _: re.Match[str]) -> None:
+        self.info(self.settings.imei)
+
+    @command(r"E([01]?)")
+    async def _echo(self, match: re.Match[str]) -> None:
+        self.echo = match[1] == "1"
+
+    # Verbose, no quiet mode, extended CONNECT texts: the only formats this fake speaks.
+    @command(r"(?:V1|Q0?|X[0-4]?|&C[01]?|&D[0-2]?|S\d+=\d+)")
+    async def _accepted(self, _: re.Match[str]) -> None:
+        pass
+
+    @command(r"(?:&F0?|Z0?)")
+    async def _factory(self, _: re.Match[str]) -> None:
+        # Neither restores the rate (AT manual V2.2, AT+IPR: "not restored by AT&F").
+        self.reset_session()
+
+    @command(r"&W0?")
+    async def _store(self, _: re.Match[str]) -> None:
+        self.stored_rate = self.rate
+
+    @command(r"\+CMEE(\?|=.*)")
+    async def _error_style(self, match: re.Match[str]) -> None:
+        if match[1] == "?":
+            self.info(f"+CMEE: {self.cmee}")
+        elif match[1] in {"=0", "=1", "=2"}:
+            self.cmee = int(match[1][1:])
+        else:
+            raise Rejected
+
+    @command(r"\+IPR(\?|=\d{1,7})")
+    async def _rate(self, match: re.Match[str]) -> None:
+        if match[1] == "?":
+            self.info(f"+IPR: {self.rate}")
+        elif int(match[1][1:]) in RATES:
+            self.switch_rate(int(match[1][1:]))
+        else:
+            raise Rejected
+
+    @command(r"\+IFC(\?|=.*)")
+    async def _flow_control(self, match: re.Match[str]) -> None:
+        # Without effect on this wire: the carrier has its own flow control.
+        if match[1] == "?":
+            self.info(f"+IFC: {self.flow_control}")
+        elif match[1] in {"=0,0", "=2,2", "=0,2", "=2,0"}:
+            self.flow_control = match[1][1:]
+        else:
+            raise Rejected
+
+    @command(r"\+QURCCFG=(.*)")
+    async def _urc_port(self, match: re.Match[str]) -> None:
+        fields = Fields(match[1])
+        fields.at_most(2)
+        if fields.string(0).lower() != "urcport":
+            raise TcpipRejected
+        if not fields.given(1):
+            self.info(f'+QURCCFG: "urcport","{self.urc_port}"')
+            return
+        port = fields.string(1).lower()
+        if port not in PORTS:
+            raise TcpipRejected
+        # At once, and kept over a reboot (AT manual V2.2, AT+QURCCFG).
+        if not self.settings.urcport_fixed:
+            self.urc_port = port
+
+    @command(r"\+QCFG=(.*)")
+    async def _configure(self, match: re.Match[str]) -> None:
+        fields = Fields(match[1])
+        name = fields.string(0).lower()
+        if name not in self.configuration:
+            raise Rejected
+        if len(fields) == 1:
+            self.info(f'+QCFG: "{name}",{self.configuration[name]}')
+            return
+        given = list(fields.rest(1))
+        if name in _ALLOWED and given[0] not in _ALLOWED[name]:
+            raise Rejected
+        shown = len(self.configuration[name].split(","))
+        if name in _NOT_SHOWN:
+            given = given[:shown]
+        if name == "band":
+            # Set without 0x, shown with it (real log).
+            given = [value if value.startswith("0x") else f"0x{value}" for value in given]
+        self.configuration[name] = ",".join(given)
+
+    @command(r"\+QTEMP")
+    async def _temperature(self, _: re.Match[str]) -> None:
+        # Real output; the manual's "+QADC:" is a misprint.
+        self.info("+QTEMP: 30,27,27")
+
+    @command(r"\+QSCLK(?:\?|=[012])")
+    async def _sleep_clock(self, match: re.Match[str]) -> None:
+        if match[0].endswith("?"):
+            self.info("+QSCLK: 0")
+
+    @command(r"\+CPSMS(\?|=.*)|\+CEDRXS(\?|=.*)")
+    async def _power_saving(self, match: re.Match[str]) -> None:
+        # Stored and shown; this fake never sleeps.
+        name, given = match[0][: match[0].index((match[1] or match[2])[0])], match[1] or match[2]
+        if given != "?":
+            self.power_saving[name] = given[1:]
+        elif name in self.power_saving:
+            shown = self.power_saving[name]
+            if name == "+CEDRXS":  # shown without its <mode>
+                shown = shown.partition(",")[2]
+            self.info(f"{name}: {shown}")
+        elif name == "+CPSMS":
+            self.info("+CPSMS: 0")
+
+    @command(r"\+CSQ\?")
+    async def _not_a_query(self, _: re.Match[str]) -> None:
+        raise CmeRejected(3)  # real log: AT+CSQ? alone answers this way, other such forms ERROR

@@ -1,0 +1,74 @@
+"""The assembled module and its builder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fakes.bg96 import settings as module_settings
+from fakes.bg96.names import Names
+from fakes.bg96.profile import DEFAULT_FIRMWARE, PROFILES
+from fakes.errors import FakeError, UnknownFirmwareError, UnknownSettingError
+from fakes.scenario import Scenario, load
+from fakes.world import World
+
+
+class Bg96(Names):
+    """A Quectel BG96 (or sibling profile) with real sockets on loopback.
+
+    For tests, beside what `FakeModem` offers: `lose_context(n)` (the network deactivates a
+    context), `service_lost()`, `set_registration(stat)`, `off()`, `restart()`.
+    """
+
+
+class SettingValueError(FakeError, ValueError):
+    """A setting of the BG96 fake has a value that it cannot take."""
+
+
+def build(
+    *,
+    firmware: str | None = None,
+    resolve: Mapping[str, str] | None = None,
+    access_points: Mapping[str, str] | None = None,
+    seed: int = 0,
+    time_scale: float = 1.0,
+    baud: int | None = None,
+    scenario: str | None = None,
+    **settings: str,
+) -> Bg96:
+    """Build a fake BG96.
+
+    Args:
+        firmware: one of `build.firmwares`; default "bg96".
+        resolve: host name to literal address; other names do not resolve.
+        access_points: accepted for symmetry with the WiFi modules; must be empty.
+        seed: origin of every random decision.
+        time_scale: factor on every model delay; 0 removes them.
+        baud: pace the line at that rate (8N1), real time; None: no pacing.
+        scenario: path of a YAML file with steps that go before the built-in rules.
+        settings: as strings; see `fakes.bg96.settings.Settings` for names and values.
+
+    Raises:
+        UnknownFirmwareError: lists the valid firmware names.
+        UnknownSettingError: lists the valid setting names.
+        SettingValueError: says what the setting takes.
+        ScenarioError: the scenario file cannot be used.
+    """
+    name = firmware or DEFAULT_FIRMWARE
+    if name not in PROFILES:
+        raise UnknownFirmwareError(name, PROFILES)
+    for setting in settings:
+        if setting not in module_settings.names():
+            raise UnknownSettingError(setting, module_settings.names())
+    if access_points:
+        raise SettingValueError(22, "a cellular module has no access points")
+    try:
+        chosen = module_settings.parse(settings)
+    except module_settings.SettingError as error:
+        raise SettingValueError(22, str(error)) from None
+    steps: Scenario | None = None if scenario is None else load(scenario)
+    world = World(resolve, seed=seed, time_scale=time_scale)
+    return Bg96(PROFILES[name], chosen, world, baud=baud, scenario=steps)
+
+
+build.firmwares = tuple(PROFILES)  # type: ignore[attr-defined]
+build.settings = module_settings.names()  # type: ignore[attr-defined]

@@ -1,0 +1,83 @@
+"""One of the five links of the module, and what waits to be read from it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from ..sockets import TcpSocket, UdpSocket
+
+__all__ = ["Link"]
+
+
+@dataclass(slots=True, eq=False)
+class Link:
+    """An open link.
+
+    Attributes:
+        number: link id 0..4.
+        kind: as given to AT+CIPSTART: "TCP", "UDP", "TCPv6", "UDPv6".
+        tcp, udp: the real socket; exactly one is set.
+        remote: (address, port) that AT+CIPSTART named, or the peer of an accepted link.
+        last_peer: sender of the last datagram delivered in active mode.
+        udp_mode: 0 fixed destination, 1 changes once, 2 follows (AT+CIPSTART "UDP").
+        server: accepted by the module's server.
+        announced: bytes in the last unanswered +IPD (passive), 0 when none is out.
+        datagrams: passive UDP, not yet read.
+        active_at: loop time of the last traffic, for AT+CIPSTO.
+        pushing: a task waits for output room on behalf of this link.
+    """
+
+    number: int
+    kind: str
+    remote: tuple[str, int]
+    tcp: TcpSocket | None = None
+    udp: UdpSocket | None = None
+    last_peer: tuple[str, int] | None = None
+    udp_mode: int = 0
+    changed_once: bool = False
+    server: bool = False
+    announced: int = 0
+    datagrams: deque[bytes] = field(default_factory=deque)
+    active_at: float = 0.0
+    pushing: bool = False
+
+    @property
+    def is_udp(self) -> bool:
+        """Whether this is a UDP link."""
+        return self.udp is not None
+
+    @property
+    def local_port(self) -> int:
+        """The real local port."""
+        member = self.tcp or self.udp
+        return member.local[1] if member is not None and not member.closed else 0
+
+    def waiting(self) -> int:
+        """Bytes that AT+CIPRECVDATA could deliver now."""
+        if self.tcp is not None:
+            return self.tcp.unread()
+        return sum(len(datagram) for datagram in self.datagrams)
+
+    def read(self, limit: int) -> bytes:
+        """Up to `limit` bytes; the rest of a datagram that is cut is gone (esp-at #994, #323)."""
+        if self.tcp is not None:
+            return self.tcp.read(min(limit, self.tcp.unread()))
+        pieces: list[bytes] = []
+        room = limit
+        while self.datagrams and room:
+            datagram = self.datagrams.popleft()
+            pieces.append(datagram[:room])
+            room -= len(pieces[-1])
+        return b"".join(pieces)
+
+    def close(self, *, abort: bool = False) -> None:
+        """Close the real socket, with RST when `abort`."""
+        if self.tcp is not None:
+            if abort:
+                self.tcp.abort()
+            else:
+                self.tcp.close()
+        if self.udp is not None:
+            self.udp.close()
+        self.datagrams.clear()

@@ -1,0 +1,285 @@
+"""Opening, closing and listing links: CIPMUX, CIPSTART, CIPCLOSE, CIPSTATUS, CIPTCPOPT."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from ..engine import CommandError, rule
+from ..errors import UnreachableError
+from .arguments import Arguments
+from .base import LINKS
+from .link import Link
+from .lookup import LookupCommands
+
+__all__ = ["LinkCommands"]
+
+_HOST_LIMIT = 64  # bytes, DOC AT+CIPSTART
+_CLOSE_TIME = 0.013  # seconds; 13..15 ms to CLOSED (esp-at #465)
+_SHORTEST_CONNECT = 1.0  # real seconds granted to a loopback connect whatever the time scale
+_ALL = 5  # link id that means all links
+
+
+class LinkCommands(LookupCommands):
+    """Life of the five links."""
+
+    # ---- parameters --------------------------------------------------------------------
+
+    def take_id(self, arguments: Arguments, *, all_allowed: bool = False) -> tuple[int, int]:
+        """(link id, index of the next parameter) by AT+CIPMUX.
+
+        Raises:
+            CommandError: id missing, superfluous or out of range.
+        """
+        first_is_number = arguments.given(0) and not arguments.is_text(0)
+        if self.session.mux:
+            if not first_is_number:
+                raise CommandError("MUX=1")
+            return arguments.number(0, 0, _ALL if all_allowed else LINKS - 1, reason="ID ERROR"), 1
+        return 0, 0
+
+    # ---- settings ----------------------------------------------------------------------
+
+    @rule(r"AT\+CIPMUX=(.*)", tag="CIPMUX")
+    def set_mux(self, match: re.Match[str]) -> None:
+        """``AT+CIPMUX=0/1``: not with open links or a running server."""
+        mux = self.one(match[1], 0, 1)
+        if self.profile.nonos or mux != self.session.mux:
+            if self.open_links():
+                raise CommandError("link is builded")
+            if self.listener is not None and not mux:
+                raise CommandError("CIPSERVER must be 0")
+            if self.session.transparent and mux:
+                raise CommandError("IPMODE=1")
+        self.session.mux = mux
+        self.ok()
+
+    @rule(r"AT\+CIPMUX\?", tag="CIPMUX")
+    def query_mux(self, _: re.Match[str]) -> None:
+        """``AT+CIPMUX?``."""
+        self.say(f"+CIPMUX:{self.session.mux}")
+        self.ok()
+
+    @rule(r"AT\+CIPV6=(.*)", tag="CIPV6")
+    def set_ipv6(self, match: re.Match[str]) -> None:
+        """``AT+CIPV6=0/1``: needed before any v6 type."""
+        self.session.ipv6 = self.one(match[1], 0, 1)
+        self.ok()
+
+    @rule(r"AT\+CIPV6\?", tag="CIPV6")
+    def query_ipv6(self, _: re.Match[str]) -> None:
+        """``AT+CIPV6?``."""
+        self.say(f"+CIPV6:{self.session.ipv6}")
+        self.ok()
+
+    @rule(r"AT\+CIPTCPOPT=(.*)", tag="CIPTCPOPT")
+    def set_options(self, match: re.Match[str]) -> None:
+        """``AT+CIPTCPOPT=[id,]linger,nodelay,send timeout[,keepalive]``; 4th from v2.4."""
+        arguments = Arguments(match[1])
+        number, at = self.take_id(arguments, all_allowed=True)
+        arguments.expect(at + 1, at + (4 if self.profile.level >= 24 else 3))
+        values = (
+            arguments.number(at, -1, 10, -1),
+            arguments.number(at + 1, 0, 1, 0),
+            arguments.number(at + 2, 0, 600000, 0),
+            arguments.number(at + 3, 0, 7200, 0),
+        )
+        for link in range(LINKS) if number == _ALL else (number,):
+            self.session.tcp_options[link] = values
+        self.ok()
+
+    @rule(r"AT\+CIPTCPOPT\?", tag="CIPTCPOPT")
+    def query_options(self, _: re.Match[str]) -> None:
+        """``AT+CIPTCPOPT?``: one row per link."""
+        shown = 4 if self.profile.level >= 24 else 3
+        for number in range(LINKS):
+            values = self.options_of(number)[:shown]
+            self.say(f"+CIPTCPOPT:{number},{','.join(map(str, values))}")
+        self.ok()
+
+    def options_of(self, number: int) -> tuple[int, int, int, int]:
+        """linger, nodelay, send timeout (ms), keepalive of a link id."""
+        return self.session.tcp_options.get(number, (-1, 0, 0, 0))
+
+    # ---- open --------------------------------------------------------------------------
+
+    @rule(r"AT\+CIPSTART=(.*)", tag="CIPSTART")
+    async def open_link(self, match: re.Match[str]) -> None:
+        """``AT+CIPSTART=[id,]"type","host",port,...``."""
+        arguments = Arguments(match[1])
+        number, at = self.take_id(arguments)
+        if not self.session.mux and arguments.given(0) and not arguments.is_text(0):
+            raise CommandError("MUX=0")
+        kind = arguments.text(at, 8, reason="Link typ ERROR")
+        if kind not in ("TCP", "UDP", "TCPv6", "UDPv6"):
+            raise CommandError("Link typ ERROR")  # SSL is not modelled
+        if kind.endswith("v6") and ("CIPV6" in self.profile.absent or not self.session.ipv6):
+            raise CommandError("Link typ ERROR")
+        udp = kind.startswith("UDP")
+        arguments.text(at + 1, _HOST_LIMIT, reason="IP ERROR")
+        arguments.number(at + 2, 0 if udp else 1, 65535)
+        if self.links[number] is not None:
+            raise CommandError("ALREADY CONNECTED")
+        self.leftover.pop(number, None)  # unread data of a closed link ends with its id
+        if udp:
+            await self.open_udp(number, kind, arguments, at=at + 1)
+        else:
+            await self.open_tcp(number, kind, arguments, at=at + 1)
+
+    async def open_tcp(self, number: int, kind: str, arguments: Arguments, *, at: int) -> None:
+        """``"host",port[,keepalive[,"local ip"[,timeout ms]]]``; the timeout from v4.1 on."""
+        host, port = arguments.text(at, _HOST_LIMIT), arguments.number(at + 1, 1, 65535)
+        at += 2
+        level = self.profile.level
+        arguments.expect(at, at + (3 if level >= 33 else 2 if level >= 20 else 1))
+        arguments.number(at, 0, 7200, 0)
+        arguments.text(at + 1, 39, "")
+        limit = arguments.number(at + 2, 0, 60000, 0) / 1000
+        timeout = self.options.connect_timeout
+        if limit:
+            timeout = min(timeout, limit)
+        address = await self.resolve(host, 6 if kind == "TCPv6" else 4)
+        if (":" in address) != (kind == "TCPv6"):
+            raise CommandError("IP ERROR")
+        self.note("connect", f"{number} {address}:{port}")
+        try:
+            tcp = await self.sockets.connect_tcp(
+                address,
+                port,
+                window=self.profile.window,
+                timeout=max(_SHORTEST_CONNECT, timeout * self.time_scale),
+            )
+        except OSError as error:
+            if isinstance(error, UnreachableError):
+                self.note("guard", f"tcp {address}:{port}")
+                await self.sleep(timeout)
+            self.connect_failed(number)
+            return
+        link = Link(number, kind, (address, port), tcp=tcp)
+        self.add_link(link)
+        await self.sleep(0)
+        if self.links[number] is link:
+            self.ok()
+            self.service(link)
+
+    def connect_failed(self, number: int) -> None:
+        """ERROR, and CLOSED of the id: late on N17, directly behind on ESP-AT."""
+        late = self.options.late_closed
+        delay = self.profile.linger_closed if late is None else late
+        self.final("ERROR")
+        text = self.link_line(number, "CLOSED")
+        if delay:
+            self.later(delay, lambda: self.say(text))
+        else:
+            self.say(text)
+
+    async def open_udp(self, number: int, kind: str, arguments: Arguments, *, at: int) -> None:
+        """``"host",port[,local port[,mode[,"local ip"]]]``."""
+        host, port = arguments.text(at, _HOST_LIMIT), arguments.number(at + 1, 0, 65535)
+        at += 2
+        arguments.expect(at, at + (3 if self.profile.level >= 20 else 2))
+        local = arguments.number(at, 0, 65535, 0)
+        mode = arguments.number(at + 1, 0, 2, 0)
+        arguments.text(at + 2, 39, "")
+        if mode and not local:
+            raise CommandError()  # DOC: mode needs the local port
+        address = await self.resolve(host, 6 if kind == "UDPv6" else 4)
+        if (":" in address) != (kind == "UDPv6"):
+            raise CommandError("IP ERROR")
+        self.note("udp", f"{number} {address}:{port} local {local}")
+        try:
+            udp = self.sockets.open_udp(local, address=address)
+        except OSError:
+            raise CommandError() from None
+        link = Link(number, kind, (address, port), udp=udp, udp_mode=mode)
+        self.add_link(link)
+        self.ok()
+        self.service(link)
+
+    def add_link(self, link: Link) -> None:
+        """Register a link, print CONNECT (or +LINK_CONN with AT+SYSMSG bit 1)."""
+        self.links[link.number] = link
+        self.leftover.pop(link.number, None)
+        self.session.had_links = True
+        link.active_at = asyncio.get_running_loop().time()
+        member = link.tcp or link.udp
+        if member is not None:
+            member.changed = lambda: self.service(link)
+        if self.now.message & 2:
+            address, port = link.remote
+            self.say(
+                f'+LINK_CONN:0,{link.number},"{link.kind}",{int(link.server)},'
+                f'"{address}",{port},{link.local_port}'
+            )
+        else:
+            self.say(self.link_line(link.number, "CONNECT"))
+
+    def service(self, link: Link) -> None:
+        """Something changed on the link's socket (see `receiving`)."""
+        raise NotImplementedError
+
+    # ---- close and status --------------------------------------------------------------
+
+    @rule(r"AT\+CIPCLOSE(?:=(.*))?", tag="CIPCLOSE")
+    async def close_link(self, match: re.Match[str]) -> None:
+        """``AT+CIPCLOSE[=id]``: CLOSED, then OK; id 5 closes all."""
+        if match[1] is None:
+            if self.session.mux:
+                raise CommandError("MUX=1")
+            number = 0
+        else:
+            if not self.session.mux:
+                raise CommandError("MUX=0")
+            number = self.one(match[1], 0, _ALL)
+        await self.sleep(_CLOSE_TIME)
+        chosen = self.open_links() if number == _ALL else [self.links[number]]
+        for link in chosen:
+            if link is None:
+                raise CommandError("UNLINK")
+            abort = self.options_of(link.number)[0] == 0
+            if link.number in self.session.reset_on_close:
+                self.session.reset_on_close.discard(link.number)
+                abort = True
+            self.drop_link(link, abort=abort)
+        self.ok()
+
+    @rule(r"AT\+CIPCLOSEMODE=(.*)", tag="CIPCLOSEMODE")
+    def set_close_mode(self, match: re.Match[str]) -> None:
+        """``AT+CIPCLOSEMODE=id,1`` (N17): the next AT+CIPCLOSE of that id sends RST (DRV)."""
+        arguments = Arguments(match[1])
+        arguments.expect(2, 2)
+        number = arguments.number(0, 0, LINKS - 1)
+        if arguments.number(1, 0, 1):
+            self.session.reset_on_close.add(number)
+        else:
+            self.session.reset_on_close.discard(number)
+        self.ok()
+
+    @rule(r"AT\+CIPSTATUS", tag="CIPSTATUS")
+    def status(self, _: re.Match[str]) -> None:
+        """``AT+CIPSTATUS``: 2 address, 3 link open, 4 links closed, 5 not joined."""
+        if not self.has_address:
+            state = 5
+        elif self.open_links():
+            state = 3
+        else:
+            state = 4 if self.session.had_links else 2
+        self.say(f"STATUS:{state}", *self.link_rows("+CIPSTATUS"))
+        self.ok()
+
+    @rule(r"AT\+CIPSTATE\?", tag="CIPSTATE")
+    def state(self, _: re.Match[str]) -> None:
+        """``AT+CIPSTATE?``: the rows of AT+CIPSTATUS under another name."""
+        self.say(*self.link_rows("+CIPSTATE"))
+        self.ok()
+
+    def link_rows(self, name: str) -> list[str]:
+        """One row per link; UDP shows the last peer (active) or the AT+CIPSTART one."""
+        rows = []
+        for link in self.open_links():
+            address, port = link.last_peer or link.remote
+            rows.append(
+                f'{name}:{link.number},"{link.kind}","{address}",{port},'
+                f"{link.local_port},{int(link.server)}"
+            )
+        return rows

@@ -1,0 +1,93 @@
+"""What lies around a fake module: names, access points, reachable addresses.
+
+Only loopback exists.  Every real socket of every fake is opened on an address that passed
+`World.guard`; anything else behaves like a host that does not answer, and no packet leaves.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+from collections.abc import Mapping
+
+from .errors import FakeError, UnreachableError
+
+__all__ = ["World"]
+
+
+class World:
+    """The simulated surroundings of one or more fake modules.
+
+    Args:
+        resolve: host name -> literal address.  Names not listed do not resolve; literal
+            addresses answer themselves.  Names are compared without case.
+        access_points: SSID -> password ("" means open).
+        seed: origin of every random decision.
+        time_scale: factor on every model delay; 0 removes them (the loop still runs).
+        address: the loopback address the module's own sockets are bound to, and the IPv4
+            address it reports as its own (so that a peer can reach a listener there).
+    """
+
+    def __init__(
+        self,
+        resolve: Mapping[str, str] | None = None,
+        access_points: Mapping[str, str] | None = None,
+        seed: int = 0,
+        time_scale: float = 1.0,
+        *,
+        address: str = "127.0.0.1",
+    ) -> None:
+        if time_scale < 0:
+            raise FakeError(22, f"time_scale must not be negative: {time_scale}")
+        self.names = {name.lower().rstrip("."): value for name, value in (resolve or {}).items()}
+        self.access_points = dict(access_points or {})
+        self.seed = seed
+        self.time_scale = time_scale
+        self.random = random.Random(seed)
+        self.address = address
+        self.guard(address)
+
+    def lookup(self, name: str, *, family: int = 0) -> str | None:
+        """Resolve `name` from the table.
+
+        Args:
+            name: host name or literal address.
+            family: 0 any, 4 or 6: accept only that IP version.
+
+        Returns:
+            The literal address, or None when the name does not resolve.
+        """
+        found = name if self.is_literal(name) else self.names.get(name.lower().rstrip("."))
+        if found is None or not self.is_literal(found):
+            return None
+        if family and ipaddress.ip_address(found).version != family:
+            return None
+        return found
+
+    @staticmethod
+    def is_literal(text: str) -> bool:
+        """Whether `text` is a literal IPv4 or IPv6 address."""
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            return False
+        return True
+
+    @staticmethod
+    def is_reachable(address: str) -> bool:
+        """Whether `address` (literal) lies in 127.0.0.0/8 or is ::1."""
+        try:
+            return ipaddress.ip_address(address).is_loopback
+        except ValueError:
+            return False
+
+    @classmethod
+    def guard(cls, address: str) -> str:
+        """Return `address` when it is loopback; the one gate before every real socket.
+
+        Raises:
+            UnreachableError: any other address.
+        """
+        if not cls.is_reachable(address):
+            raise UnreachableError(address)
+        return address

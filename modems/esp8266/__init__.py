@@ -1,0 +1,55 @@
+"""Espressif AT modules: ESP8266 and the ESP32 family, NonOS AT 1.x and ESP-AT 2.0 and newer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from atdriver.channel import Channel
+from atdriver.registry import LINK_SETTINGS, Setting, Value
+from modems.esp8266.commands import SEND
+from modems.esp8266.dialect import DIALECT
+from modems.esp8266.stack import Esp8266Stack
+from modems.esp8266.wifi import WiFi
+
+RATES = (115200, 921600, 9600, 57600, 230400, 460800, 74880)
+"""Baud rates met in the field, the factory's first."""
+
+
+class Esp8266Driver:
+    """The entry point's object; see atdriver.registry.Driver."""
+
+    kind = "wifi"
+    dialect = DIALECT
+    settings = (
+        *LINK_SETTINGS,
+        Setting("ssid", "", "WiFi network to join; empty: what the module has stored"),
+        Setting("password", "", "WiFi password", secret=True),
+        Setting("ip", "", "static address instead of DHCP"),
+        Setting("gateway", "", "gateway for a static address"),
+        Setting("netmask", "255.255.255.0", "netmask for a static address"),
+        Setting("receive", "pull", "pull (flow control) or push (+IPD)", choices=("pull", "push")),
+        Setting("send_timeout", SEND, "seconds to wait for SEND OK"),
+    )
+
+    def create(self, channel: Channel, name: str, values: Mapping[str, Value]) -> Esp8266Stack:
+        """A stack over this channel."""
+        baud = int(values["baud"])
+        return Esp8266Stack(
+            channel,
+            name=name,
+            rates=(baud, *(rate for rate in RATES if rate != baud)),
+            wifi=WiFi(
+                ssid=str(values["ssid"]),
+                password=str(values["password"]),
+                address=str(values["ip"]),
+                gateway=str(values["gateway"]),
+                netmask=str(values["netmask"]),
+            ),
+            receive=str(values["receive"]),
+            send_timeout=float(values["send_timeout"]),
+        )
+
+
+DRIVER = Esp8266Driver()
+
+__all__ = ["DRIVER", "Esp8266Driver", "Esp8266Stack"]

@@ -1,0 +1,133 @@
+"""Every command the driver sends, as records: answer grammar and the module's own time limits.
+
+Sections refer to the ESP-AT User Guide ("AT Command Set"); limits in seconds.
+"""
+
+from __future__ import annotations
+
+import re
+
+from atdriver.exchange import ERROR, Command
+from atdriver.framer import Head
+
+BASIC = 3.0
+"""Everything that only touches settings answers within milliseconds; this forgives a busy CPU."""
+JOIN = 25.0
+"""AT+CWJAP gives up after 15 s by default (Wi-Fi AT Commands, jap_timeout)."""
+SCAN = 20.0
+"""13 channels at 120 to 360 ms (AT+CWLAP)."""
+CONNECT = 30.0
+"""AT+CIPSTART: 3 to 18 s were seen for an unreachable host, plus resolving."""
+RESOLVE = 20.0
+"""AT+CIPDOMAIN: 13 s were seen for a name that does not exist."""
+CLOSE = 8.0
+SEND = 15.0
+"""AT+CIPSEND, result after the last byte. On NonOS it waits for the peer's acknowledgement."""
+PROMPT = 5.0
+READ = 5.0
+SLOWEST_LINE = 960.0
+"""Bytes per second at 9600 baud: the time a long payload needs on the slowest usual line."""
+
+
+def simple(text: str) -> Command:
+    """A setting: OK or ERROR."""
+    return Command(text.encode("ascii"), BASIC)
+
+
+def query(text: str, info: bytes, timeout: float = BASIC) -> Command:
+    """A question whose answer lines match `info`."""
+    return Command(text.encode("ascii"), timeout, info=re.compile(info))
+
+
+VERSION = Command(b"AT+GMR", BASIC, bare=True)
+
+
+def join(suffix: str, ssid: bytes, password: bytes) -> Command:
+    """Join an access point; ssid and password already encoded (quoted)."""
+    return Command(
+        b"AT+CWJAP" + suffix.encode() + b"=" + ssid + b"," + password,
+        JOIN,
+        error=(ERROR, b"FAIL"),
+        secrets=(password.strip(b'"'),),
+    )
+
+
+def scan() -> Command:
+    """List access points."""
+    return query("AT+CWLAP", rb"\+CWLAP:\(.*\)", SCAN)
+
+
+def start_tcp(link: int, host: str, port: int, keepalive: int) -> Command:
+    """Open a TCP link to a literal address."""
+    kind = "TCPv6" if ":" in host else "TCP"
+    tail = f",{keepalive}" if keepalive else ""
+    return query(
+        f'AT+CIPSTART={link},"{kind}","{host}",{port}{tail}',
+        rb"%d,CONNECT|\+LINK_CONN:0,%d,.*" % (link, link),
+        CONNECT,
+    )
+
+
+def start_udp(link: int, local_port: int, *, ipv6: bool = False) -> Command:
+    """Open a UDP link that hears everybody; mode 0: the given remote is only the default."""
+    kind, host = ("UDPv6", "::") if ipv6 else ("UDP", "0.0.0.0")
+    return query(
+        f'AT+CIPSTART={link},"{kind}","{host}",{local_port},{local_port},0',
+        rb"%d,CONNECT|\+LINK_CONN:0,%d,.*" % (link, link),
+        CONNECT,
+    )
+
+
+def send(link: int, payload: bytes, remote: tuple[str, int] | None, patience: float) -> Command:
+    """Send one block. `Recv n bytes` must confirm exactly this block before SEND OK counts."""
+    target = f',"{remote[0]}",{remote[1]}' if remote else ""
+    return Command(
+        f"AT+CIPSEND={link},{len(payload)}{target}".encode("ascii"),
+        patience + len(payload) / SLOWEST_LINE,
+        before_prompt=(b"OK",),
+        payload=payload,
+        prompt_timeout=PROMPT,
+        confirm=b"Recv %d bytes" % len(payload),
+        ok=(b"SEND OK",),
+        error=(ERROR, b"SEND FAIL", b"SEND Canceled", b"SEND CANCELLED"),
+        stray=(b"SEND OK", 0.3),  # AT 1.5: SEND FAIL, then SEND OK for the same block
+        cut=re.compile(rb"%d,CLOSED" % link),
+    )
+
+
+def read(link: int, size: int, head: Head) -> Command:
+    """Fetch what a link holds; ERROR when it holds nothing."""
+    return Command(
+        f"AT+CIPRECVDATA={link},{size}".encode("ascii"),
+        READ + size / SLOWEST_LINE,
+        block=head,
+        block_max=size,
+        block_lead=b"\r\n",
+    )
+
+
+def waiting() -> Command:
+    """How much each link holds."""
+    return query("AT+CIPRECVLEN?", rb"\+CIPRECVLEN:[-\d,]{1,60}")
+
+
+def close(link: int) -> Command:
+    """Close a link; CLOSED comes before OK."""
+    return query(f"AT+CIPCLOSE={link}", rb"%d,CLOSED" % link, CLOSE)
+
+
+def links() -> Command:
+    """Rows of open links; the number behind STATUS: is wrong in many versions and not used."""
+    return query("AT+CIPSTATUS", rb"\+CIPSTATUS:[0-4],.*|STATUS:\d")
+
+
+def resolve(name: bytes) -> Command:
+    """Resolve an (encoded) name."""
+    return Command(
+        b"AT+CIPDOMAIN=" + name, RESOLVE, info=re.compile(rb'\+CIPDOMAIN:"?[0-9A-Fa-f:.]{2,45}"?')
+    )
+
+
+def ping(host: bytes) -> Command:
+    """One echo request: `+PING:<ms>`, on NonOS `+<ms>`."""
+    return Command(b"AT+PING=" + host, RESOLVE, info=re.compile(rb"\+(?:PING:)?\d{1,6}"))

@@ -1,0 +1,507 @@
+"""The Stack inside an Espressif AT module."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import re
+import time
+from collections.abc import Sequence
+from typing import NoReturn
+
+from atdriver.channel import Channel
+from atdriver.dialect import Probe
+from atdriver.engine import Anomaly, Received
+from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply, RestartSeen
+from atdriver.exchange import Command
+from atdriver.framer import Head
+from atdriver.startup import find_module
+from atdriver.syntax import fields, number, string
+from modems.esp8266 import commands
+from modems.esp8266.capabilities import table
+from modems.esp8266.dialect import (
+    CANARY,
+    ENCODER,
+    ESCAPE,
+    LINKS,
+    MAX_FRAME,
+    RECEIVED_E,
+    RECEIVED_E_SENDER,
+    RECEIVED_N,
+)
+from modems.esp8266.firmware import Firmware, identify
+from modems.esp8266.wifi import WiFi
+from modems.module import ModuleStack
+from modems.sockets import ModuleSocket
+from netsocket import errors
+from netsocket.address import SocketAddress
+from netsocket.stack import AccessPoint, InterfaceStatus, Kind, StackStatus
+
+POLL_INTERVAL = 3.0
+"""Seconds between looks at the waiting lengths: notices were lost by several versions (esp-at
+issues 280 and 294), so they alone are not trusted."""
+QUARANTINE = 1.0
+"""Seconds a link id rests after a failed open: its CLOSED may still come."""
+LONG_QUARANTINE = 30.0
+"""Seconds it rests when a close got no answer."""
+REFUSED_WITHIN = 2.5
+"""A connect that fails faster than this was refused: a SYN that nobody answers is retried for at
+least 3 s in every generation."""
+LINK_LOSS_GRACE = 10.0
+"""Seconds after WIFI DISCONNECT until links that did not report are taken for dead."""
+REFUSED_SENDS = 25
+"""Refusals in a row before a link that takes nothing is given up."""
+
+
+class Esp8266Stack(ModuleStack):
+    """See netsocket.stack.Stack; settings in modems.esp8266.settings."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        name: str,
+        rates: tuple[int, ...],
+        wifi: WiFi,
+        receive: str,
+        send_timeout: float,
+    ) -> None:
+        super().__init__(channel)
+        self.name = name
+        self.firmware = Firmware("E", (0, 0, 0, 0), "", "unknown")
+        self.capabilities = table(name, self.firmware, receive=receive, frame=2048)
+        self._rates = rates
+        self._wifi = wifi
+        self._receive_setting = receive
+        self._send_timeout = send_timeout
+        self._receive_mode = "push"
+        self._per_link_type = False
+        self._sender_info = False
+        self._form = asyncio.Lock()  # held while a command's answer depends on CIPDINFO
+        self._resting: dict[int, float] = {}
+        self._poller: asyncio.Task[None] | None = None
+        self._address = ""
+
+    # -- bring-up -----------------------------------------------------------------------------
+
+    async def _find(self) -> None:
+        self.channel.set_probe(Probe(b"AT"))
+        await find_module(self.channel, self._rates, ESCAPE)
+
+    async def _configure(self) -> None:
+        run = self.channel.run
+        await run(commands.simple("ATE0"))
+        self.firmware = identify((await run(commands.VERSION)).lines)
+        new = self.firmware.family == "E"
+        if new:
+            await self._try("AT+SYSSTORE=0")  # since v2.1: keep our settings out of flash
+        await self._try("AT+CIPMODE=0")
+        await self._close_leftovers()
+        if not await self._try("AT+CIPMUX=1"):
+            await self._try("AT+CIPCLOSE=5")
+            await run(commands.simple("AT+CIPMUX=1"))
+        self.channel.set_probe(CANARY)
+        await run(commands.simple("AT+CIPDINFO=0"))
+        self._sender_info = False
+        self._resting.clear()
+        await self._choose_receive_mode()
+        frame = 2048
+        if new and not self.firmware.is_esp8266 and await self._try("AT+CIPSENDLCFG?"):
+            frame = MAX_FRAME  # the command came with the longer frame, v2.4
+        self.capabilities = table(
+            self.name, self.firmware, receive=self._receive_mode, frame=frame
+        )
+
+    async def _try(self, text: str) -> bool:
+        """A setting that this firmware may not know."""
+        try:
+            await self.channel.run(commands.simple(text))
+        except CommandFailed:
+            return False
+        return True
+
+    async def _close_leftovers(self) -> None:
+        """Links that a previous program left open would deliver its data to us."""
+        await self._try("AT+CIPSERVER=0")
+        try:
+            reply = await self.channel.run(commands.links())
+        except CommandFailed:
+            return
+        for row in reply.lines:
+            if row.startswith(b"+CIPSTATUS:"):
+                link = row[11:12].decode("ascii", "replace")
+                if not await self._try(f"AT+CIPCLOSE={link}"):
+                    await self._try("AT+CIPCLOSE")
+
+    async def _choose_receive_mode(self) -> None:
+        """Pull where the firmware has it (probed), unless push is asked for."""
+        pull = self._receive_setting == "pull"
+        self._per_link_type = self.firmware.family == "E" and await self._try("AT+CIPRECVTYPE?")
+        if self._per_link_type:
+            self._receive_mode = "pull" if pull else "push"
+            return
+        answered = await self._try(f"AT+CIPRECVMODE={int(pull)}")
+        if not pull or not answered:
+            self._receive_mode = "push"
+        else:
+            self._receive_mode = "pull" if self.firmware.family == "N" else "pull_all"
+
+    async def _attach(self) -> None:
+        self._address = await self._wifi.join(self.channel, self.firmware)
+        if self._poller is None or self._poller.done():
+            self._poller = self._spawn(self._poll())
+
+    async def _restore(self) -> None:
+        for text in ("AT+CIPRECVMODE=0", "AT+CIPDINFO=0", "AT+CIPMUX=0"):
+            await self._try(text)
+        if self.firmware.family == "E":
+            await self._try("AT+SYSSTORE=1")
+        await self._try("ATE1")
+
+    # -- notices ------------------------------------------------------------------------------
+
+    def _notice(self, name: str, text: bytes) -> None:
+        if name in ("closed", "connect_failed"):
+            self._on_closed(text[0] - 0x30)
+        elif name == "data":
+            sock = self._by_link(text[5] - 0x30)
+            if sock is not None:
+                sock.announced = True
+                self._wake(sock)
+        elif name == "connect":
+            self._on_stranger(text[0] - 0x30)
+        elif name == "wifi_disconnect" and self._wanted_up:
+            self._set_status(InterfaceStatus.CONNECTING)
+            asyncio.get_running_loop().call_later(LINK_LOSS_GRACE, self._check_links_soon)
+        elif name == "wifi_got_ip" and self._wanted_up:
+            self._set_status(InterfaceStatus.GLOBAL_UP)
+            self._check_links_soon()
+
+    def _on_closed(self, link: int) -> None:
+        self._resting.pop(link, None)
+        sock = self._by_link(link)
+        if sock is None:
+            return
+        sock.peer_closed = True
+        if not sock.pull:
+            sock.drained = True
+        self._wake(sock)
+
+    def _on_stranger(self, link: int) -> None:
+        """CONNECT for a link nobody opened: close it, or its data would land anywhere."""
+        if self._by_link(link) is None:
+            self._spawn(self._try(f"AT+CIPCLOSE={link}"))
+
+    def _pushed(self, event: Received) -> None:
+        data = event.data
+        if data.head.name != "ipd":
+            return  # a late answer of a read that was given up
+        sock = self._by_link(int(data.fields["link"]))
+        if sock is not None:
+            self._receive(sock, data.payload, _sender(data.fields))
+
+    def _on_anomaly(self, event: Anomaly) -> None:
+        """In push mode a parse anomaly may mean that bytes were lost inside a stream."""
+        if event.reason not in ("payload stalled", "line too long") and not event.sample.startswith(
+            b"+IPD"
+        ):
+            return
+        why = errors.ConnectionReset(f"bytes may be missing on the serial line ({event.reason})")
+        for sock in self._sockets.values():
+            if not sock.pull and sock.kind is Kind.TCP:
+                self._break(sock, why)
+
+    def _check_links_soon(self) -> None:
+        if self._wanted_up and self.channel.listener is not None:
+            self._spawn(self._check_links())
+
+    async def _check_links(self) -> None:
+        """Ask which links are open, and end the sockets whose link is not."""
+        open_links = await self._open_links()
+        for sock in list(self._sockets.values()):
+            if sock.link is None or sock.connecting or sock.peer_closed:
+                continue
+            if sock.link not in open_links:
+                sock.link = None
+                self._break(sock, errors.ConnectionReset("the WiFi connection was lost"))
+
+    async def _open_links(self) -> set[int]:
+        try:
+            reply = await self.channel.run(commands.links())
+        except CommandFailed:
+            reply = await self.run(commands.query("AT+CIPSTATE?", rb"\+CIPSTATE:[0-4],.*"))
+        found = set()
+        for row in reply.lines:
+            name, _, rest = row.partition(b":")
+            if name != b"STATUS":
+                found.add(number(rest[:1], 0, LINKS - 1, "link id"))
+        return found
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_INTERVAL)
+            if not any(s.link is not None and s.pull for s in self._sockets.values()):
+                continue
+            with contextlib.suppress(OSError):
+                for link, length in (await self._waiting()).items():
+                    sock = self._by_link(link)
+                    if sock is not None and length > 0 and not sock.announced:
+                        sock.announced = True
+                        self._wake(sock)
+
+    async def _waiting(self) -> dict[int, int]:
+        """Bytes that each link holds; -1 or 0 for an unused one."""
+        reply = await self.channel.run(commands.waiting())
+        if not reply.lines:
+            return {}
+        lengths = fields(reply.lines[0].partition(b":")[2])[:LINKS]
+        return {link: number(n, -1, 2**31, "length") for link, n in enumerate(lengths)}
+
+    # -- links --------------------------------------------------------------------------------
+
+    async def _free_link(self) -> int:
+        """The lowest id that is neither used nor resting; waits for a resting one."""
+        for _ in range(40):
+            now = time.monotonic()
+            used = {sock.link for sock in self._sockets.values()}
+            for link in range(LINKS):
+                if link not in used and self._resting.get(link, 0.0) <= now:
+                    self._resting.pop(link, None)
+                    return link
+            await asyncio.sleep(0.05)
+        raise errors.NoSocket("no link id is free: a closed one has not been confirmed yet")
+
+    async def _set_type(self, link: int, *, pull: bool) -> None:
+        if self._per_link_type:
+            await self.run(commands.simple(f"AT+CIPRECVTYPE={link},{int(pull)}"))
+
+    async def _connect_link(self, sock: ModuleSocket, address: SocketAddress) -> None:
+        if address.family == 10:
+            self.capabilities["ipv6"].require()
+        sock.link = link = await self._free_link()
+        sock.pull = self._receive_mode != "push"
+        started = time.monotonic()
+        try:
+            await self._set_type(link, pull=sock.pull)
+            command = commands.start_tcp(link, address.host, address.port, sock.keepalive)
+            try:
+                reply = await self.channel.run(command)
+            except CommandFailed as error:
+                if b"ALREADY CONNECTED" not in error.reasons:
+                    raise
+                await self._try(f"AT+CIPCLOSE={link}")
+                reply = await self.channel.run(command)
+        except CommandFailed as error:
+            self._give_up_link(sock)
+            self._raise_connect_error(error, address, time.monotonic() - started)
+        except CommandTimeout as error:
+            await self._try(f"AT+CIPCLOSE={link}")
+            self._give_up_link(sock)
+            raise errors.ConnectTimeout(f"{address}: {error}") from error
+        except BaseException:
+            self._give_up_link(sock)
+            raise
+        if not reply.lines:
+            # OK without CONNECT: nobody can be sure what is open.
+            await self._try(f"AT+CIPCLOSE={link}")
+            self._give_up_link(sock)
+            raise errors.DeviceError(f"{address}: the module answered OK without CONNECT")
+
+    def _give_up_link(self, sock: ModuleSocket) -> None:
+        if sock.link is not None and not sock.peer_closed:
+            self._resting[sock.link] = time.monotonic() + QUARANTINE
+        sock.link = None
+        sock.peer_closed = sock.drained = False
+
+    def _raise_connect_error(
+        self, error: CommandFailed, address: SocketAddress, elapsed: float
+    ) -> NoReturn:
+        code = error.final.decode("ascii", "replace")
+        if b"DNS Fail" in error.reasons:
+            raise errors.NameNotFound(f"{address.host}: name not found", module_code=code) from error
+        if b"no ip" in error.reasons or self._status is not InterfaceStatus.GLOBAL_UP:
+            raise errors.NetworkDown("the WiFi connection is down", module_code=code) from error
+        if elapsed < REFUSED_WITHIN:
+            raise errors.ConnectionRefused(
+                f"{address}: connection refused (after {elapsed:.1f} s; the module gives no reason)",
+                module_code=code,
+            ) from error
+        raise errors.ConnectTimeout(
+            f"{address}: no connection after {elapsed:.0f} s (the module gives no reason)",
+            module_code=code,
+        ) from error
+
+    async def _open_datagram(self, sock: ModuleSocket) -> None:
+        await self._want_sender_info()
+        sock.link = link = await self._free_link()
+        sock.pull = self._receive_mode == "pull_all"
+        port = sock.local_port or self._free_port()
+        try:
+            await self._set_type(link, pull=False)
+            await self.channel.run(commands.start_udp(link, port))
+        except CommandFailed as error:
+            self._give_up_link(sock)
+            raise errors.AddressInUse(
+                f"UDP port {port} cannot be opened: {error}", module_code=error.final.decode()
+            ) from error
+        except BaseException:
+            self._give_up_link(sock)
+            raise
+        sock.local_port = port
+
+    async def _want_sender_info(self) -> None:
+        """CIPDINFO changes the form of every received block, so nothing may be read meanwhile."""
+        async with self._form:
+            if not self._sender_info:
+                await self.run(commands.simple("AT+CIPDINFO=1"))
+                self._sender_info = True
+
+    async def _close_link(self, sock: ModuleSocket, *, abort: bool) -> None:
+        link = sock.link
+        assert link is not None
+        if sock.peer_closed and sock.drained:
+            return  # the module has freed it already
+        if abort and sock.kind is Kind.TCP and not sock.peer_closed:
+            if self.firmware.family == "N":
+                await self._try(f"AT+CIPCLOSEMODE={link},1")
+            elif self.capabilities["tcp.abort"].supported:
+                await self._try(f"AT+CIPTCPOPT={link},0")
+        try:
+            await self.channel.run(commands.close(link), urgent=abort)
+        except CommandFailed:
+            pass  # UNLINK: closed by itself meanwhile
+        except CommandTimeout:
+            self._resting[link] = time.monotonic() + LONG_QUARANTINE
+            raise
+
+    # -- data ---------------------------------------------------------------------------------
+
+    async def _fetch(self, sock: ModuleSocket, size: int) -> None:
+        async with self._form:
+            if sock.link is None:
+                return
+            ask = self.capabilities.limit("frame.max_recv")
+            sock.announced = False  # a notice that comes from here on is a new one
+            try:
+                reply = await self.channel.run(commands.read(sock.link, ask, self._block_head()))
+            except CommandFailed:
+                await self._nothing_read(sock)
+                return
+            block = reply.block
+            if block is None:
+                return
+            if not sock.deliver(block.payload, _sender(block.fields)):
+                return
+            if len(block.payload) >= ask:
+                sock.announced = True
+
+    def _block_head(self) -> Head:
+        if self.firmware.family == "N":
+            return RECEIVED_N
+        return RECEIVED_E_SENDER if self._sender_info else RECEIVED_E
+
+    async def _nothing_read(self, sock: ModuleSocket) -> None:
+        """ERROR on a read means empty, or too little memory: the length tells them apart."""
+        try:
+            held = (await self._waiting()).get(sock.link if sock.link is not None else -1, 0)
+        except (CommandFailed, MalformedReply):
+            held = 0
+        if held <= 0:
+            sock.drained = sock.peer_closed
+            return
+        await asyncio.sleep(0.05)
+        sock.announced = True
+        self._wake(sock)
+
+    def _send_command(
+        self, sock: ModuleSocket, data: bytes, address: SocketAddress | None
+    ) -> Command:
+        if sock.link is None:
+            raise sock.broken or errors.BrokenPipe("the connection is closed")
+        remote = (address.host, address.port) if address is not None else None
+        return commands.send(sock.link, data, remote, self._send_timeout)
+
+    async def _after_failed_send(self, sock: ModuleSocket, error: CommandFailed, size: int) -> int:
+        if error.payload_written:
+            self._unknown(sock, str(error), size)
+        if sock.peer_closed:
+            raise errors.BrokenPipe("the peer has closed the connection") from error
+        if sock.link is not None and sock.link not in await self._open_links():
+            sock.peer_closed = True
+            self._wake(sock)
+            raise errors.BrokenPipe("the connection is closed") from error
+        sock.refused += 1
+        if sock.refused > REFUSED_SENDS:
+            broken = errors.DeviceError(f"the module takes no more data: {error}")
+            self._break(sock, broken)
+            raise broken from error
+        self._later(sock)
+        return 0
+
+    # -- questions ----------------------------------------------------------------------------
+
+    async def resolve(self, name: str, family: int = 0) -> Sequence[str]:
+        """See Stack.resolve."""
+        del family
+        command = commands.resolve(ENCODER.text(name, "a host name", 64, 1))
+        try:
+            reply = await self.channel.run(command)
+        except CommandFailed as error:
+            if self._status is not InterfaceStatus.GLOBAL_UP:
+                raise errors.NetworkDown("the WiFi connection is down") from error
+            raise errors.NameNotFound(f"{name}: name not found") from error
+        except CommandTimeout as error:
+            raise errors.NameTryAgain(f"{name}: no answer from the name server") from error
+        if reply.lines:
+            text = string(reply.lines[0].partition(b":")[2])
+            with contextlib.suppress(ValueError):
+                address = ipaddress.ip_address(text)
+                if int(address) not in (0, 2**32 - 1):
+                    return [str(address)]
+        raise errors.NameNotFound(f"{name}: the module gave no usable address")
+
+    async def _own_address(self) -> str:
+        return self._address
+
+    async def status(self) -> StackStatus:
+        """See Stack.status."""
+        details = {"firmware": self.firmware.text, "generation": self.firmware.generation}
+        if self.firmware.chip:
+            details["chip"] = self.firmware.chip
+        details["receive"] = self._receive_mode
+        try:
+            details.update(await self._wifi.details(self.channel, self.firmware))
+        except RestartSeen:
+            raise
+        except CommandFailed as error:
+            details["wifi"] = str(error)
+        address = details.pop("ip_address", "") or None
+        return StackStatus(self._status, address, self.epoch, details)
+
+    async def scan(self) -> Sequence[AccessPoint]:
+        """WiFi networks in reach."""
+        return await self._wifi.scan(self.channel, self.firmware)
+
+    async def ping(self, host: str) -> float:
+        """Round trip in seconds."""
+        try:
+            reply = await self.channel.run(commands.ping(ENCODER.text(host, "a host name", 64, 1)))
+        except CommandFailed as error:
+            raise errors.ConnectTimeout(f"{host}: no answer to ping") from error
+        if not reply.lines:
+            raise errors.DeviceError(f"{host}: ping gave no time")
+        digits = re.sub(rb"\D", b"", reply.lines[0])
+        return number(digits, 0, 600_000, "ping time") / 1000
+
+
+def _sender(found: dict[str, bytes]) -> SocketAddress | None:
+    """The sender in a head's fields, None when it has none or nonsense."""
+    host = found.get("quoted") or found.get("host")
+    port = found.get("port")
+    if not host or not port:
+        return None
+    try:
+        return SocketAddress(str(ipaddress.ip_address(host.decode())), number(port, 0, 65535))
+    except (ValueError, MalformedReply):
+        return None

@@ -1,0 +1,70 @@
+"""The host's side of one socket inside a module."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from netsocket.address import SocketAddress
+from netsocket.stack import Kind
+
+BUFFER_CAP = 256 * 1024
+"""Bytes kept for a slow reader in push mode before the socket is broken: there the module cannot be
+slowed down, and a hole in a stream must never be handed out as data."""
+
+
+@dataclass(slots=True, eq=False)
+class ModuleSocket:
+    """State of one socket; `link` is the module's own id for it, None while it has none."""
+
+    number: int
+    generation: int
+    kind: Kind
+    link: int | None = None
+    pull: bool = True
+    """Whether data waits in the module until it is fetched."""
+    connected: bool = False
+    connecting: bool = False
+    closing: bool = False
+    """close() was called; whatever is under way cleans up."""
+    announced: bool = False
+    """The module holds data, as far as we know."""
+    peer_closed: bool = False
+    """The module said that the connection has ended."""
+    drained: bool = False
+    """After `peer_closed`: nothing is left in the module."""
+    broken: OSError | None = None
+    """Why the socket is dead; raised after the data that came before."""
+    remote: SocketAddress | None = None
+    local_port: int = 0
+    buffer: bytearray = field(default_factory=bytearray)
+    datagrams: deque[tuple[bytes, SocketAddress]] = field(default_factory=deque)
+    queued: int = 0
+    """Bytes in `datagrams`."""
+    refused: int = 0
+    """Sends refused in a row."""
+    keepalive: int = 0
+    """Seconds, 0 = off; where the module takes it when connecting."""
+
+    def deliver(self, payload: bytes, sender: SocketAddress | None) -> bool:
+        """Take received bytes; False when a datagram had to be dropped for lack of room."""
+        if self.kind is Kind.TCP:
+            self.buffer += payload
+            return True
+        if self.queued + len(payload) > BUFFER_CAP:
+            return False
+        self.datagrams.append((payload, sender or SocketAddress("", 0)))
+        self.queued += len(payload)
+        return True
+
+    def take(self, size: int) -> bytes:
+        """Up to `size` bytes of the stream."""
+        part = bytes(self.buffer[:size])
+        del self.buffer[:size]
+        return part
+
+    def take_datagram(self, size: int) -> tuple[bytes, SocketAddress]:
+        """The oldest datagram, cut to `size` bytes."""
+        payload, sender = self.datagrams.popleft()
+        self.queued -= len(payload)
+        return payload[:size], sender

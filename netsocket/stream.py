@@ -1,0 +1,498 @@
+"""AsyncTCPSocket: a stream over any stack, for one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import errno
+import socket as _socket
+from typing import TYPE_CHECKING, Self
+
+from netsocket.address import SocketAddress
+from netsocket.capability.model import Level
+from netsocket.core import READ_LIMIT, AsyncSocket, Direction, as_bytes
+from netsocket.errors import (
+    AlreadyConnected,
+    AlreadyInProgress,
+    BadHandle,
+    BrokenPipe,
+    CallTimeout,
+    ConnectionReset,
+    ConnectTimeout,
+    InProgress,
+    InvalidArgument,
+    NotConnected,
+    NotSupported,
+    SendUnknown,
+)
+from netsocket.lifecycle import SocketEvent, SocketState
+from netsocket.stack import Handle, Kind
+from netsocket.table import SocketTable
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+SEND_LIMIT = 64 * 1024
+"""Most bytes offered in one transaction where the stack states no `frame.max_send`."""
+
+
+class AsyncTCPSocket(AsyncSocket):
+    """A stream socket with the names of Python's own, as coroutines.
+
+    `send` returns when the stack accepted bytes, possibly fewer than offered. One transaction at
+    a time and direction; several callers take turns. Sockets never reconnect.
+    """
+
+    kind = Kind.TCP
+    type = _socket.SOCK_STREAM
+
+    def __init__(self, table: SocketTable) -> None:
+        super().__init__(table)
+        self._connecting: asyncio.Task[None] | None = None
+        self._attempt = 0
+        self._rest = b""
+        self._eof = False
+        self._read_error: OSError | None = None
+        self._read_shut = False
+        self._write_shut = False
+        send = table.stack.capabilities["frame.max_send"].limit
+        self._frame = min(send or SEND_LIMIT, SEND_LIMIT)
+
+    async def __aenter__(self) -> Self:
+        """Reserve the stack's socket."""
+        await self.open()
+        return self
+
+    # -- connecting ---------------------------------------------------------------------------
+
+    async def connect(self, address: object) -> None:
+        """Connect to (host, port); the host may be a name, which the stack resolves.
+
+        Raises ConnectionRefused, ConnectTimeout (of the stack, or this socket's time-out),
+        HostUnreachable, NameNotFound, NetworkDown; AlreadyConnected; in non-blocking mode
+        InProgress and then AlreadyInProgress. After a failure the socket can be used again.
+        """
+        target = SocketAddress.coerce(address)
+        try:
+            await self._connect(target)
+        except CallTimeout:
+            raise ConnectTimeout(
+                f"no connection to {target} within {self._timeout:g} seconds"
+            ) from None
+
+    async def connect_ex(self, address: object) -> int:
+        """As connect, but returns 0 or an errno (EAGAIN for an expired time-out, as CPython).
+
+        Still raises what is not an errno: unknown names and arguments of the wrong kind.
+        """
+        try:
+            await self._connect(SocketAddress.coerce(address))
+        except _socket.gaierror:
+            raise
+        except CallTimeout:
+            return errno.EAGAIN
+        except OSError as error:
+            return error.errno or errno.EIO
+        return 0
+
+    async def _connect(self, target: SocketAddress) -> None:
+        self._enter()
+        capabilities = self._stack.capabilities
+        capabilities["tcp.connect"].require()
+        ipv6 = capabilities["ipv6"]
+        if target.family == _socket.AF_INET6 and ipv6.level is Level.NONE:
+            raise NotSupported(ipv6, errno=errno.EAFNOSUPPORT)
+        if self._connecting is not None:
+            raise AlreadyInProgress("a connection attempt is already under way")
+        if self._life.connected:
+            raise AlreadyConnected("the socket is, or was, connected; make a new one")
+        if self._life.state is SocketState.LISTENING:
+            raise InvalidArgument("the socket is listening")
+        if self._kept is not None:
+            kept, self._kept = self._kept, None
+            raise kept
+        deadline = self._deadline()
+        self._attempt += 1
+        task = self._connecting = self._table.spawn(self._establish(target, self._attempt))
+        if self._timeout == 0.0:
+            task.add_done_callback(self._keep_outcome)
+            raise InProgress(f"connecting to {target}")
+        try:
+            await self._outcome(task, deadline)
+        except BaseException:
+            if not task.done():
+                self._give_up()
+            raise
+
+    async def _establish(self, target: SocketAddress, attempt: int) -> None:
+        try:
+            handle = await self._reserve(None)
+            if attempt != self._attempt:
+                return
+            self._life.happened(SocketEvent.CONNECT_BEGUN)
+            try:
+                await self._stack.connect(handle, target)
+            except BaseException:
+                if handle == self._handle:
+                    self._life.happened(SocketEvent.CONNECT_FAILED)
+                raise
+            if handle == self._handle:
+                self._peer = target
+                self._life.happened(SocketEvent.CONNECTED)
+        finally:
+            if attempt == self._attempt:
+                self._connecting = None
+                self.notice()
+
+    def _give_up(self) -> None:
+        """Nobody waits for this attempt any more: give its handle back, keep the socket."""
+        self._attempt += 1
+        self._connecting = None
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            self._table.forget(handle)
+            if self._life.may(SocketEvent.GAVE_UP):
+                self._life.happened(SocketEvent.GAVE_UP)
+            if not self._table.closed:
+                self._table.spawn(self._stack.close(handle, abort=True))
+
+    def _keep_outcome(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, OSError) and not self._closed:
+            self._kept = error
+            self.notice()
+
+    async def getpeername(self) -> SocketAddress:
+        """The peer. Raises NotConnected."""
+        self._enter()
+        handle = self._handle
+        if handle is None or not self._life.connected:
+            raise NotConnected("the socket is not connected")
+        return await self._call(lambda: self._stack.remote_address(handle))
+
+    # -- listening ----------------------------------------------------------------------------
+
+    async def listen(self, backlog: int = 1) -> None:
+        """Accept connections on the bound port. Raises NotSupported, AlreadyConnected."""
+        self._enter()
+        self._stack.capabilities["tcp.listen"].require()
+        if self._life.state is SocketState.LISTENING:
+            return
+        if self._connecting is not None or self._life.connected:
+            raise AlreadyConnected("a connected socket cannot listen")
+        handle = await self._reserve(self._deadline())
+        await self._call(lambda: self._stack.listen(handle, max(0, backlog)))
+        self._life.happened(SocketEvent.LISTEN_BEGUN)
+
+    async def accept(self) -> tuple[AsyncTCPSocket, SocketAddress]:
+        """Wait for a connection; the new socket blocks for ever, whatever the listener does."""
+        self._enter()
+        handle = self._handle
+        if handle is None or self._life.state is not SocketState.LISTENING:
+            if self._broken is not None:
+                raise copy.copy(self._broken)
+            raise InvalidArgument("the socket is not listening")
+        deadline = self._deadline()
+        await self._take_turn(self._receiving, deadline)
+        try:
+            while True:
+                seen = self._notices
+                taken = await self._transact(
+                    self._receiving, lambda: self._accept(handle), deadline
+                )
+                if taken is not None:
+                    return taken, taken._peer or SocketAddress("0.0.0.0", 0)
+                await self._pause(seen, deadline)
+        finally:
+            self._receiving.turn.release()
+
+    async def _accept(self, listener: Handle) -> AsyncTCPSocket | None:
+        taken = await self._stack.accept(listener)
+        if taken is None:
+            return None
+        handle, peer = taken
+        if self._closed:  # nobody is left to take it
+            await self._stack.close(handle, abort=True)
+            return None
+        socket = AsyncTCPSocket(self._table)
+        socket._adopt(handle)
+        socket._peer = peer
+        socket._life.happened(SocketEvent.CONNECTED)
+        return socket
+
+    # -- sending ------------------------------------------------------------------------------
+
+    async def send(self, data: ReadableBuffer, flags: int = 0) -> int:
+        """Offer bytes; returns how many were accepted (at least 1 unless `data` is empty).
+
+        After a time-out or cancellation during a transaction its outcome is not known yet: the
+        error's `unknown` says of how many bytes, and the next send waits for the outcome first
+        (or `settle`). An error after a partial success is raised by the next call.
+        Raises CallTimeout, WouldBlock, NotConnected, BrokenPipe, ConnectionReset, SendUnknown.
+        """
+        view = as_bytes(data)
+        self._check_flags(flags)
+        handle = self._sender()
+        deadline = self._deadline()
+        await self._take_turn(self._sending, deadline)
+        try:
+            await self._settle(deadline)
+            try:
+                return await self._send_some(handle, view, deadline)
+            except SendUnknown as error:
+                if not error.accepted:
+                    raise
+                accepted, error.accepted = error.accepted, 0
+                self._kept = error
+                return accepted
+        finally:
+            self._sending.turn.release()
+
+    async def sendall(self, data: ReadableBuffer, flags: int = 0) -> None:
+        """Send everything within one time-out.
+
+        Whatever it raises, cancellation included, carries `accepted` (bytes surely taken) and
+        `unknown` (bytes after those of which any prefix may have been, or may yet be, taken).
+        """
+        view = as_bytes(data)
+        self._check_flags(flags)
+        done = 0
+        begun = False
+        try:
+            handle = self._sender()
+            deadline = self._deadline()
+            await self._take_turn(self._sending, deadline)
+            try:
+                await self._settle(deadline)
+                begun = True
+                while done < len(view):
+                    done += await self._send_some(handle, view[done:], deadline)
+            finally:
+                self._sending.turn.release()
+        except BaseException as error:
+            _account(error, done, begun)
+            raise
+
+    async def settle(self) -> int:
+        """Wait for the outcome of a send that timed out or was cancelled.
+
+        Returns the bytes it accepted, 0 when none was left behind; raises its error.
+        """
+        self._enter()
+        deadline = self._deadline()
+        await self._take_turn(self._sending, deadline)
+        try:
+            return await self._settle(deadline)
+        finally:
+            self._sending.turn.release()
+
+    async def _settle(self, deadline: float | None) -> int:
+        task = self._sending.task
+        accepted: int = 0
+        if task is not None:
+            try:
+                accepted = await self._outcome(task, deadline)
+            finally:
+                if task.done():
+                    self._sending.task = None
+        self._raise_kept()
+        return accepted
+
+    async def _send_some(self, handle: Handle, view: memoryview, deadline: float | None) -> int:
+        if not len(view):
+            return 0
+        chunk = bytes(view[: self._frame])  # a copy: the transaction may outlive the caller
+        while True:
+            if self._write_shut:
+                raise BrokenPipe("the sending side was shut down")
+            seen = self._notices
+            try:
+                accepted = await self._transact(
+                    self._sending, lambda: self._stack.send(handle, chunk), deadline
+                )
+            except BaseException as error:
+                if self._sending.task is not None:
+                    error.unknown = len(chunk)  # type: ignore[attr-defined]
+                elif isinstance(error, BrokenPipeError) and self._life.may(SocketEvent.PEER_LEFT):
+                    self._life.happened(SocketEvent.PEER_LEFT)
+                raise
+            if accepted:
+                return accepted
+            await self._pause(seen, deadline)
+
+    def _sender(self) -> Handle:
+        self._enter()
+        if self._connecting is not None and self._timeout == 0.0:
+            raise NotConnected("still connecting")
+        if self._write_shut:
+            raise BrokenPipe("the sending side was shut down")
+        if self._broken is not None and self._kept is None:
+            raise BrokenPipe(f"the connection broke before: {self._broken.strerror}")
+        if self._handle is None or not self._life.connected:
+            raise NotConnected("the socket is not connected")
+        return self._handle
+
+    def _raise_kept(self) -> None:
+        if self._kept is not None:
+            kept, self._kept = self._kept, None
+            raise kept
+
+    # -- receiving ----------------------------------------------------------------------------
+
+    async def recv(self, size: int, flags: int = 0) -> bytes:
+        """1..size bytes; b"" at the orderly end, for ever. recv(0) is b"" at once.
+
+        Raises CallTimeout, WouldBlock, NotConnected; ConnectionReset after the bytes that came
+        before the break, again at each further call.
+        """
+        if size < 0:
+            raise ValueError("negative buffersize in recv")
+        self._check_flags(flags)
+        self._enter()
+        handle = self._handle
+        if not self._life.connected:
+            raise NotConnected("the socket is not connected")
+        if size == 0:
+            return b""
+        deadline = self._deadline()
+        await self._take_turn(self._receiving, deadline)
+        try:
+            return await self._recv(handle, size, deadline)
+        finally:
+            self._receiving.turn.release()
+
+    async def _recv(self, handle: Handle | None, size: int, deadline: float | None) -> bytes:
+        wanted = min(size, READ_LIMIT)
+        while True:
+            if self._rest:
+                return self._cut(self._rest, size)
+            if self._eof:
+                return b""
+            if self._read_error is not None:
+                raise copy.copy(self._read_error)
+            if handle is None or self._table.closed:
+                raise copy.copy(self._broken or BadHandle("the socket has no handle any more"))
+            seen = self._notices
+            try:
+                data = await self._transact(
+                    self._receiving, lambda: self._stack.recv(handle, wanted), deadline
+                )
+            except OSError as error:
+                if self._receiving.task is not None:
+                    raise
+                if self._ended_meanwhile():
+                    return b""
+                if isinstance(error, ConnectionResetError):
+                    self._read_error = error
+                raise
+            if data:
+                return self._cut(data, size)
+            if self._broken is not None:  # nothing left, and the end was not orderly
+                self._read_error = _as_reset(self._broken)
+                continue
+            if data is not None:
+                self._eof = True
+                if self._life.may(SocketEvent.DRAINED):
+                    self._life.happened(SocketEvent.DRAINED)
+            elif self._read_shut:
+                return b""
+            else:
+                await self._pause(seen, deadline)
+
+    def _ended_meanwhile(self) -> bool:
+        """Whether shutdown took the handle away during this call."""
+        return self._eof
+
+    def _cut(self, data: bytes, size: int) -> bytes:
+        self._rest = data[size:]
+        return data[:size]
+
+    async def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> int:
+        """As recv, into a writable buffer; nbytes 0 = its whole length. Returns the count."""
+        view = memoryview(buffer).cast("B")
+        if nbytes < 0:
+            raise ValueError("negative buffersize in recv_into")
+        if nbytes > len(view):
+            raise ValueError("buffer too small for requested bytes")
+        data = await self.recv(nbytes or len(view), flags)
+        view[: len(data)] = data
+        return len(data)
+
+    async def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, SocketAddress | None]:
+        """As recv; the address is None, as with CPython's stream sockets."""
+        return await self.recv(size, flags), None
+
+    async def recvfrom_into(
+        self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0
+    ) -> tuple[int, SocketAddress | None]:
+        """As recv_into; the address is None."""
+        return await self.recv_into(buffer, nbytes, flags), None
+
+    # -- ending -------------------------------------------------------------------------------
+
+    async def shutdown(self, how: int) -> None:
+        """SHUT_RD ends receiving here only; SHUT_WR half-closes where the stack can.
+
+        SHUT_RDWR closes the connection on every stack; the socket object stays until close.
+        Raises NotConnected, NotSupported (SHUT_WR), ValueError.
+        """
+        if how not in (_socket.SHUT_RD, _socket.SHUT_WR, _socket.SHUT_RDWR):
+            raise ValueError("how must be SHUT_RD, SHUT_WR or SHUT_RDWR")
+        self._enter()
+        handle = self._handle
+        if handle is None or not self._life.connected:
+            raise NotConnected("the socket is not connected")
+        if how == _socket.SHUT_RD:
+            self._read_shut = True
+            self.notice()
+            return
+        half_close = self._stack.capabilities["tcp.half_close"]
+        if how == _socket.SHUT_WR:
+            half_close.require()
+        deadline = self._deadline()
+        await self._take_turn(self._sending, deadline)
+        try:
+            await self._settle(deadline)
+            if half_close.supported:
+                await self._call(lambda: self._stack.shutdown(handle, how))
+            else:
+                self._eof = True
+                await self._call(lambda: self._stack.close(handle))
+            self._write_shut = True
+            self._read_shut = self._read_shut or how == _socket.SHUT_RDWR
+        finally:
+            self._sending.turn.release()
+        self.notice()
+
+    def _judged(self, error: BaseException) -> BaseException:
+        if self._eof and isinstance(error, OSError) and error.errno == errno.EBADF:
+            return error  # the handle was given back by shutdown
+        return super()._judged(error)
+
+    async def abort(self) -> None:
+        """Close at once; where the stack can, the peer sees a reset."""
+        await self.close(abort=True)
+
+    @property
+    def sending_direction(self) -> Direction:
+        """For adapters: whether a send was left behind (`task` is not None)."""
+        return self._sending
+
+
+def _account(error: BaseException, done: int, begun: bool) -> None:
+    """Give an error the totals of this sendall; every exception object can hold them.
+
+    An error that an earlier call left behind says nothing about this one's bytes.
+    """
+    accepted: int = getattr(error, "accepted", 0) if begun else 0
+    unknown: int = getattr(error, "unknown", 0) if begun else 0
+    error.accepted = done + accepted  # type: ignore[attr-defined]
+    error.unknown = unknown  # type: ignore[attr-defined]
+
+
+def _as_reset(error: OSError) -> OSError:
+    if isinstance(error, ConnectionResetError) and not isinstance(error, SendUnknown):
+        return error
+    if isinstance(error, SendUnknown):
+        return ConnectionReset(f"the connection broke: {error.reason}")
+    return error
