@@ -41,13 +41,17 @@ SAMPLE_CAP = 256
 class Channel:
     """One AT command channel over one link, used from one event loop."""
 
-    def __init__(self, engine: Engine, link: Link, trace: Trace | None = None) -> None:
+    def __init__(
+        self, engine: Engine, make_link: Callable[[], Link], trace: Trace | None = None
+    ) -> None:
         self.engine = engine
-        self.link = link
+        self.link = make_link()
+        self._make_link = make_link
         self.listener: Listener | None = None
         self.sample = b""
         self._trace = trace
-        self._life = ChannelLife()
+        self._life: ChannelLife | None = None
+        self._used = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queue: deque[tuple[Command, asyncio.Future[Reply]]] = deque()
         self._urgent: deque[tuple[Command, asyncio.Future[Reply]]] = deque()
@@ -62,13 +66,27 @@ class Channel:
     @property
     def mode(self) -> ChannelMode:
         """Whether commands pass; see ChannelMode."""
-        return self._life.state
+        return ChannelMode.CLOSED if self._life is None else self._life.state
 
     async def open(self) -> None:
-        """Open the link. Commands wait until `synchronise` has succeeded once."""
+        """Open the link. Commands wait until `synchronise` has succeeded once.
+
+        A closed channel may be opened again. Raises what Link.open raises.
+        """
+        if self._life is not None:
+            return
         self._loop = asyncio.get_running_loop()
+        if self._used:
+            self.link = self._make_link()
+        self._used = True
         await self.link.open(self)
+        self._failure = None
+        self._life = ChannelLife()
         self._life.fire("opened")
+
+    def _fire(self, trigger: str) -> None:
+        if self._life is not None:
+            self._life.fire(trigger)
 
     async def synchronise(self, limit: float = RESYNC_LIMIT, steps: tuple[Step, ...] = ()) -> None:
         """Probe until host and module are in step. Raises ModuleSilent after `limit` seconds."""
@@ -117,14 +135,13 @@ class Channel:
         if self.mode is ChannelMode.CLOSED:
             return
         self._fail_all(PortLost(f"{self.link.name}: the channel was closed"))
-        self._life.end()
+        life, self._life = self._life, None
+        if life is not None:
+            life.end()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         await self.link.close()
-        if self._trace is not None:
-            self._trace.close()
-            self._trace = None
 
     # -- Receiver -----------------------------------------------------------------------------
 
@@ -133,7 +150,7 @@ class Channel:
         self._received += len(data)
         if self._trace is not None:
             self._trace.record("<", data)
-        if len(self.sample) < SAMPLE_CAP and self._life.state is ChannelMode.RESYNC:
+        if len(self.sample) < SAMPLE_CAP and self.mode is ChannelMode.RESYNC:
             self.sample = (self.sample + data)[:SAMPLE_CAP]
         assert self._loop is not None
         self.engine.feed(data, self._loop.time())
@@ -145,7 +162,7 @@ class Channel:
             return
         lost = error if isinstance(error, ATError) else PortLost(str(error))
         self._fail_all(lost)
-        self._life.fire("lost")
+        self._fire("lost")
         self._tell(Deaf())
 
     # -- the one loop -------------------------------------------------------------------------
@@ -203,13 +220,13 @@ class Channel:
             return
         if isinstance(event, OutOfStep):
             log.debug("%s: out of step: %s", self.link.name, event.reason)
-            self._life.fire("out_of_step")
+            self._fire("out_of_step")
         elif isinstance(event, InStep):
-            self._life.fire("in_step")
+            self._fire("in_step")
             self._settle_synchronise(None)
         elif isinstance(event, Deaf):
             error = ModuleSilent(f"{self.link.name}: the module does not answer", (), self.sample)
-            self._life.fire("deaf")
+            self._fire("deaf")
             self._settle_synchronise(error)
             self._fail_all(error)
         elif isinstance(event, Anomaly):

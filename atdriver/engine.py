@@ -373,8 +373,9 @@ class Engine:
             return True
         command = self._command
         assert command is not None
-        expected = (command.block_lead, b"\r\n") if self._notice_in_trailer else (command.block_lead,)
-        if line.lead in expected:
+        block = self._reply.block
+        loose = self._notice_in_trailer or (block is not None and not block.payload)
+        if line.lead == command.block_lead or (loose and line.lead == b"\r\n"):
             return True
         self._damaged("payload does not end at its trailer", line.lead + line.text)
         return False

@@ -216,6 +216,14 @@ class Listener(_Watched):
         self.window = window
         super().__init__(owner, sock)
 
+    def waiting(self) -> bool:
+        """Whether a connection waits to be accepted."""
+        if self.closed:
+            return False
+        poller = select.poll()
+        poller.register(self.sock.fileno(), select.POLLIN)
+        return bool(poller.poll(0))
+
     def accept(self) -> TcpSocket | None:
         """The next waiting connection from loopback, None when none waits."""
         while not self.closed:

@@ -48,11 +48,15 @@ class ModuleLife:
 
     state: ModuleState = ModuleState.OFF
 
-    def __init__(self) -> None:
-        MODULE_MACHINE.add_model(self, initial=ModuleState.OFF)
+    def begin(self) -> None:
+        """Join the shared machine; idempotent."""
+        if self not in MODULE_MACHINE.models:
+            MODULE_MACHINE.add_model(self, initial=ModuleState.OFF)
 
     def fire(self, trigger: str) -> None:
-        """Run a trigger of the table; an illegal one raises MachineError."""
+        """Run a trigger of the table; an illegal one raises MachineError. Nothing after `end`."""
+        if self not in MODULE_MACHINE.models:
+            return
         MODULE_MACHINE.events[trigger].trigger(self)
 
     def end(self) -> None:

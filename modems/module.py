@@ -75,7 +75,7 @@ class ModuleStack(abc.ABC):
 
     @abc.abstractmethod
     async def _find(self) -> None:
-        """Get in step with the module."""
+        """Get in step with the module; the channel is open."""
 
     @abc.abstractmethod
     async def _configure(self) -> None:
@@ -102,8 +102,9 @@ class ModuleStack(abc.ABC):
         """Open a TCP link to a literal address; sets `sock.link`."""
 
     @abc.abstractmethod
-    async def _open_datagram(self, sock: ModuleSocket) -> None:
-        """Open a UDP link that may talk to anybody; sets `sock.link`, `sock.local_port`."""
+    async def _open_datagram(self, sock: ModuleSocket, peer: SocketAddress | None) -> None:
+        """Open a UDP link that may talk to anybody; sets `sock.link`, `sock.local_port`. `peer` is
+        the first one that will be talked to, if known."""
 
     @abc.abstractmethod
     async def _fetch(self, sock: ModuleSocket, size: int) -> None:
@@ -161,6 +162,8 @@ class ModuleStack(abc.ABC):
                 await self._configure_only()
 
     async def _configure_only(self) -> None:
+        self.life.begin()
+        await self.channel.open()
         await self._find()
         self.life.fire("found")
         await self._configure()
@@ -247,7 +250,7 @@ class ModuleStack(abc.ABC):
         sock.local_port = address.port
         if sock.kind is Kind.UDP:
             try:
-                await self._transaction(self._open_datagram(sock))
+                await self._transaction(self._open_datagram(sock, None))
             except OSError:
                 sock.local_port = 0
                 raise
@@ -286,7 +289,7 @@ class ModuleStack(abc.ABC):
                 raise errors.BadHandle("the socket was closed while connecting")
             if sock.kind is Kind.UDP:
                 if sock.link is None:
-                    await self._open_datagram(sock)
+                    await self._open_datagram(sock, address)
             else:
                 sock.broken = None
                 sock.peer_closed = sock.drained = sock.announced = False
@@ -298,6 +301,9 @@ class ModuleStack(abc.ABC):
             sock.connecting = False
             if sock.closing:
                 await self._release(sock, abort=True)
+
+    def _abandon_connect(self, sock: ModuleSocket) -> None:
+        """close() during a connect: end the wait where the module's port is free meanwhile."""
 
     async def _literal(self, address: SocketAddress) -> SocketAddress:
         if address.is_literal:
@@ -314,6 +320,7 @@ class ModuleStack(abc.ABC):
         if sock.connecting:
             # The attempt runs on in the module; it cleans up when the module has decided, and
             # keeps its place in the table until then.
+            self._abandon_connect(sock)
             return
         await self._transaction(self._release(sock, abort=abort))
 
@@ -440,7 +447,7 @@ class ModuleStack(abc.ABC):
         if address is not None:
             address = await self._literal(address)
             if sock.link is None:
-                await self._open_datagram(sock)
+                await self._open_datagram(sock, address)
         try:
             await self.channel.run(self._send_command(sock, data, address))
         except CommandFailed as error:
@@ -455,6 +462,7 @@ class ModuleStack(abc.ABC):
                 self._unknown(sock, str(error), len(data))
             raise sock.broken or error from None
         sock.refused = 0
+        sock.sent += len(data)
         return len(data)
 
     async def _after_silent_send(self, sock: ModuleSocket, error: CommandTimeout, size: int) -> int:

@@ -36,11 +36,15 @@ class ModuleSocket:
     broken: OSError | None = None
     """Why the socket is dead; raised after the data that came before."""
     remote: SocketAddress | None = None
+    first_peer: SocketAddress | None = None
+    """UDP: the peer that the link was opened for."""
     local_port: int = 0
     buffer: bytearray = field(default_factory=bytearray)
     datagrams: deque[tuple[bytes, SocketAddress]] = field(default_factory=deque)
     queued: int = 0
     """Bytes in `datagrams`."""
+    sent: int = 0
+    """Bytes that the module accepted on this connection."""
     refused: int = 0
     """Sends refused in a row."""
     keepalive: int = 0

@@ -264,8 +264,9 @@ class AsyncSocket:
     def __del__(self) -> None:
         if getattr(self, "_closed", True) or self._handle is None or self._table.closed:
             return
+        text = f"unclosed {self!r}"
         self._closed = True
-        warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+        warnings.warn(text, ResourceWarning, stacklevel=2, source=self)
         self._table.abandon(self._handle)
 
     def __repr__(self) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self
 
 from netsocket.address import SocketAddress
 from netsocket.capability.model import Level
-from netsocket.core import READ_LIMIT, AsyncSocket, Direction, as_bytes
+from netsocket.core import READ_LIMIT, AsyncSocket, as_bytes
 from netsocket.errors import (
     AlreadyConnected,
     AlreadyInProgress,
@@ -62,6 +62,16 @@ class AsyncTCPSocket(AsyncSocket):
         """Reserve the stack's socket."""
         await self.open()
         return self
+
+    @property
+    def frame(self) -> int:
+        """Bytes offered to the stack at once, at most."""
+        return self._frame
+
+    @property
+    def can_half_close(self) -> bool:
+        """Whether shutdown(SHUT_WR) is not known to be impossible."""
+        return self._stack.capabilities["tcp.half_close"].supported
 
     # -- connecting ---------------------------------------------------------------------------
 
@@ -472,11 +482,6 @@ class AsyncTCPSocket(AsyncSocket):
     async def abort(self) -> None:
         """Close at once; where the stack can, the peer sees a reset."""
         await self.close(abort=True)
-
-    @property
-    def sending_direction(self) -> Direction:
-        """For adapters: whether a send was left behind (`task` is not None)."""
-        return self._sending
 
 
 def _account(error: BaseException, done: int, begun: bool) -> None:

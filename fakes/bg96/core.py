@@ -181,6 +181,8 @@ class Core(FakeModem):
             write()
         elif len(self._held) < _HELD_LINES:
             self._held.append(write)
+        else:
+            self.note("urc-lost", "too many while a prompt is open")
 
     def after_result(self, action: Callable[[], object]) -> None:
         """Do something right behind the result of the running command."""

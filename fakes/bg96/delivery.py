@@ -10,6 +10,7 @@ import asyncio
 from fakes.bg96.links import (
     STATE_CLOSING,
     STATE_CONNECTED,
+    STATE_OPENING,
     TCP_INCOMING,
     UDP_SERVICE,
     Link,
@@ -115,10 +116,11 @@ class Delivery(Pdp):
                 # As the listener (real log); one text of the manual says always buffer mode.
                 listener.mode,
                 listener.id,
-                accepted.remote,
-                accepted.local[1],
-                STATE_CONNECTED,
-                accepted,
+                remote=accepted.remote,
+                local_port=accepted.local[1],
+                own=listener.own,
+                state=STATE_CONNECTED,
+                tcp=accepted,
             )
             self.links.add(link)
             self.note("accepted", f"{number} from {accepted.remote}")
@@ -189,4 +191,5 @@ class Delivery(Pdp):
         """AT+QIDEACT: the sockets go with the context, without ``closed`` notices."""
         super().close_context(context)
         for link in self.links.of_context(context):
-            self.links.remove(link)
+            if link.state != STATE_OPENING:  # that one still has to give its result
+                self.links.remove(link)

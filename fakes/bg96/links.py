@@ -8,7 +8,7 @@ import errno
 import ipaddress
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -47,6 +47,8 @@ class Link:
     server: int
     remote: tuple[str, int] = ("", 0)
     local_port: int = 0
+    own: str = "127.0.0.1"
+    """Loopback address of the same IP version as the link's."""
     state: int = STATE_INITIAL
     tcp: TcpSocket | None = None
     udp: UdpSocket | None = None
@@ -242,6 +244,3 @@ def written(address: str) -> str:
         if parsed.version == 6:
             return ":".join(f"{int(group, 16):X}" for group in parsed.exploded.split(":"))
     return address
-
-
-Changed = Callable[[Link], None]

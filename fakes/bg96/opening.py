@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import re
 from typing import Final
 
@@ -96,6 +97,8 @@ class Opening(Delivery):
         link.state = STATE_OPENING
         if kind in _CLIENTS:
             link.remote = (host, remote_port)
+        elif ":" in host:
+            link.own = "::1"
         self.links.add(link)
         self.after_result(lambda: self._start_opening(link))
 
@@ -121,17 +124,21 @@ class Opening(Delivery):
             address = self.world.lookup(host, family=family)
             if address is None:
                 return CONNECT_FAILED if self.world.is_literal(host) else DNS_PARSE_FAILED
+            address = str(ipaddress.ip_address(address))  # as the real sockets write it
             link.remote = (address, port)
+            if ":" in address:
+                link.own = "::1"
         try:
             if link.kind == TCP:
                 link.tcp = await self._connect(link)
                 link.local_port = link.tcp.local[1]
             elif link.kind == TCP_LISTENER:
-                link.listener = self.sockets.listen_tcp(link.local_port, window=RECEIVE_BUFFER)
+                link.listener = self.sockets.listen_tcp(
+                    link.local_port, window=RECEIVE_BUFFER, address=link.own
+                )
             else:
-                # A name for an unreachable peer opens all the same: UDP asks nobody.
-                near = link.remote[0] if self.world.is_reachable(link.remote[0]) else "127.0.0.1"
-                link.udp = self.sockets.open_udp(link.local_port, address=near)
+                # UDP asks nobody: an unreachable peer is no failure.
+                link.udp = self.sockets.open_udp(link.local_port, address=link.own)
                 link.local_port = link.udp.local[1]
         except UnreachableError as error:
             self.note("unreachable", str(error))
@@ -148,6 +155,14 @@ class Opening(Delivery):
             raise UnreachableError(address)
         timeout = max(_CONNECT_TIMEOUT * self.time_scale, _CONNECT_REAL_MIN)
         return await connect_from(self.sockets, address, port, link.local_port, timeout=timeout)
+
+    def context_down(self, context: int, code: int) -> None:
+        """A connect that is under way ends with the context's error, as a ping does."""
+        for link in self.links.of_context(context):
+            if link.state == STATE_OPENING:
+                self.links.remove(link)
+                self._opened(link.id, code)
+        super().context_down(context, code)
 
     def _opened(self, number: int, code: int) -> None:
         self.last_error = code

@@ -14,7 +14,7 @@ from ..scenario import Scenario, load
 from ..world import World
 from .base import Options
 from .profile import PROFILES
-from .receiving import ReceiveCommands
+from .modem import EspressifModem
 
 __all__ = ["FIRMWARES", "SETTINGS", "EspressifModem", "build", "build_esp32"]
 
@@ -22,10 +22,6 @@ FIRMWARES: Final = tuple(PROFILES)
 SETTINGS: Final = (
     "flow", "late_closed", "connect_timeout", "join_time", "boot_time", "joined", "station_ip",
 )  # fmt: skip
-
-
-class EspressifModem(ReceiveCommands):
-    """A simulated Espressif AT module: all command groups together."""
 
 
 def _seconds(name: str, value: str, factor: float = 1.0) -> float:

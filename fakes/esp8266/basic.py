@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from ..engine import CommandError, rule
-from .arguments import Arguments, Code
+from ..engine import rule
+from .arguments import Arguments
 from .base import Esp8266Base
 
 __all__ = ["BasicCommands"]
@@ -15,17 +15,6 @@ _CLOCK = 80_000_000  # Hz; UART clock of the ESP8266, gives the real rate read b
 
 class BasicCommands(Esp8266Base):
     """Commands that concern the module itself."""
-
-    # Test commands come first: the set patterns below would match "=?" too.
-    @rule(r"AT\+(\w+)=\?")
-    def test_command(self, match: re.Match[str]) -> None:
-        """``AT+X=?`` of a known command: only OK (the ranges printed vary by build)."""
-        known = any(
-            entry.tag == match[1] and self.rule_allowed(entry) for entry in self._class_rules
-        )
-        if not known:
-            raise CommandError(code=Code.UNKNOWN)
-        self.ok()
 
     @rule(r"AT", tag="AT")
     def attention(self, _: re.Match[str]) -> None:
@@ -42,23 +31,6 @@ class BasicCommands(Esp8266Base):
     def version(self, _: re.Match[str]) -> None:
         """``AT+GMR``."""
         self.say(*self.profile.gmr)
-        self.ok()
-
-    @rule(r"AT\+CMD\?", tag="CMD")
-    def list_commands(self, _: re.Match[str]) -> None:
-        """``AT+CMD?``: index, name, and whether test, query, set, execute exist."""
-        kinds: dict[str, list[int]] = {}
-        for entry in self._class_rules:
-            if not entry.tag or not self.rule_allowed(entry):
-                continue
-            flags = kinds.setdefault(entry.tag, [1, 0, 0, 0])
-            body = entry.pattern.pattern
-            flags[1 if body.endswith(r"\?") else 2 if "=" in body else 3] = 1
-        for index, (name, flags) in enumerate(kinds.items()):
-            if name in ("AT", "E"):
-                flags[0] = 0
-            text = {"AT": "AT", "E": "ATE"}.get(name, f"AT+{name}")
-            self.say(f'+CMD:{index},"{text}",{",".join(map(str, flags))}')
         self.ok()
 
     @rule(r"AT\+RST", tag="RST")

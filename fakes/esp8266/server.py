@@ -116,7 +116,7 @@ class ServerCommands(LinkCommands):
 
     def incoming(self) -> None:
         """Accept what waits, up to AT+CIPSERVERMAXCONN and the free ids."""
-        while self.listener is not None:
+        while self.listener is not None and self.listener.waiting():
             taken = sum(1 for link in self.open_links() if link.server)
             free = next((i for i, link in enumerate(self.links) if link is None), None)
             if free is None or taken >= self.session.server_limit:
@@ -137,13 +137,7 @@ class ServerCommands(LinkCommands):
         """A waiting connection may be accepted now."""
         if self.listener is not None:
             self.refused_told = False
-            self.later(0, self.accept_again)
-
-    def accept_again(self) -> None:
-        """Look at the backlog once more, silently while it is empty."""
-        told, self.refused_told = self.refused_told, True
-        self.incoming()
-        self.refused_told = told
+            self.later(0, self.incoming)
 
     def watch_idle(self, link: Link) -> None:
         """Close a silent server link; not with model time switched off (time_scale 0)."""

@@ -96,6 +96,12 @@ def table(
             "this firmware has one switch for all links; pulled datagrams are merged and cut. "
             'receive="push" keeps them whole, at the price of flow control',
         )
+        change(
+            "udp.sendto_many",
+            Level.PARTIAL,
+            "pulled datagrams name the first peer as sender, whoever it was",
+        )
+        change("udp.connect", Level.PARTIAL, "pulled datagrams of others cannot be told apart")
     if receive == "push":
         change(
             "receive.backpressure",

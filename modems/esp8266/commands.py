@@ -68,11 +68,12 @@ def start_tcp(link: int, host: str, port: int, keepalive: int) -> Command:
     )
 
 
-def start_udp(link: int, local_port: int, *, ipv6: bool = False) -> Command:
-    """Open a UDP link that hears everybody; mode 0: the given remote is only the default."""
-    kind, host = ("UDPv6", "::") if ipv6 else ("UDP", "0.0.0.0")
+def start_udp(link: int, local_port: int, peer: tuple[str, int] | None) -> Command:
+    """Open a UDP link that hears everybody; mode 0: the remote given here is only the default."""
+    host, port = peer or ("0.0.0.0", local_port)
+    kind = "UDPv6" if ":" in host else "UDP"
     return query(
-        f'AT+CIPSTART={link},"{kind}","{host}",{local_port},{local_port},0',
+        f'AT+CIPSTART={link},"{kind}","{host}",{port},{local_port},0',
         rb"%d,CONNECT|\+LINK_CONN:0,%d,.*" % (link, link),
         CONNECT,
     )

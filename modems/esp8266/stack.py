@@ -332,14 +332,14 @@ class Esp8266Stack(ModuleStack):
             module_code=code,
         ) from error
 
-    async def _open_datagram(self, sock: ModuleSocket) -> None:
+    async def _open_datagram(self, sock: ModuleSocket, peer: SocketAddress | None) -> None:
         await self._want_sender_info()
         sock.link = link = await self._free_link()
         sock.pull = self._receive_mode == "pull_all"
         port = sock.local_port or self._free_port()
         try:
             await self._set_type(link, pull=False)
-            await self.channel.run(commands.start_udp(link, port))
+            await self.channel.run(commands.start_udp(link, port, peer))
         except CommandFailed as error:
             self._give_up_link(sock)
             raise errors.AddressInUse(
@@ -349,6 +349,7 @@ class Esp8266Stack(ModuleStack):
             self._give_up_link(sock)
             raise
         sock.local_port = port
+        sock.first_peer = peer
 
     async def _want_sender_info(self) -> None:
         """CIPDINFO changes the form of every received block, so nothing may be read meanwhile."""
@@ -391,7 +392,9 @@ class Esp8266Stack(ModuleStack):
             block = reply.block
             if block is None:
                 return
-            if not sock.deliver(block.payload, _sender(block.fields)):
+            # A pulled datagram names the address that the link was opened with, whoever sent it.
+            sender = sock.first_peer or _sender(block.fields)
+            if not sock.deliver(block.payload, sender):
                 return
             if len(block.payload) >= ask:
                 sock.announced = True

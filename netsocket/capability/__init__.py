@@ -2,7 +2,6 @@
 
 from netsocket.capability.catalogue import CATALOGUE
 from netsocket.capability.model import Capability, CapabilityTable, Level, Manual, NoLimit
-from netsocket.capability.report import render_html, render_markdown
 
 __all__ = [
     "CATALOGUE",
@@ -11,6 +10,4 @@ __all__ = [
     "Level",
     "Manual",
     "NoLimit",
-    "render_html",
-    "render_markdown",
 ]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from jinja2 import Environment
-
 from netsocket.capability.catalogue import CATALOGUE
 from netsocket.capability.model import Capability, CapabilityTable
 
@@ -69,6 +67,8 @@ code { font-weight: 600; }
 
 def render_html(tables: Sequence[CapabilityTable], evidence: str = "") -> str:
     """One self-contained page. `evidence` is one sentence on what the tables are based on."""
+    from jinja2 import Environment  # only here: it costs time at import
+
     environment = Environment(autoescape=True, keep_trailing_newline=True)
     return environment.from_string(_HTML).render(
         title=TITLE, notice=NOTICE, evidence=evidence, tables=tables, catalogue=CATALOGUE

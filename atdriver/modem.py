@@ -1,0 +1,244 @@
+"""The front door: from a specification to a network interface.
+
+    with open_modem("esp8266:/dev/ttyUSB0", ssid="lab", password="…") as net:
+        sock = net.create_connection(("example.org", 80), timeout=10)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from atdriver.channel import Channel
+from atdriver.engine import Engine
+from atdriver.errors import SpecificationError
+from atdriver.link import Link
+from atdriver.links.memory import MemoryLink
+from atdriver.links.rfc2217 import Rfc2217Link
+from atdriver.links.serial import SerialLink
+from atdriver.links.tcp import TcpLink
+from atdriver.registry import Driver, Value, load_driver, load_fake
+from atdriver.specification import Specification, collect, parse, read_profile, refuse
+from atdriver.trace import Trace
+from netsocket.blocking_interface import (
+    CellularInterface,
+    EthernetInterface,
+    NetworkInterface,
+    WiFiInterface,
+)
+from netsocket.hoststack import HostStack
+from netsocket.interface import (
+    AsyncCellularInterface,
+    AsyncEthernetInterface,
+    AsyncNetworkInterface,
+    AsyncWiFiInterface,
+)
+from netsocket.portal import Portal
+from netsocket.stack import Stack
+
+_ASYNC: dict[str, type[AsyncNetworkInterface]] = {
+    "wifi": AsyncWiFiInterface,
+    "cellular": AsyncCellularInterface,
+    "ethernet": AsyncEthernetInterface,
+}
+_BLOCKING: dict[str, type[NetworkInterface]] = {
+    "wifi": WiFiInterface,
+    "cellular": CellularInterface,
+    "ethernet": EthernetInterface,
+}
+FAKE_WIFI = {"ssid": "fake", "password": "fakefake"}
+"""What an in-process WiFi fake offers, and the driver joins, when the user names no network."""
+
+
+@dataclass(slots=True)
+class Modem:
+    """A modem that has been put together but not opened: what the interfaces are made of."""
+
+    kind: str
+    stack: Stack
+    channel: Channel | None
+    trace: Trace | None = None
+
+    def end(self) -> None:
+        """Close the trace file; the stack is down already."""
+        if self.trace is not None:
+            self.trace.close()
+            self.trace = None
+
+
+def assemble(
+    specification: str,
+    *,
+    keywords: Mapping[str, Value] | None = None,
+    options: Mapping[str, str] | None = None,
+    profile: str | Path | None = None,
+) -> Modem:
+    """Put a modem together from a specification and settings; nothing is opened yet.
+
+    `options` are `--set` values. Raises SpecificationError (and UnknownModule).
+    """
+    found = parse(specification)
+    keywords = dict(keywords or {})
+    if found.module == "host":
+        refuse("host", {**keywords, **found.settings}, ())
+        return Modem("ethernet", HostStack(found.port or None), None)
+    driver = load_driver(found.module)
+    values, strangers = collect(
+        driver.settings,
+        keywords=keywords,
+        specification=found.settings,
+        options=options or {},
+        profile=read_profile(profile) if profile else {},
+    )
+    if found.port == "fake":
+        make_link = _fake_link(found, driver, values, strangers)
+    else:
+        refuse(found.module, strangers, driver.settings)
+        make_link = _real_link(found.port, values)
+    trace = _open_trace(str(values["trace"]))
+    channel = Channel(Engine(driver.dialect), make_link, trace)
+    stack: Stack = driver.create(channel, found.module, values)
+    return Modem(driver.kind, stack, channel, trace)
+
+
+def _real_link(port: str, values: Mapping[str, Value]) -> Callable[[], Link]:
+    baud = int(values["baud"])
+    if port.startswith("tcp://"):
+        host, number = _host_port(port, "tcp://")
+        return lambda: TcpLink(host, number)
+    if port.startswith("rfc2217://"):
+        host, number = _host_port(port, "rfc2217://")
+        return lambda: Rfc2217Link(host, number, rate=baud)
+    return lambda: SerialLink(port, rate=baud, rtscts=bool(values["rtscts"]))
+
+
+def _host_port(port: str, scheme: str) -> tuple[str, int]:
+    host, _, number = port.removeprefix(scheme).rpartition(":")
+    if not host or not number.isdigit() or not 0 < int(number) < 65536:
+        raise SpecificationError(f"{port}: {scheme}host:port is expected")
+    return host.strip("[]"), int(number)
+
+
+def _fake_link(
+    found: Specification,
+    driver: Driver,
+    values: dict[str, Value],
+    strangers: Mapping[str, Value],
+) -> Callable[[], Link]:
+    """An in-process fake: settings that the driver does not know are the fake's own."""
+    build = load_fake(found.module)
+    own = {key: str(value) for key, value in strangers.items()}
+    resolve = {"localhost": "127.0.0.1"}
+    for pair in filter(None, own.pop("resolve", "").split(";")):
+        name, equals, address = pair.partition("=")
+        if not equals:
+            raise SpecificationError(f"resolve={pair!r}: NAME=ADDRESS is expected")
+        resolve[name] = address
+    access_points = {}
+    if driver.kind == "wifi":
+        if not values["ssid"]:
+            values.update(FAKE_WIFI)
+        access_points = {str(values["ssid"]): str(values["password"])}
+    numbers = {name: _number(name, own.pop(name)) for name in ("seed", "time_scale") if name in own}
+    numbers.setdefault("time_scale", 0.0)
+
+    def make() -> Link:
+        module = build(resolve=resolve, access_points=access_points, **numbers, **own)
+        return MemoryLink(module, f"{found.module}:fake")
+
+    make()  # a wrong setting is told now, not when the link is opened
+    return make
+
+
+def _number(name: str, text: str) -> Any:
+    try:
+        return int(text) if name == "seed" else float(text)
+    except ValueError:
+        raise SpecificationError(f"setting {name}={text}: a number is expected") from None
+
+
+def _open_trace(path: str) -> Trace | None:
+    if not path:
+        return None
+    try:
+        return Trace(open(path, "w", encoding="ascii"))
+    except OSError as error:
+        raise SpecificationError(f"trace file {path}: {error.strerror}") from error
+
+
+class OpeningModem:
+    """What `aopen_modem` returns: await it, or use it with `async with`."""
+
+    def __init__(self, specification: str, settings: Mapping[str, Value]) -> None:
+        self._specification = specification
+        self._settings = settings
+        self._modem: Modem | None = None
+        self._interface: AsyncNetworkInterface | None = None
+
+    async def _open(self) -> AsyncNetworkInterface:
+        modem = self._modem = _assemble_call(self._specification, self._settings)
+        interface = _ASYNC[modem.kind](modem.stack)
+        try:
+            await interface.up()
+        except BaseException:
+            await interface.close()
+            modem.end()
+            raise
+        interface.on_close(modem.end)
+        self._interface = interface
+        return interface
+
+    def __await__(self) -> Generator[Any, None, AsyncNetworkInterface]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> AsyncNetworkInterface:
+        return await self._open()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._interface is not None:
+            await self._interface.close()
+
+
+def _assemble_call(specification: str, settings: Mapping[str, Value]) -> Modem:
+    keywords = dict(settings)
+    profile = keywords.pop("profile", None)
+    return assemble(specification, keywords=keywords, profile=str(profile) if profile else None)
+
+
+def aopen_modem(specification: str, **settings: Value) -> OpeningModem:
+    """Open a modem in the running event loop.
+
+        async with aopen_modem("bg96:/dev/ttyUSB2", apn="internet") as net:
+            reader, writer = await net.open_connection("example.org", 80)
+
+    Settings are those of the driver, and `profile`, a TOML file with more of them. Raises
+    SpecificationError, PortMissing, PortDenied, PortBusy, ModuleSilent, and what Stack.up raises.
+    """
+    return OpeningModem(specification, settings)
+
+
+def open_modem(specification: str, **settings: Value) -> NetworkInterface:
+    """Open a modem for a program without an event loop; returns when it is attached.
+
+    All blocking modems share one daemon thread, in which calls of this interface are refused.
+    Settings and errors as for `aopen_modem`.
+    """
+
+    async def opening() -> tuple[AsyncNetworkInterface, str]:
+        modem = OpeningModem(specification, settings)
+        interface = await modem
+        assert modem._modem is not None
+        return interface, modem._modem.kind
+
+    portal = Portal.shared()
+    interface, kind = portal.run(opening())
+    return _BLOCKING[kind].of(interface, portal)
+

@@ -1,0 +1,61 @@
+"""Quectel BG96 (LTE Cat M1 / NB1 / EGPRS) and its close relatives BG95, BG77."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from atdriver.channel import Channel
+from atdriver.registry import LINK_SETTINGS, Setting, Value
+from modems.bg96.dialect import DIALECT
+from modems.bg96.network import Network
+from modems.bg96.stack import Bg96Stack
+
+RATES = (115200, 921600, 460800, 230400, 57600, 9600)
+"""Baud rates of the main UART (Hardware Design V1.3); over USB the number means nothing."""
+
+
+class Bg96Driver:
+    """The entry point's object; see atdriver.registry.Driver."""
+
+    kind = "cellular"
+    dialect = DIALECT
+    settings = (
+        *LINK_SETTINGS,
+        Setting("apn", "", "access point name; empty: what the module has stored"),
+        Setting("user", "", "user name for the APN"),
+        Setting("password", "", "password for the APN", secret=True),
+        Setting("auth", "none", "how to log in to the APN", choices=("none", "pap", "chap")),
+        Setting("pin", "", "the SIM's PIN", secret=True),
+        Setting("register_timeout", 90.0, "seconds to wait for the network"),
+        Setting(
+            "urc_port",
+            "",
+            "the module's own name of the port in use; empty: find out",
+            choices=("", "usbat", "usbmodem", "uart1"),
+        ),
+        Setting("persist", False, "leave stored settings as this driver set them"),
+    )
+
+    def create(self, channel: Channel, name: str, values: Mapping[str, Value]) -> Bg96Stack:
+        """A stack over this channel."""
+        baud = int(values["baud"])
+        return Bg96Stack(
+            channel,
+            name=name,
+            rates=(baud, *(rate for rate in RATES if rate != baud)),
+            network=Network(
+                apn=str(values["apn"]),
+                user=str(values["user"]),
+                password=str(values["password"]),
+                authentication=str(values["auth"]),
+                pin=str(values["pin"]),
+                registration_timeout=float(values["register_timeout"]),
+            ),
+            notice_port=str(values["urc_port"]),
+            persist=bool(values["persist"]),
+        )
+
+
+DRIVER = Bg96Driver()
+
+__all__ = ["DRIVER", "Bg96Driver", "Bg96Stack"]

@@ -1,0 +1,127 @@
+"""Every command the driver sends, as records: answer grammar and the module's own time limits.
+
+Limits in seconds, from the maximum response times of the BG96 manuals with some margin.
+"""
+
+from __future__ import annotations
+
+import re
+
+from atdriver.exchange import ERROR, Command
+from modems.bg96.dialect import MAX_READ, READ
+
+BASIC = 3.0
+"""300 ms in the manual (AT 2.2, "maximum response time"); a busy USB stack gets ten times that."""
+SIM = 10.0
+ACTIVATE = 155.0
+"""AT+QIACT: 150 s."""
+DEACTIVATE = 45.0
+"""AT+QIDEACT: 40 s."""
+OPEN_NOTICE = 150.0
+"""+QIOPEN after its OK: 150 s."""
+SEND = 120.0
+"""AT+QISEND: 120 s (TCP/IP Application Note V1.2)."""
+READ_LIMIT = 120.0
+CLOSE_EXTRA = 15.0
+RESOLVE = 60.0
+"""AT+QIDNSGIP's notices: 60 s."""
+SLOWEST_LINE = 960.0
+"""Bytes per second at 9600 baud."""
+
+
+def simple(text: str, timeout: float = BASIC) -> Command:
+    """A setting: OK or ERROR."""
+    return Command(text.encode("ascii"), timeout)
+
+
+def query(text: str, info: bytes, timeout: float = BASIC) -> Command:
+    """A question whose answer lines match `info`."""
+    return Command(text.encode("ascii"), timeout, info=re.compile(info))
+
+
+IDENTITY = Command(b"ATI", BASIC, bare=True)
+SIM_STATE = query("AT+CPIN?", rb"\+CPIN: .*", SIM)
+# The answer has <n>,<stat>; the notice of the same name has no <n>, and its second field is quoted.
+EPS_REGISTRATION = query("AT+CEREG?", rb"\+CEREG: \d,\d(?:,.*)?")
+GPRS_REGISTRATION = query("AT+CGREG?", rb"\+CGREG: \d,\d(?:,.*)?")
+SIGNAL = query("AT+CSQ", rb"\+CSQ: \d{1,3},\d{1,3}")
+OPERATOR = query("AT+COPS?", rb"\+COPS: .*", 10.0)
+NETWORK = query("AT+QNWINFO", rb"\+QNWINFO: .*")
+CONTEXTS = query("AT+QIACT?", rb"\+QIACT: .*")
+SOCKETS = query("AT+QISTATE?", rb"\+QISTATE: .*")
+LAST_ERROR = query("AT+QIGETERROR", rb"\+QIGETERROR: .*")
+NOTICE_PORT = query('AT+QURCCFG="urcport"', rb'\+QURCCFG: "urcport",".*"')
+PROFILE = query("AT+QICSGP=1", rb"\+QICSGP: .*")
+
+
+def pin(code: bytes) -> Command:
+    """Enter the SIM's PIN (bare digits)."""
+    return Command(b"AT+CPIN=" + code, SIM, secrets=(code,))
+
+
+def profile(apn: bytes, user: bytes, password: bytes, authentication: int) -> Command:
+    """Set up context 1 for IPv4; strings already encoded."""
+    text = b'AT+QICSGP=1,1,%b,%b,%b,%d' % (apn, user, password, authentication)
+    return Command(text, BASIC, secrets=(password.strip(b'"'),))
+
+
+def open_tcp(link: int, host: str, port: int, local_port: int) -> Command:
+    """Begin a TCP connection in buffer mode; the result is the notice +QIOPEN."""
+    return simple(f'AT+QIOPEN=1,{link},"TCP","{host}",{port},{local_port},0', 10.0)
+
+
+def open_udp(link: int, local_port: int) -> Command:
+    """A UDP socket that talks to anybody, in buffer mode."""
+    return simple(f'AT+QIOPEN=1,{link},"UDP SERVICE","127.0.0.1",0,{local_port},0', 10.0)
+
+
+def state(link: int) -> Command:
+    """One socket's row; no row when the id is free."""
+    return query(f"AT+QISTATE=1,{link}", rb"\+QISTATE: .*")
+
+
+def send(link: int, payload: bytes, remote: tuple[str, int] | None) -> Command:
+    """Send one block."""
+    target = f',"{remote[0]}",{remote[1]}' if remote else ""
+    return Command(
+        f"AT+QISEND={link},{len(payload)}{target}".encode("ascii"),
+        SEND + len(payload) / SLOWEST_LINE,
+        payload=payload,
+        prompt_timeout=10.0,
+        ok=(b"SEND OK",),
+        error=(ERROR, b"SEND FAIL"),
+        stray=(b"SEND OK", 0.3),
+        cut=re.compile(rb'\+QIURC: "(?:closed",%d|pdpdeact",1)' % link),
+    )
+
+
+def sent(link: int) -> Command:
+    """How much was sent, acknowledged and is under way."""
+    return query(f"AT+QISEND={link},0", rb"\+QISEND: \d{1,10},\d{1,10},\d{1,10}")
+
+
+def read(link: int, *, datagram: bool) -> Command:
+    """Fetch what a socket holds; a UDP service takes no length and returns one whole datagram."""
+    tail = "" if datagram else f",{MAX_READ}"
+    return Command(
+        f"AT+QIRD={link}{tail}".encode("ascii"),
+        READ_LIMIT,
+        block=READ,
+        block_max=MAX_READ,
+        block_lead=b"\r\n\r\n",
+    )
+
+
+def close(link: int, patience: int) -> Command:
+    """Close a socket, waiting `patience` seconds for the peer; the port is blocked meanwhile."""
+    return simple(f"AT+QICLOSE={link},{patience}", patience + CLOSE_EXTRA)
+
+
+def resolve(name: bytes) -> Command:
+    """Begin to resolve an (encoded) name; the answer comes in notices."""
+    return Command(b"AT+QIDNSGIP=1," + name, 10.0)
+
+
+def ping(host: bytes) -> Command:
+    """Begin one echo request; the answer comes in notices."""
+    return Command(b"AT+QPING=1," + host + b",10,1", 10.0)

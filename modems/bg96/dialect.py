@@ -1,0 +1,130 @@
+"""Quectel's line protocol as the BG96 speaks it.
+
+Sources: Quectel BG96 TCP(IP) AT Commands Manual V1.1 ("TCP(IP)") and BG96 AT Commands Manual V2.2 ("AT").
+"""
+
+from __future__ import annotations
+
+import re
+
+from atdriver.dialect import Dialect, Probe, Step
+from atdriver.exchange import Command
+from atdriver.framer import Head
+from atdriver.syntax import Encoder
+
+SOCKETS = 12
+"""connectID 0-11 (TCP(IP) 2.3.4)."""
+MAX_READ = 1500
+"""AT+QIRD (TCP(IP) 2.3.9)."""
+
+READ = Head(
+    name="qird",
+    prefix=b"+QIRD: ",
+    # One number, or number and sender: data follows. Three numbers are the counters: a line.
+    pattern=re.compile(
+        rb'\+QIRD: (?P<n>\d{1,4})(?:,"(?P<host>[0-9A-Fa-f:.]{0,45})",(?P<port>\d{1,5}))?\r\n'
+    ),
+    max_length=MAX_READ,
+)
+
+PUSHED = Head(
+    name="push",
+    prefix=b'+QIURC: "recv",',
+    pattern=re.compile(
+        rb'\+QIURC: "recv",(?P<link>\d{1,2}),(?P<n>\d{1,4})'
+        rb'(?:,"(?P<host>[0-9A-Fa-f:.]{0,45})",(?P<port>\d{1,5}))?\r\n'
+    ),
+    max_length=MAX_READ,
+)
+"""Direct push mode. Not among the dialect's heads: in buffer mode, the only one used, newer firmware
+prints the same line with nothing behind it ("recvind")."""
+
+NOTICES = re.compile(
+    rb'(?P<recv>\+QIURC: "recv",\d{1,2}(?:,\d{1,5})?)'
+    rb'|(?P<closed>\+QIURC: "closed",\d{1,2})'
+    rb'|(?P<incoming>\+QIURC: "incoming",\d{1,2},\d{1,2},"[^"]{1,45}",\d{1,5})'
+    rb'|(?P<incoming_full>\+QIURC: "incoming full")'
+    rb'|(?P<pdpdeact>\+QIURC: "pdpdeact",\d{1,2})'
+    rb'|(?P<dnsgip>\+QIURC: "dnsgip",.{1,60})'
+    rb"|(?P<opened>\+QIOPEN: \d{1,2},\d{1,5})"
+    rb"|(?P<ping>\+QPING: .{1,100})"
+    rb"|(?P<registration>\+C[EG]?REG: .{1,80})"
+    rb"|(?P<sim>\+CPIN: [A-Z0-9 -]{1,20})"
+    rb"|(?P<other>APP RDY|\+CFUN: \d|\+QUSIM: \d|\+QIND: .{1,60}|\+QSIMSTAT ?: .{1,10}|\+QCSCON: .{1,10}"
+    rb"|\+QPSMTIMER: .{1,40}|PSM POWER DOWN|\+QNTP: .{1,60}|\+CTZ.{1,40}|\+CGEV: .{1,60}|RING"
+    rb'|NO CARRIER|\+QSSLURC: "[a-z]+",.{1,20})'
+)
+
+GLUED = re.compile(
+    rb'(?P<recv>\+QIURC: "recv",\d{1,2})$|(?P<closed>\+QIURC: "closed",\d{1,2})$'
+    rb"|(?P<opened>\+QIOPEN: \d{1,2},\d{1,5})$"
+)
+
+NOTHING = re.compile(rb"(?!)")
+
+
+def filler(payload: bytes) -> bytes:
+    """What completes a send whose prompt was missed: the real bytes, unless they hold a CR, which
+    a module that is not waiting for data would take for the end of a command."""
+    return payload if b"\r" not in payload else bytes(len(payload))
+
+
+def unstick(command: Command, payload_written: bool) -> tuple[Step, ...]:
+    """Counted data has no cancel (only the uncounted form has ESC), so the count is filled up: with
+    NULs when some bytes of the payload were lost on the way, which breaks that stream."""
+    if command.payload is None:
+        return ()
+    fill = bytes(len(command.payload)) if payload_written else filler(command.payload)
+    return ((0.2, fill), (0.5, b"\r"), (0.2, b""))
+
+
+DIALECT = Dialect(
+    name="bg96",
+    terminator=b"\r",
+    heads=(READ,),
+    notices=NOTICES,
+    glued=GLUED,
+    reasons=NOTHING,
+    failures=re.compile(rb"\+CM[ES] ERROR: ?(?P<code>.{0,60})"),
+    busy=NOTHING,
+    banner=re.compile(rb"RDY|POWERED DOWN|NORMAL POWER DOWN"),
+    max_command=1024,
+    unstick=unstick,
+)
+
+ENCODER = Encoder(escape="", escaped='"')
+"""No escape is documented, so a double quote is refused."""
+
+CANARY = Probe(
+    b"AT+CEREG?", re.compile(rb"\+CEREG: 2,\d.{0,80}"), re.compile(rb"\+CEREG: [0134],\d.{0,80}")
+)
+"""Once configured: registration reports are on level 2. Level 0 means an unseen restart."""
+
+ERRORS = {
+    550: "unknown error",
+    551: "operation blocked",
+    552: "invalid parameters",
+    553: "memory not enough",
+    554: "create socket failed",
+    555: "operation not supported",
+    556: "socket bind failed",
+    557: "socket listen failed",
+    558: "socket write failed",
+    559: "socket read failed",
+    560: "socket accept failed",
+    561: "open PDP context failed",
+    562: "close PDP context failed",
+    563: "socket identity has been used",
+    564: "DNS busy",
+    565: "DNS parse failed",
+    566: "socket connect failed",
+    567: "socket has been closed",
+    568: "operation busy",
+    569: "operation timeout",
+    570: "PDP context broken down",
+    571: "cancel send",
+    572: "operation not allowed",
+    573: "APN not configured",
+    574: "port busy",
+}
+"""Result codes (TCP(IP) 4, Summary of Error Codes)."""

@@ -1,0 +1,547 @@
+"""The Stack inside a Quectel BG96."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import re
+import time
+from collections.abc import Sequence
+
+from atdriver.channel import Channel
+from atdriver.dialect import Probe
+from atdriver.engine import Anomaly, Received
+from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply, UnsupportedFirmware
+from atdriver.exchange import Command
+from atdriver.startup import find_module
+from atdriver.syntax import fields, number, string
+from modems.bg96 import commands
+from modems.bg96.capabilities import table
+from modems.bg96.dialect import CANARY, ENCODER, SOCKETS
+from modems.bg96.network import (
+    CONTEXT,
+    Network,
+    context_address,
+    describe,
+    details,
+    last_error,
+)
+from modems.module import RECOVERY_DELAYS, ModuleStack
+from modems.sockets import ModuleSocket
+from netsocket import errors
+from netsocket.address import SocketAddress
+from netsocket.stack import InterfaceStatus, Kind, StackStatus
+
+ESCAPE = ((1.1, b"+++"), (1.1, b""))
+"""Out of PPP or transparent mode: one second of silence on both sides (AT manual, `+++`)."""
+POLL_INTERVAL = 5.0
+"""Seconds between looks at sockets that have been silent: a notice comes once only, and not at all
+on the wrong port."""
+REFUSED_WITHIN = 15.0
+"""Code 566 within this time is taken for a refusal: an unanswered SYN takes longer."""
+FLUSH_PATIENCE = 3.0
+"""Seconds to wait before a close until the peer has acknowledged what was sent."""
+MODELS = ("BG96", "BG95", "BG77", "BG600L")
+_pair = re.compile(rb'"([^"]*)"')
+
+
+class Bg96Stack(ModuleStack):
+    """See netsocket.stack.Stack; settings in modems.bg96."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        name: str,
+        rates: tuple[int, ...],
+        network: Network,
+        notice_port: str,
+        persist: bool,
+    ) -> None:
+        super().__init__(channel)
+        self.name = name
+        self.capabilities = table(name, "unknown")
+        self._rates = rates
+        self._network = network
+        self._notice_port = notice_port
+        self._persist = persist
+        self._former_port = ""
+        self._identity: dict[str, str] = {}
+        self._address = ""
+        self._opening: dict[int, asyncio.Future[int]] = {}
+        self._resolving = asyncio.Lock()
+        self._answers: asyncio.Queue[bytes] = asyncio.Queue()
+        self._pinging = asyncio.Lock()
+        self._pongs: asyncio.Queue[bytes] = asyncio.Queue()
+        self._poller: asyncio.Task[None] | None = None
+        self._strays = 0
+        self._reattaching: asyncio.Task[None] | None = None
+
+    # -- bring-up -----------------------------------------------------------------------------
+
+    async def _find(self) -> None:
+        self.channel.set_probe(Probe(b"AT"))
+        await find_module(self.channel, self._rates, ESCAPE)
+
+    async def _configure(self) -> None:
+        run = self.channel.run
+        await run(commands.simple("ATE0"))
+        await self._try("AT&D0")  # opening or closing the port must not drop anything
+        self._identify((await run(commands.IDENTITY)).lines)
+        await run(commands.simple("AT+CMEE=1"))
+        await run(commands.simple("AT+CEREG=2"))
+        self.channel.set_probe(CANARY)
+        await self._try("AT+QISDE=0")  # no echo of payload
+        await self._try('AT+QICFG="dataformat",0,0')
+        await self._try('AT+QICFG="viewmode",0')
+        await self._try('AT+QICFG="recvind",0')
+        if self._notice_port:
+            await self._set_notice_port(self._notice_port)
+        await self._close_leftovers()
+
+    def _identify(self, lines: list[bytes]) -> None:
+        texts = [line.decode("ascii", "backslashreplace").strip() for line in lines]
+        model = next((text for text in texts if text.startswith(MODELS)), "")
+        if not model:
+            shown = " / ".join(texts[:4]) or "nothing"
+            raise UnsupportedFirmware(f"this is no {', '.join(MODELS)}: ATI answers {shown}")
+        revision = next((t.partition(":")[2].strip() for t in texts if t.startswith("Rev")), "")
+        self._identity = {"manufacturer": texts[0], "model": model, "firmware": revision}
+        self.capabilities = table(self.name, revision or model)
+
+    async def _try(self, text: str) -> bool:
+        """A setting that this firmware may not know."""
+        try:
+            await self.channel.run(commands.simple(text))
+        except CommandFailed:
+            return False
+        return True
+
+    async def _close_leftovers(self) -> None:
+        """A module survives its host's restart with its sockets open."""
+        with contextlib.suppress(CommandFailed):
+            reply = await self.channel.run(commands.SOCKETS)
+            for row in reply.lines:
+                link = number(fields(row.partition(b":")[2])[0], 0, SOCKETS - 1, "connect id")
+                with contextlib.suppress(CommandFailed):
+                    await self.channel.run(commands.close(link, 0))
+
+    async def _attach(self) -> None:
+        self._address = await self._network.attach(self.channel)
+        if not self._notice_port:
+            await self._learn_notice_port()
+        if self._poller is None or self._poller.done():
+            self._poller = self._spawn(self._poll())
+
+    async def _learn_notice_port(self) -> None:
+        """Notices go to one port only, and a module has several. A socket's row names the port it
+        was opened on, which is ours; without this no `recv` would ever come."""
+        link = SOCKETS - 1
+        await self.run(commands.open_udp(link, self._free_port()))
+        port = ""
+        for _ in range(10):
+            reply = await self.run(commands.state(link))
+            if reply.lines:
+                port = string(fields(reply.lines[0].partition(b":")[2])[-1])
+                break
+            await asyncio.sleep(0.1)
+        with contextlib.suppress(CommandFailed):
+            await self.channel.run(commands.close(link, 0))
+        if port in ("usbat", "usbmodem", "uart1"):
+            await self._set_notice_port(port)
+
+    async def _set_notice_port(self, port: str) -> None:
+        """The setting is stored by the module, so it is written only when it differs, and the
+        former value comes back at the end unless `persist` is set."""
+        try:
+            reply = await self.channel.run(commands.NOTICE_PORT)
+        except CommandFailed:
+            return
+        former = string(fields(reply.lines[0])[-1]) if reply.lines else ""
+        if former == port:
+            return
+        if await self._try(f'AT+QURCCFG="urcport","{port}"') and not self._former_port:
+            self._former_port = former
+
+    async def _restore(self) -> None:
+        if self._former_port and not self._persist:
+            await self._try(f'AT+QURCCFG="urcport","{self._former_port}"')
+            self._former_port = ""
+        await self._try("AT+CEREG=0")
+        await self._try("ATE1")
+
+    # -- notices ------------------------------------------------------------------------------
+
+    def _notice(self, name: str, text: bytes) -> None:
+        try:
+            self._act_on(name, fields(text.partition(b": ")[2]))
+        except (MalformedReply, IndexError):
+            self.anomalies += 1
+
+    def _act_on(self, name: str, parts: list[bytes]) -> None:
+        if name in ("recv", "closed"):
+            sock = self._by_link(number(parts[1], 0, SOCKETS - 1, "connect id"))
+            if sock is not None:
+                sock.announced = True
+                sock.peer_closed = sock.peer_closed or name == "closed"
+                self._wake(sock)
+        elif name == "opened":
+            waiter = self._opening.get(number(parts[0], 0, SOCKETS - 1, "connect id"))
+            if waiter is not None and not waiter.done():
+                waiter.set_result(number(parts[1], 0, 99999, "result"))
+        elif name == "dnsgip":
+            self._answers.put_nowait(b",".join(parts[1:]))
+        elif name == "ping":
+            self._pongs.put_nowait(b",".join(parts))
+        elif name == "incoming":
+            link = number(parts[1], 0, SOCKETS - 1, "connect id")
+            if self._by_link(link) is None:
+                self._spawn(self._try(f"AT+QICLOSE={link},0"))
+        elif name == "pdpdeact" and parts[1] == str(CONTEXT).encode():
+            self._on_context_lost()
+
+    def _on_context_lost(self) -> None:
+        for waiter in self._opening.values():
+            if not waiter.done():
+                waiter.set_result(570)
+        self._lost(errors.NetworkDown("the network ended the data context"))
+        if self._wanted_up and (self._reattaching is None or self._reattaching.done()):
+            self._set_status(InterfaceStatus.CONNECTING)
+            self._reattaching = self._spawn(self._reattach())
+
+    async def _reattach(self) -> None:
+        """The manual's order: deactivate first, then activate again."""
+        for delay in RECOVERY_DELAYS:
+            with contextlib.suppress(OSError):
+                await self.channel.run(
+                    commands.simple(f"AT+QIDEACT={CONTEXT}", commands.DEACTIVATE)
+                )
+            try:
+                self._address = await self._network.attach(self.channel)
+            except OSError:
+                await asyncio.sleep(delay)
+                continue
+            self._set_status(InterfaceStatus.GLOBAL_UP)
+            return
+        self._set_status(InterfaceStatus.DISCONNECTED)
+
+    def _pushed(self, event: Received) -> None:
+        """A read's answer that came too late; its socket is broken already."""
+
+    def _on_anomaly(self, event: Anomaly) -> None:
+        if event.sample.startswith(b"SEND"):
+            self._strays += 1
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_INTERVAL)
+            for sock in list(self._sockets.values()):
+                if sock.link is not None and not sock.announced and not sock.connecting:
+                    sock.announced = True  # the next read asks the module
+                    self._wake(sock)
+
+    # -- links --------------------------------------------------------------------------------
+
+    def _free_link(self) -> int:
+        used = {sock.link for sock in self._sockets.values()}
+        for link in range(SOCKETS):
+            if link not in used and link not in self._opening:
+                return link
+        raise errors.NoSocket(f"all {SOCKETS} connect ids are in use")
+
+    async def _connect_link(self, sock: ModuleSocket, address: SocketAddress) -> None:
+        if address.family == 10:
+            self.capabilities["ipv6"].require()
+        started = time.monotonic()
+        link = sock.link = self._free_link()
+        try:
+            code = await self._open(
+                link, commands.open_tcp(link, address.host, address.port, sock.local_port)
+            )
+            if code == 563:  # the id was left open by somebody else
+                await self._try(f"AT+QICLOSE={link},1")
+                code = await self._open(
+                    link, commands.open_tcp(link, address.host, address.port, sock.local_port)
+                )
+        except BaseException:
+            await self._discard(sock)
+            raise
+        if code != 0:
+            await self._discard(sock)
+            raise _connect_error(address, code, time.monotonic() - started)
+
+    async def _open(self, link: int, command: Command) -> int:
+        """Run an open and wait for its notice, which may even come before the OK."""
+        waiter = self._opening[link] = asyncio.get_running_loop().create_future()
+        try:
+            try:
+                await self.channel.run(command)
+            except CommandFailed as error:
+                why = await last_error(self.channel)
+                return int(why.split()[0]) if why else (error.code or 550)
+            async with asyncio.timeout(commands.OPEN_NOTICE):
+                result: int = await waiter
+                return result
+        except TimeoutError:
+            return 569
+        finally:
+            self._opening.pop(link, None)
+
+    async def _discard(self, sock: ModuleSocket) -> None:
+        """After a failed open the id stays taken until it is closed."""
+        link, sock.link = sock.link, None
+        if link is not None:
+            with contextlib.suppress(OSError):
+                await self._try(f"AT+QICLOSE={link},0")
+
+    def _abandon_connect(self, sock: ModuleSocket) -> None:
+        waiter = self._opening.get(sock.link if sock.link is not None else -1)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(571)
+
+    async def _open_datagram(self, sock: ModuleSocket, peer: SocketAddress | None) -> None:
+        sock.first_peer = peer
+        link = sock.link = self._free_link()
+        port = sock.local_port or self._free_port()
+        code = await self._open(link, commands.open_udp(link, port))
+        if code == 563:
+            await self._try(f"AT+QICLOSE={link},0")
+            code = await self._open(link, commands.open_udp(link, port))
+        if code != 0:
+            await self._discard(sock)
+            if code == 556:
+                raise errors.AddressInUse(f"UDP port {port} is in use", module_code="556")
+            raise errors.DeviceError(f"UDP socket: {describe(code)}", module_code=str(code))
+        sock.local_port = port
+
+    async def _close_link(self, sock: ModuleSocket, *, abort: bool) -> None:
+        link = sock.link
+        assert link is not None
+        patience = 0
+        if sock.kind is Kind.TCP and not abort and not sock.peer_closed and sock.broken is None:
+            await self._flush(sock)
+            patience = 2
+        await self.channel.run(commands.close(link, patience), urgent=abort)
+
+    async def _flush(self, sock: ModuleSocket) -> None:
+        """SEND OK means "in the module's buffer": wait until the peer has it, or a few seconds."""
+        deadline = time.monotonic() + FLUSH_PATIENCE
+        while sock.sent and not sock.peer_closed and time.monotonic() < deadline:
+            try:
+                _, _, under_way = await self._counters(sock)
+            except (CommandFailed, MalformedReply):
+                return
+            if under_way == 0:
+                return
+            await asyncio.sleep(0.1)
+
+    async def _counters(self, sock: ModuleSocket) -> tuple[int, int, int]:
+        """Bytes accepted, acknowledged and under way on this connection."""
+        assert sock.link is not None
+        reply = await self.channel.run(commands.sent(sock.link))
+        if not reply.lines:
+            raise MalformedReply("no counters")
+        values = [number(f, 0, 2**32, "counter") for f in fields(reply.lines[0].partition(b":")[2])]
+        return values[0], values[1], values[2]
+
+    # -- data ---------------------------------------------------------------------------------
+
+    async def _fetch(self, sock: ModuleSocket, size: int) -> None:
+        del size  # always the most: what is left over waits in the host's buffer
+        if sock.link is None:
+            return
+        sock.announced = False  # a notice that comes from here on is a new one
+        datagram = sock.kind is Kind.UDP
+        try:
+            reply = await self.channel.run(commands.read(sock.link, datagram=datagram))
+        except CommandFailed:
+            await self._nothing_read(sock)
+            return
+        block = reply.block
+        if block is None or (not block.payload and b"host" not in _filled(block.fields)):
+            sock.drained = sock.peer_closed
+            return
+        sock.deliver(block.payload, _sender(block.fields))
+        # Only one notice comes until the buffer "has been read": whether a short read counts as
+        # that is not documented, so the next read goes on until nothing comes.
+        sock.announced = True
+
+    async def _nothing_read(self, sock: ModuleSocket) -> None:
+        """ERROR on a read: the socket is gone, or (after `closed`) empty."""
+        if sock.peer_closed:
+            sock.drained = True
+            return
+        assert sock.link is not None
+        if not (await self.channel.run(commands.state(sock.link))).lines:
+            sock.link = None
+            self._break(sock, errors.ConnectionReset("the module has lost the socket"))
+
+    def _send_command(
+        self, sock: ModuleSocket, data: bytes, address: SocketAddress | None
+    ) -> Command:
+        if sock.link is None:
+            raise sock.broken or errors.BrokenPipe("the connection is closed")
+        remote = (address.host, address.port) if address is not None else None
+        return commands.send(sock.link, data, remote)
+
+    async def _after_failed_send(self, sock: ModuleSocket, error: CommandFailed, size: int) -> int:
+        if sock.kind is Kind.UDP:
+            if error.final == b"SEND FAIL":
+                self._later(sock)
+                return 0
+            raise errors.DeviceError(f"the datagram was refused: {error}") from error
+        if sock.peer_closed or error.final != b"SEND FAIL":
+            if await self._is_gone(sock):
+                raise errors.BrokenPipe("the connection is closed") from error
+            if not error.payload_written:
+                self._later(sock)
+                return 0
+        return await self._settle(sock, size, trusted=True, why=str(error))
+
+    async def _is_gone(self, sock: ModuleSocket) -> bool:
+        if sock.peer_closed or sock.link is None:
+            return True
+        rows = (await self.channel.run(commands.state(sock.link))).lines
+        # For a client 2 is the manual's "connected" and 3 what some firmware prints for it.
+        gone = not rows or fields(rows[0].partition(b":")[2])[5] not in (b"2", b"3")
+        if gone:
+            sock.peer_closed = sock.announced = True
+            self._wake(sock)
+        return gone
+
+    async def _after_silent_send(self, sock: ModuleSocket, error: CommandTimeout, size: int) -> int:
+        if sock.kind is Kind.UDP or sock.link is None:
+            self._unknown(sock, str(error), size)
+        strays = self._strays
+        # The filler completed the count with other bytes than ours if a result came behind it.
+        return await self._settle(
+            sock, size, trusted=not error.payload_written, why=str(error), strays=strays
+        )
+
+    async def _settle(
+        self, sock: ModuleSocket, size: int, *, trusted: bool, why: str, strays: int | None = None
+    ) -> int:
+        """AT+QISEND=<id>,0 tells what the module took of a send whose result is in doubt."""
+        try:
+            total, _, _ = await self._counters(sock)
+        except (OSError, MalformedReply):
+            self._unknown(sock, why, size)
+        taken = total - sock.sent
+        filled = not trusted and strays is not None and self._strays != strays
+        if filled or not 0 <= taken <= size:
+            self._unknown(sock, why, size)
+        sock.sent += taken
+        if taken == 0:
+            self._later(sock)
+        return taken
+
+    # -- questions ----------------------------------------------------------------------------
+
+    async def resolve(self, name: str, family: int = 0) -> Sequence[str]:
+        """See Stack.resolve."""
+        del family
+        encoded = ENCODER.text(name, "a host name", 253, 1)
+        async with self._resolving:
+            for _ in range(3):
+                code, found = await self._resolve_once(encoded)
+                if code not in (564, 568):
+                    break
+                await asyncio.sleep(1.0)
+        if found:
+            return found
+        text = f"{name}: {describe(code) or 'no address'}"
+        if code in (561, 570):
+            raise errors.NetworkDown(text, module_code=str(code))
+        if code in (564, 568, 569):
+            raise errors.NameTryAgain(text, module_code=str(code))
+        raise errors.NameNotFound(f"{name}: name not found", module_code=str(code))
+
+    async def _resolve_once(self, encoded: bytes) -> tuple[int, list[str]]:
+        self._answers = asyncio.Queue()
+        try:
+            await self.channel.run(commands.resolve(encoded))
+        except CommandFailed as error:
+            why = await last_error(self.channel)
+            return (int(why.split()[0]) if why else error.code or 550), []
+        try:
+            async with asyncio.timeout(commands.RESOLVE):
+                head = fields(await self._answers.get())
+                code = number(head[0], 0, 9999, "result")
+                count = number(head[1], 0, 64, "count") if code == 0 and len(head) > 1 else 0
+                texts = [string(await self._answers.get()) for _ in range(count)]
+        except TimeoutError:
+            return 569, []
+        found = []
+        for text in texts:
+            with contextlib.suppress(ValueError):
+                address = ipaddress.ip_address(text)
+                if int(address) not in (0, 2**32 - 1):
+                    found.append(str(address))
+        return code, found
+
+    async def ping(self, host: str) -> float:
+        """Round trip in seconds."""
+        async with self._pinging:
+            self._pongs = asyncio.Queue()
+            await self.run(commands.ping(ENCODER.text(host, "a host name", 150, 1)))
+            try:
+                async with asyncio.timeout(30.0):
+                    first = fields(await self._pongs.get())
+                    code = number(first[0], 0, 9999, "result")
+                    await self._pongs.get()  # the summary; behind it the command is over
+            except TimeoutError:
+                raise errors.ConnectTimeout(f"{host}: no answer to ping") from None
+        if code == 565:
+            raise errors.NameNotFound(f"{host}: name not found", module_code="565")
+        if code != 0:
+            raise errors.ConnectTimeout(f"{host}: {describe(code)}", module_code=str(code))
+        return number(first[3], 0, 600_000, "ping time") / 1000
+
+    async def _own_address(self) -> str:
+        return self._address
+
+    async def status(self) -> StackStatus:
+        """See Stack.status."""
+        found = dict(self._identity)
+        found.update(await details(self.channel))
+        address = await context_address(self.channel)
+        return StackStatus(self._status, address or None, self.epoch, found)
+
+
+def _filled(found: dict[str, bytes]) -> set[bytes]:
+    return {key.encode() for key, value in found.items() if value}
+
+
+def _sender(found: dict[str, bytes]) -> SocketAddress | None:
+    host, port = found.get("host"), found.get("port")
+    if not host or not port:
+        return None
+    try:
+        return SocketAddress(str(ipaddress.ip_address(host.decode())), number(port, 0, 65535))
+    except (ValueError, MalformedReply):
+        return None
+
+
+def _connect_error(address: SocketAddress, code: int, elapsed: float) -> OSError:
+    text = f"{address}: {describe(code)}"
+    number_text = str(code)
+    if code == 571:
+        return errors.BadHandle("the socket was closed while connecting")
+    if code in (552, 566) and elapsed < REFUSED_WITHIN:
+        return errors.ConnectionRefused(
+            f"{address}: connection refused (code {code} after {elapsed:.1f} s; the module does "
+            "not tell it from unreachable)",
+            module_code=number_text,
+        )
+    if code in (566, 569):
+        return errors.ConnectTimeout(text, module_code=number_text)
+    if code == 565:
+        return errors.NameNotFound(f"{address.host}: name not found", module_code=number_text)
+    if code in (561, 570, 573):
+        return errors.NetworkDown(text, module_code=number_text)
+    if code in (554, 563):
+        return errors.NoSocket(text, module_code=number_text)
+    if code == 553:
+        return errors.NoBuffers(text, module_code=number_text)
+    return errors.HostUnreachable(text, module_code=number_text)

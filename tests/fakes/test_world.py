@@ -1,0 +1,142 @@
+"""Names, the loopback guard, and the real sockets behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from fakes import FakeError, UnreachableError, World
+from fakes.sockets import SocketSet
+
+
+@pytest_asyncio.fixture
+async def sockets() -> AsyncIterator[SocketSet]:
+    members = SocketSet(World())
+    yield members
+    members.close()
+
+
+def test_lookup_answers_only_the_table() -> None:
+    world = World({"Example.org": "127.0.0.7", "six.test": "::1", "bad.test": "nowhere"})
+    assert world.lookup("example.ORG") == "127.0.0.7"
+    assert world.lookup("example.org.") == "127.0.0.7"
+    assert world.lookup("localhost") is None
+    assert world.lookup("10.0.0.1") == "10.0.0.1"
+    assert world.lookup("bad.test") is None
+    assert world.lookup("six.test", family=4) is None
+    assert world.lookup("six.test", family=6) == "::1"
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "192.168.1.1", "0.0.0.0", "255.255.255.255", "fe80::1", "::", "name", ""]
+)
+async def test_guard_refuses_everything_but_loopback(sockets: SocketSet, address: str) -> None:
+    with pytest.raises(UnreachableError):
+        World.guard(address)
+    with pytest.raises(UnreachableError):
+        await sockets.connect_tcp(address, 80, window=1000, timeout=1)
+    udp = sockets.open_udp()
+    with pytest.raises(UnreachableError):
+        udp.send(b"x", address, 9)
+
+
+def test_world_checks_its_arguments() -> None:
+    with pytest.raises(FakeError):
+        World(time_scale=-1)
+    with pytest.raises(UnreachableError):
+        World(address="192.0.2.1")
+
+
+async def test_refused_port(sockets: SocketSet) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with pytest.raises(ConnectionRefusedError):
+        await sockets.connect_tcp("127.0.0.1", port, window=1000, timeout=1)
+    assert len(sockets) == 0
+
+
+async def test_window_holds_the_peer_back(sockets: SocketSet, far: Any) -> None:
+    sent = [0]
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.set_write_buffer_limits(high=1024)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        while True:
+            writer.write(bytes(1000))
+            await writer.drain()
+            sent[0] += 1000
+
+    end = await far(flood)
+    tcp = await sockets.connect_tcp("127.0.0.1", end.port, window=2920, timeout=1)
+    await asyncio.sleep(0.1)
+    assert 0 < tcp.unread() <= 2920
+    assert sent[0] < 100_000
+    before = sent[0]
+    total = 0
+    for _ in range(100):
+        total += len(tcp.read(2048))
+        await asyncio.sleep(0.001)
+    assert total > 50_000
+    assert sent[0] > before
+
+
+async def test_end_is_seen_before_the_data_is_read(sockets: SocketSet, far: Any) -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")
+        await writer.drain()
+
+    end = await far(speak)
+    tcp = await sockets.connect_tcp("127.0.0.1", end.port, window=2920, timeout=1)
+    async with asyncio.timeout(2):
+        while not tcp.ended:
+            await asyncio.sleep(0.005)
+    assert not tcp.finished
+    assert tcp.unread() == 5
+    assert tcp.read(100) == b"hello"
+    assert tcp.finished
+    assert not tcp.reset
+    assert tcp.received == 5
+
+
+async def test_unread_data_costs_no_wakeups(sockets: SocketSet, far: Any) -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")
+        await reader.read()
+
+    end = await far(speak)
+    tcp = await sockets.connect_tcp("127.0.0.1", end.port, window=2920, timeout=1)
+    await asyncio.sleep(0.02)
+    calls = []
+    tcp.changed = lambda: calls.append(1)
+    await asyncio.sleep(0.05)
+    assert len(calls) <= 1
+
+
+async def test_listener_udp_and_abort(sockets: SocketSet) -> None:
+    listener = sockets.listen_tcp(0, window=2920)
+    arrived = asyncio.Event()
+    listener.changed = arrived.set
+    reader, writer = await asyncio.open_connection(*listener.local)
+    await asyncio.wait_for(arrived.wait(), 1)
+    tcp = listener.accept()
+    assert tcp is not None
+    assert listener.accept() is None
+    await tcp.write(b"hi")
+    assert await reader.readexactly(2) == b"hi"
+    tcp.abort()
+    with pytest.raises(ConnectionResetError):
+        await reader.readexactly(1)
+    writer.close()
+    with pytest.raises(OSError, match="closed"):
+        await tcp.write(b"x")
+    one, two = sockets.open_udp(), sockets.open_udp()
+    assert one.send(b"data", *two.local)
+    await asyncio.sleep(0.01)
+    assert two.receive() == (b"data", one.local)
+    assert two.receive() is None
