@@ -42,14 +42,18 @@ class Channel:
     """One AT command channel over one link, used from one event loop."""
 
     def __init__(
-        self, engine: Engine, make_link: Callable[[], Link], trace: Trace | None = None
+        self,
+        engine: Engine,
+        make_link: Callable[[], Link],
+        make_trace: Callable[[], Trace] | None = None,
     ) -> None:
         self.engine = engine
         self.link = make_link()
         self._make_link = make_link
         self.listener: Listener | None = None
         self.sample = b""
-        self._trace = trace
+        self._make_trace = make_trace
+        self._trace: Trace | None = None
         self._life: ChannelLife | None = None
         self._used = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -79,6 +83,8 @@ class Channel:
         if self._used:
             self.link = self._make_link()
         self._used = True
+        if self._make_trace is not None:
+            self._trace = self._make_trace()
         await self.link.open(self)
         self._failure = None
         self._life = ChannelLife()
@@ -133,6 +139,7 @@ class Channel:
     async def close(self) -> None:
         """Fail what waits and close the link. Idempotent."""
         if self.mode is ChannelMode.CLOSED:
+            self._end_trace()
             return
         self._fail_all(PortLost(f"{self.link.name}: the channel was closed"))
         life, self._life = self._life, None
@@ -142,6 +149,12 @@ class Channel:
             self._timer.cancel()
             self._timer = None
         await self.link.close()
+        self._end_trace()
+
+    def _end_trace(self) -> None:
+        trace, self._trace = self._trace, None
+        if trace is not None:
+            trace.close()
 
     # -- Receiver -----------------------------------------------------------------------------
 

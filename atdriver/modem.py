@@ -22,7 +22,7 @@ from atdriver.links.serial import SerialLink
 from atdriver.links.tcp import TcpLink
 from atdriver.registry import Driver, Value, load_driver, load_fake
 from atdriver.specification import Specification, collect, parse, read_profile, refuse
-from atdriver.trace import Trace
+from atdriver.trace import trace_to
 from netsocket.blocking_interface import (
     CellularInterface,
     EthernetInterface,
@@ -60,13 +60,6 @@ class Modem:
     kind: str
     stack: Stack
     channel: Channel | None
-    trace: Trace | None = None
-
-    def end(self) -> None:
-        """Close the trace file; the stack is down already."""
-        if self.trace is not None:
-            self.trace.close()
-            self.trace = None
 
 
 def assemble(
@@ -84,7 +77,9 @@ def assemble(
     keywords = dict(keywords or {})
     if found.module == "host":
         refuse("host", {**keywords, **found.settings}, ())
-        return Modem("ethernet", HostStack(found.port or None), None)
+        if found.port:
+            raise SpecificationError("choosing one of the host's interfaces is not offered yet")
+        return Modem("ethernet", HostStack(), None)
     driver = load_driver(found.module)
     values, strangers = collect(
         driver.settings,
@@ -98,10 +93,10 @@ def assemble(
     else:
         refuse(found.module, strangers, driver.settings)
         make_link = _real_link(found.port, values)
-    trace = _open_trace(str(values["trace"]))
-    channel = Channel(Engine(driver.dialect), make_link, trace)
+    path = str(values["trace"])
+    channel = Channel(Engine(driver.dialect), make_link, trace_to(path) if path else None)
     stack: Stack = driver.create(channel, found.module, values)
-    return Modem(driver.kind, stack, channel, trace)
+    return Modem(driver.kind, stack, channel)
 
 
 def _real_link(port: str, values: Mapping[str, Value]) -> Callable[[], Link]:
@@ -160,15 +155,6 @@ def _number(name: str, text: str) -> Any:
         raise SpecificationError(f"setting {name}={text}: a number is expected") from None
 
 
-def _open_trace(path: str) -> Trace | None:
-    if not path:
-        return None
-    try:
-        return Trace(open(path, "w", encoding="ascii"))
-    except OSError as error:
-        raise SpecificationError(f"trace file {path}: {error.strerror}") from error
-
-
 class OpeningModem:
     """What `aopen_modem` returns: await it, or use it with `async with`."""
 
@@ -185,9 +171,7 @@ class OpeningModem:
             await interface.up()
         except BaseException:
             await interface.close()
-            modem.end()
             raise
-        interface.on_close(modem.end)
         self._interface = interface
         return interface
 

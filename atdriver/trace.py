@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import IO
 
@@ -25,6 +26,19 @@ def _escape(match: re.Match[bytes]) -> bytes:
     if byte in (b"\r", b"\n"):
         return b"\\r" if byte == b"\r" else b"\\n"
     return b"\\x%02x" % byte[0]
+
+
+def trace_to(path: str) -> Callable[[], Trace]:
+    """A maker of traces into one file: the first empties it, a reopened channel goes on in it.
+
+    The maker raises OSError naming the file when it cannot be written.
+    """
+    modes = iter("w")
+
+    def make() -> Trace:
+        return Trace(open(path, next(modes, "a"), encoding="ascii"))
+
+    return make
 
 
 class StreamMasker:

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import ScenarioError
-from .wire import CHUNK_PLANS, Faults
+from .faults import CHUNK_PLANS, Faults
 
 if TYPE_CHECKING:
     from .engine import FakeModem

@@ -28,6 +28,7 @@ from netsocket.errors import (
     CallTimeout,
     InvalidArgument,
     ModuleRestarted,
+    NetworkDown,
     NotSupported,
     WouldBlock,
 )
@@ -191,8 +192,9 @@ class AsyncSocket:
     async def setsockopt(self, level: int, name: int, value: int | bytes) -> None:
         """Set an option in the stack. Raises NotSupported (errno ENOPROTOOPT)."""
         self._enter()
-        handle = await self._reserve(self._deadline())
-        await self._call(lambda: self._stack.set_option(handle, level, name, value))
+        deadline = self._deadline()
+        handle = await self._reserve(deadline)
+        await self._call(lambda: self._stack.set_option(handle, level, name, value), deadline)
         self._options[level, name] = value
 
     async def getsockopt(self, level: int, name: int) -> int:
@@ -206,8 +208,9 @@ class AsyncSocket:
                 return (kept.errno or errno.EIO) if kept else 0
             if name == _socket.SO_ACCEPTCONN:
                 return int(self._life.state is SocketState.LISTENING)
-        handle = await self._reserve(self._deadline())
-        return await self._call(lambda: self._stack.get_option(handle, level, name))
+        deadline = self._deadline()
+        handle = await self._reserve(deadline)
+        return await self._call(lambda: self._stack.get_option(handle, level, name), deadline)
 
     # -- addresses ----------------------------------------------------------------------------
 
@@ -220,8 +223,9 @@ class AsyncSocket:
         self._enter()
         if self._bound is not None or self._life.state not in _BINDABLE:
             raise InvalidArgument("the socket already has a local address")
-        handle = await self._reserve(self._deadline())
-        await self._call(lambda: self._stack.bind(handle, local))
+        deadline = self._deadline()
+        handle = await self._reserve(deadline)
+        await self._call(lambda: self._stack.bind(handle, local), deadline)
         self._bound = local
 
     async def getsockname(self) -> SocketAddress:
@@ -230,7 +234,7 @@ class AsyncSocket:
         handle = self._handle
         if handle is None:
             return SocketAddress("0.0.0.0", 0)
-        return await self._call(lambda: self._stack.local_address(handle))
+        return await self._call(lambda: self._stack.local_address(handle), self._deadline())
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -262,7 +266,7 @@ class AsyncSocket:
         await self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_closed", True) or self._handle is None or self._table.closed:
+        if getattr(self, "_closed", True) or self._handle is None or not self._table.alive:
             return
         text = f"unclosed {self!r}"
         self._closed = True
@@ -297,6 +301,8 @@ class AsyncSocket:
         """The handle; opens one when there is none (first use, or after a given-up connect)."""
         if self._broken is not None:
             raise copy.copy(self._broken)
+        if self._table.closed:
+            raise NetworkDown("the interface is closed")
         if self._handle is not None:
             return self._handle
         if self._reserving is None:
@@ -311,8 +317,8 @@ class AsyncSocket:
                     await self._stack.set_option(handle, level, name, value)
                 if self._bound is not None:
                     await self._stack.bind(handle, self._bound)
-                if self._closed:
-                    raise BadHandle("the socket is closed")
+                if self._closed or self._table.closed:
+                    raise BadHandle("closed while the socket was being opened")
             except BaseException:
                 await self._stack.close(handle)
                 raise
@@ -326,9 +332,9 @@ class AsyncSocket:
         self._table.register(handle, self)
         self._life.happened(SocketEvent.RESERVED)
 
-    async def _call(self, start: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """One transaction of neither direction, within the deadline of the call."""
-        return await self._outcome(self._table.spawn(start()), self._deadline())
+    async def _call(self, start: Callable[[], Coroutine[Any, Any, T]], deadline: float | None) -> T:
+        """One transaction of neither direction."""
+        return await self._outcome(self._table.spawn(start()), deadline)
 
     async def _transact(
         self,
@@ -338,22 +344,33 @@ class AsyncSocket:
     ) -> T:
         """Start a transaction of this direction, or take over the one left behind.
 
-        A time-out or cancellation leaves it running, its outcome kept in `direction.task`.
+        A time-out or cancellation leaves it running, or its outcome waiting, in `direction.task`.
         """
         task: asyncio.Task[T] | None = direction.task
         if task is None:
             task = direction.task = self._table.spawn(start())
+        return await self._settled(direction, task, deadline)
+
+    async def _settled(
+        self, direction: Direction, task: asyncio.Task[T], deadline: float | None
+    ) -> T:
         try:
-            return await self._outcome(task, deadline)
-        finally:
-            if task.done():
-                direction.task = None
+            await self._until_done(task, deadline)
+        except BaseException:
+            task.add_done_callback(self._left_behind_ended)
+            raise
+        direction.task = None  # from here to the caller there is no await: it gets the outcome
+        return self._taken(task)
 
     async def _outcome(self, task: asyncio.Task[T], deadline: float | None) -> T:
-        """Wait for a task without ever cancelling it.
+        """The outcome of a task, which is never cancelled by this.
 
         Raises BadHandle when the socket is closed meanwhile, CallTimeout, or the task's error.
         """
+        await self._until_done(task, deadline)
+        return self._taken(task)
+
+    async def _until_done(self, task: asyncio.Task[Any], deadline: float | None) -> None:
         if not task.done():
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -372,12 +389,21 @@ class AsyncSocket:
             if self._broken is not None:
                 raise copy.copy(self._broken)
             raise CallTimeout("timed out")
+
+    def _taken(self, task: asyncio.Task[T]) -> T:
         if task.cancelled():
             raise BadHandle("the interface was closed during the call")
         error = task.exception()
         if error is None:
             return task.result()
         raise self._judged(error)
+
+    def _left_behind_ended(self, task: asyncio.Task[Any]) -> None:
+        """Nobody waited for it, but a broken connection concerns the other direction too."""
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, ConnectionResetError):
+            self._break(error)
+        self.notice()
 
     async def _pause(self, seen: int, deadline: float | None) -> None:
         """After "nothing now": wait for a notice later than `seen`.
@@ -430,6 +456,8 @@ class AsyncSocket:
     def _judged(self, error: BaseException) -> BaseException:
         """The error a caller sees; breaks the socket when the error means that."""
         if isinstance(error, OSError) and error.errno == errno.EBADF:
+            if self._broken is not None:
+                return copy.copy(self._broken)
             error = ModuleRestarted("the stack no longer knows this socket")
         if isinstance(error, ConnectionResetError):
             first = self._broken is None

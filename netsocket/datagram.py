@@ -57,9 +57,9 @@ class AsyncUDPSocket(AsyncSocket):
         self._enter()
         self._stack.capabilities["udp.connect"].require()
         deadline = self._deadline()
-        target = await self._resolved(target)
+        target = await self._resolved(target, deadline)
         handle = await self._reserve(deadline)
-        await self._call(lambda: self._stack.connect(handle, target))
+        await self._call(lambda: self._stack.connect(handle, target), deadline)
         self._peer = target
         if self._life.may(SocketEvent.CONNECTED):
             self._life.happened(SocketEvent.CONNECTED)
@@ -134,7 +134,7 @@ class AsyncUDPSocket(AsyncSocket):
         datagram = bytes(view)
         deadline = self._deadline()
         if target is not None:
-            target = await self._resolved(target)
+            target = await self._resolved(target, deadline)
         handle = await self._reserve(deadline)
         await self._take_turn(self._sending, deadline)
         try:
@@ -168,7 +168,7 @@ class AsyncUDPSocket(AsyncSocket):
                 return len(datagram)
             await self._pause(seen, deadline)
 
-    async def _resolved(self, target: SocketAddress) -> SocketAddress:
+    async def _resolved(self, target: SocketAddress, deadline: float | None) -> SocketAddress:
         if target.is_literal:
             ipv6 = self._stack.capabilities["ipv6"]
             if target.family == _socket.AF_INET6 and ipv6.level is Level.NONE:
@@ -176,7 +176,7 @@ class AsyncUDPSocket(AsyncSocket):
             return target
         if not target.host:
             raise InvalidArgument("no destination host")
-        addresses = await self._call(lambda: self._stack.resolve(target.host))
+        addresses = await self._call(lambda: self._stack.resolve(target.host), deadline)
         return SocketAddress(addresses[0], target.port)
 
     # -- receiving ----------------------------------------------------------------------------

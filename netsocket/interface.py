@@ -50,6 +50,7 @@ class AsyncNetworkInterface:
         self._callbacks: list[Callable[[InterfaceStatus], object]] = []
         self._state_watchers: set[asyncio.Future[None]] = set()
         self._pumps: set[DescriptorPump] = set()
+        self._transports: set[StreamTransport] = set()
         self._closed = False
 
     # -- life ---------------------------------------------------------------------------------
@@ -76,9 +77,10 @@ class AsyncNetworkInterface:
         self._status_noticed(InterfaceStatus.DISCONNECTED)
 
     async def _end_sockets(self, reason: str) -> None:
-        pumps = list(self._pumps)
-        if pumps:
-            await asyncio.gather(*(pump.stop(FLUSH_LIMIT) for pump in pumps))
+        await asyncio.gather(
+            *(pump.stop(FLUSH_LIMIT) for pump in list(self._pumps)),
+            *(each.stop(NetworkDown(reason), FLUSH_LIMIT) for each in list(self._transports)),
+        )
         await self._table.close(NetworkDown(reason))
         try:
             await self.stack.down()
@@ -193,15 +195,28 @@ class AsyncNetworkInterface:
     ) -> tuple[StreamTransport, P]:
         """As asyncio's loop.create_connection, through this interface."""
         socket = await self.connect((host, port), timeout=timeout)
-        protocol = protocol_factory()
-        return await StreamTransport.start(socket, protocol), protocol
+        try:
+            protocol = protocol_factory()
+            transport = await StreamTransport.start(socket, protocol)
+        except BaseException:
+            await socket.close()
+            raise
+        return self._kept(transport), protocol
 
     async def open_connection(
         self, host: str, port: int, *, timeout: float | None = None, limit: int = DEFAULT_LIMIT
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """As asyncio.open_connection, through this interface; `timeout` limits connecting."""
         socket = await self.connect((host, port), timeout=timeout)
-        return await open_streams(socket, limit)
+        try:
+            reader, writer = await open_streams(socket, limit)
+        except BaseException:
+            await socket.close()
+            raise
+        transport = writer.transport
+        assert isinstance(transport, StreamTransport)
+        self._kept(transport)
+        return reader, writer
 
     async def create_socket(
         self,
@@ -250,6 +265,11 @@ class AsyncNetworkInterface:
         return await self.stack.scan()
 
     # -- inside -------------------------------------------------------------------------------
+
+    def _kept(self, transport: StreamTransport) -> StreamTransport:
+        self._transports.add(transport)
+        transport.on_end = lambda: self._transports.discard(transport)
+        return transport
 
     def _check_open(self) -> None:
         if self._closed:

@@ -178,7 +178,7 @@ class AsyncTCPSocket(AsyncSocket):
         handle = self._handle
         if handle is None or not self._life.connected:
             raise NotConnected("the socket is not connected")
-        return await self._call(lambda: self._stack.remote_address(handle))
+        return await self._call(lambda: self._stack.remote_address(handle), self._deadline())
 
     # -- listening ----------------------------------------------------------------------------
 
@@ -190,8 +190,9 @@ class AsyncTCPSocket(AsyncSocket):
             return
         if self._connecting is not None or self._life.connected:
             raise AlreadyConnected("a connected socket cannot listen")
-        handle = await self._reserve(self._deadline())
-        await self._call(lambda: self._stack.listen(handle, max(0, backlog)))
+        deadline = self._deadline()
+        handle = await self._reserve(deadline)
+        await self._call(lambda: self._stack.listen(handle, max(0, backlog)), deadline)
         self._life.happened(SocketEvent.LISTEN_BEGUN)
 
     async def accept(self) -> tuple[AsyncTCPSocket, SocketAddress]:
@@ -300,11 +301,7 @@ class AsyncTCPSocket(AsyncSocket):
         task = self._sending.task
         accepted: int = 0
         if task is not None:
-            try:
-                accepted = await self._outcome(task, deadline)
-            finally:
-                if task.done():
-                    self._sending.task = None
+            accepted = await self._settled(self._sending, task, deadline)
         self._raise_kept()
         return accepted
 
@@ -336,7 +333,7 @@ class AsyncTCPSocket(AsyncSocket):
             raise NotConnected("still connecting")
         if self._write_shut:
             raise BrokenPipe("the sending side was shut down")
-        if self._broken is not None and self._kept is None:
+        if self._broken is not None and self._kept is None and self._sending.task is None:
             raise BrokenPipe(f"the connection broke before: {self._broken.strerror}")
         if self._handle is None or not self._life.connected:
             raise NotConnected("the socket is not connected")
@@ -464,10 +461,10 @@ class AsyncTCPSocket(AsyncSocket):
         try:
             await self._settle(deadline)
             if half_close.supported:
-                await self._call(lambda: self._stack.shutdown(handle, how))
+                await self._call(lambda: self._stack.shutdown(handle, how), deadline)
             else:
                 self._eof = True
-                await self._call(lambda: self._stack.close(handle))
+                await self._call(lambda: self._stack.close(handle), deadline)
             self._write_shut = True
             self._read_shut = self._read_shut or how == _socket.SHUT_RDWR
         finally:

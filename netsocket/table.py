@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
@@ -38,11 +39,17 @@ class SocketTable:
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.closed = False
+        self._pid = os.getpid()
         self.on_status: Callable[[InterfaceStatus], None] | None = None
         self._sockets: WeakValueDictionary[Handle, Noticed] = WeakValueDictionary()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         stack.attach(self._changed, self._status_changed)
+
+    @property
+    def alive(self) -> bool:
+        """False once closed, and in a forked child."""
+        return not self.closed and os.getpid() == self._pid
 
     def register(self, handle: Handle, socket: Noticed) -> None:
         """From now on notices about `handle` reach `socket`."""
@@ -63,7 +70,7 @@ class SocketTable:
     def abandon(self, handle: Handle) -> None:
         """Give back the handle of a socket that was dropped without close; from any thread."""
         loop = self._loop
-        if loop is None or self.closed:
+        if loop is None or not self.alive:
             return
         with contextlib.suppress(RuntimeError):  # the loop is closed: so is the stack
             loop.call_soon_threadsafe(self._close_later, handle)

@@ -10,6 +10,7 @@ import asyncio
 import threading
 
 import serial
+import serial.rfc2217
 
 from atdriver.errors import PortLost, PortMissing
 from atdriver.link import Receiver
@@ -26,7 +27,7 @@ class Rfc2217Link:
     def __init__(self, host: str, port: int, *, rate: int) -> None:
         self.name = f"rfc2217://{host}:{port}"
         self._rate = rate
-        self._port: serial.SerialBase | None = None
+        self._port: serial.rfc2217.Serial | None = None
         self._receiver: Receiver | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._reader: threading.Thread | None = None
@@ -43,9 +44,9 @@ class Rfc2217Link:
         self._reader = threading.Thread(target=self._read, name=self.name, daemon=True)
         self._reader.start()
 
-    def _open_blocking(self) -> serial.SerialBase:
+    def _open_blocking(self) -> serial.rfc2217.Serial:
         port = serial.serial_for_url(self.name, baudrate=self._rate, timeout=READ_TIMEOUT)
-        assert isinstance(port, serial.SerialBase)
+        assert isinstance(port, serial.rfc2217.Serial)
         return port
 
     def _read(self) -> None:

@@ -217,7 +217,7 @@ class Core(FakeModem):
         return True
 
     @rule(r".*")
-    async def _line(self, match: re.Match[str]) -> None:  # type: ignore[override]
+    async def _any_line(self, match: re.Match[str]) -> None:
         await self._run(match[0])
 
     async def _run(self, line: str) -> None:

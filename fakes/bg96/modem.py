@@ -16,7 +16,7 @@ class Bg96(Names):
     """A Quectel BG96 (or sibling profile) with real sockets on loopback.
 
     For tests, beside what `FakeModem` offers: `lose_context(n)` (the network deactivates a
-    context), `service_lost()`, `set_registration(stat)`, `off()`, `restart()`.
+    context), `service_lost()`, `set_registration(stat)`, `remove_sim()`, `off()`, `restart()`.
     """
 
 

@@ -48,6 +48,11 @@ class Names(Transfer):
         times = round_trips(self.settings.ping)
         self._round_trips = itertools.cycle(times) if times else None
 
+    @property
+    def lookup_running(self) -> bool:
+        """An AT+QIDNSGIP has not answered yet."""
+        return self._lookup is not None and not self._lookup.done()
+
     def _active(self, fields: Fields) -> int:
         context = fields.integer(0, 1, CONTEXT_IDS)
         if not self.is_active(context):
@@ -100,7 +105,7 @@ class Names(Transfer):
         fields.at_most(2)
         context = self._active(fields)
         name = fields.string(1)
-        if self._lookup is not None and not self._lookup.done():
+        if self.lookup_running:
             raise TcpipRejected(DNS_BUSY)  # one query at a time
 
         def begin() -> asyncio.Task[None]:

@@ -15,6 +15,7 @@ from fakes.bg96.codes import (
     NOT_SUPPORTED,
     OPEN_PDP_FAILED,
     OPERATE_SUCCESSFULLY,
+    OPERATION_BUSY,
     PDP_BROKEN_DOWN,
     SOCKET_CLOSED,
     TcpipRejected,
@@ -61,6 +62,11 @@ _LATE_RESULT: Final = 0.5
 
 class Opening(Delivery):
     """Connect ids come and go."""
+
+    @property
+    def lookup_running(self) -> bool:
+        """An AT+QIDNSGIP has not answered yet; known to the subclass."""
+        return False
 
     @command(r"\+QIOPEN=(.*)")
     async def _open_command(self, match: re.Match[str]) -> None:
@@ -120,10 +126,13 @@ class Opening(Delivery):
         """Open the real socket behind a link; returns the ``+QIOPEN`` result."""
         host, port = link.remote
         if link.kind in _CLIENTS:
+            literal = self.world.is_literal(host)
             family = {1: 4, 2: 6}.get(self.contexts[link.context].kind, 0)
+            if self.settings.open_dns_busy and self.lookup_running and not literal:
+                return OPERATION_BUSY
             address = self.world.lookup(host, family=family)
             if address is None:
-                return CONNECT_FAILED if self.world.is_literal(host) else DNS_PARSE_FAILED
+                return CONNECT_FAILED if literal else DNS_PARSE_FAILED
             address = str(ipaddress.ip_address(address))  # as the real sockets write it
             link.remote = (address, port)
             if ":" in address:
@@ -208,7 +217,7 @@ class Opening(Delivery):
             await self.sleep(delay)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + max((timeout - delay) * self.time_scale, _FLUSH_REAL_MIN)
-        while not tcp.ended and tcp.unacknowledged() > 1 and loop.time() < deadline:  # 1: FIN
+        while not tcp.reset and tcp.unacknowledged() > 1 and loop.time() < deadline:  # 1: FIN
             tcp.read(RECEIVE_BUFFER)
             await asyncio.sleep(0.002)
         if tcp.unacknowledged() > 1:

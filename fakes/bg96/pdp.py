@@ -58,6 +58,12 @@ class Pdp(Power):
         super().reset_storage()
         self.contexts = {1: Context()}
 
+    def power_on(self) -> None:
+        """No context is active."""
+        super().power_on()
+        for profile in self.contexts.values():
+            profile.active = profile.lost = False
+
     def is_active(self, context: int) -> bool:
         """Whether a context carries data."""
         profile = self.contexts.get(context)
@@ -98,13 +104,6 @@ class Pdp(Power):
 
     def context_down(self, context: int, code: int) -> None:
         """What hangs on a context ends with a TCP/IP error; extended by the socket classes."""
-
-    def power_down_contexts(self) -> list[int]:
-        """Everything inactive at once and silently; returns what was active."""
-        active = self.active_contexts()
-        for profile in self.contexts.values():
-            profile.active = profile.lost = False
-        return active
 
     def service_lost(self) -> None:
         """Without network every context goes."""

@@ -63,19 +63,17 @@ class Power(Radio):
         """AT+CFUN=1,1: the order and the pauses of a real log."""
         self.finish("OK")
         self.say("POWERED DOWN")
-        self._reset_lines = [f'+QIURC: "pdpdeact",{n}' for n in self.power_down_contexts()]
+        self._reset_lines = [f'+QIURC: "pdpdeact",{n}' for n in self.active_contexts()]
         self.restart()
 
-    def power_down_contexts(self) -> list[int]:
-        """Contexts that were active; known to the subclass."""
+    def active_contexts(self) -> list[int]:
+        """Ids of the active contexts; known to the subclass."""
         return []
 
     async def boot(self) -> None:
         """From reset to ready; nothing is heard meanwhile (real log: probes unanswered)."""
-        self._booted = True
         lines, self._reset_lines = self._reset_lines, None
         if lines is None:
-            self.power_down_contexts()
             await self.sleep(_POWER_UP)
         else:
             await self.sleep(_RESET_SILENCE)
@@ -100,7 +98,6 @@ class Power(Radio):
     async def _power_off(self, _: re.Match[str]) -> bool:
         self.finish("OK")
         self.say("POWERED DOWN")
-        self.power_down_contexts()
         self.off()
         return True
 
@@ -117,4 +114,5 @@ class Power(Radio):
         """Reset or PWRKEY: see `FakeModem.restart`."""
         self.deaf_until = 0.0
         self.powered = True
+        self._booted = True
         super().restart(silent=silent)

@@ -116,6 +116,7 @@ class Radio(Sim):
 
     def service_lost(self) -> None:
         """The network is gone; contexts follow in the subclass."""
+        super().service_lost()
         self.set_registration(STAT_OFF)
 
     @command(r"\+COPS\?")

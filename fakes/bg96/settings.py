@@ -38,6 +38,8 @@ class Settings:
     """TCP/IP commands fail with ``+CME ERROR: 5xx`` instead of ``ERROR`` (other firmware)."""
     open_inactive: str = "error"
     """AT+QIOPEN without an active context: "error" (ERROR at once) or "urc" (OK, then 561)."""
+    open_dns_busy: bool = False
+    """AT+QIOPEN with a name during an AT+QIDNSGIP gives 568, as was seen once."""
     qiact_already: str = "error"
     """AT+QIACT on an active context: "error" (real logs) or "ok"."""
     open_result_port: str = "issuer"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from fakes.bg96.codes import (
@@ -62,6 +63,17 @@ class Sim(Identity):
             raise CmeRejected(CME_SIM_FAILURE)
         if self.settings.sim == "absent":
             raise CmeRejected(CME_NO_SIM)
+
+    def remove_sim(self) -> None:
+        """Somebody takes the card out (for tests); the network goes with it."""
+        self.settings = replace(self.settings, sim="absent")
+        if self.sim_notice:
+            self.urc("+QSIMSTAT : 1,0")  # this blank is in the manual
+        self.urc("+CPIN: NOT READY")
+        self.service_lost()
+
+    def service_lost(self) -> None:
+        """Nothing is registered any more; known to the subclass."""
 
     @command(r"\+CPIN\?")
     async def _pin_state(self, _: re.Match[str]) -> None:

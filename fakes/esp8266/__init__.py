@@ -13,8 +13,8 @@ from ..errors import FakeError, UnknownFirmwareError, UnknownSettingError
 from ..scenario import Scenario, load
 from ..world import World
 from .base import Options
-from .profile import PROFILES
 from .modem import EspressifModem
+from .profile import PROFILES
 
 __all__ = ["FIRMWARES", "SETTINGS", "EspressifModem", "build", "build_esp32"]
 

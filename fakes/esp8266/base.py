@@ -189,7 +189,7 @@ class Esp8266Base(FakeModem):
         """N17 reads and drops what arrives during a command; a rest does not stay."""
         self.phase = ""
         if self.profile.nonos:
-            self._line.clear()
+            self.intake.forget_line()
 
     def error_code(self, code: int) -> None:
         """ESP-AT with AT+SYSLOG=1 prints the code before ERROR and busy."""
@@ -268,7 +268,8 @@ class Esp8266Base(FakeModem):
         link.close(abort=abort)
         self.links[link.number] = None
         self.note("link closed", str(link.number))
-        if tell:
+        # In transparent mode notices need AT+SYSMSG bit 2.
+        if tell and (self.phase != "transparent" or self.now.message & 4):
             self.say(self.link_line(link.number, "CLOSED"))
         self.link_freed()
 

@@ -157,10 +157,8 @@ class LinkCommands(LookupCommands):
             return
         link = Link(number, kind, (address, port), tcp=tcp)
         self.add_link(link)
-        await self.sleep(0)
-        if self.links[number] is link:
-            self.ok()
-            self.service(link)
+        self.ok()
+        self.service(link)
 
     def connect_failed(self, number: int) -> None:
         """ERROR, and CLOSED of the id: late on N17, directly behind on ESP-AT."""

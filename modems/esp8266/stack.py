@@ -114,9 +114,10 @@ class Esp8266Stack(ModuleStack):
         )
 
     async def _try(self, text: str) -> bool:
-        """A setting that this firmware may not know."""
+        """A setting, or a question, that this firmware may not know."""
+        asked = commands.query(text, rb"\+CIP[A-Z]+:.*") if text.endswith("?") else None
         try:
-            await self.channel.run(commands.simple(text))
+            await self.channel.run(asked or commands.simple(text))
         except CommandFailed:
             return False
         return True

@@ -20,7 +20,7 @@ from netsocket.address import SocketAddress
 from netsocket.stream import AsyncTCPSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 READ_SIZE = 64 * 1024
 FRAMES = 4
@@ -57,18 +57,23 @@ class StreamTransport(asyncio.Transport):
         self._ending: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
+        self.on_end: Callable[[], object] = lambda: None
 
     @classmethod
     async def start(cls, socket: AsyncTCPSocket, protocol: asyncio.BaseProtocol) -> StreamTransport:
         """Take over a connected socket; `connection_made` has been called on return."""
         socket.settimeout(None)
-        extra = {
+        extra: dict[str, Any] = {
             "socket": None,
             "peername": await _told(socket.getpeername()),
             "sockname": await _told(socket.getsockname()),
         }
         transport = cls(socket, protocol, extra)
-        protocol.connection_made(transport)
+        try:
+            protocol.connection_made(transport)
+        except BaseException:
+            await socket.close()
+            raise
         transport._reader = transport._loop.create_task(transport._pull())
         transport._writer = transport._loop.create_task(transport._push())
         return transport
@@ -160,6 +165,14 @@ class StreamTransport(asyncio.Transport):
         """Close at once, dropping what is queued."""
         self._fail(None)
 
+    async def stop(self, error: OSError, grace: float) -> None:
+        """End now with `error`; one that was closed before gets `grace` seconds to flush."""
+        if self._closing and self._ending is None and self._writer is not None:
+            await asyncio.wait({self._writer}, timeout=grace)
+        self._fail(error)
+        if self._ending is not None:
+            await asyncio.wait({self._ending})
+
     # -- inside -------------------------------------------------------------------------------
 
     async def _pull(self) -> None:
@@ -242,6 +255,7 @@ class StreamTransport(asyncio.Transport):
         except OSError as failure:
             error = error or failure
         finally:
+            self.on_end()
             self._protocol.connection_lost(error)
 
     def _tell(self, method: str) -> None:

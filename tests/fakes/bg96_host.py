@@ -1,4 +1,20 @@
-"""The host's end of the in-memory wire for the BG96 tests: bytes in, bytes out, no parsing."""
+"""The host's end of the in-memory wire for the BG96 tests: bytes in, bytes out, no parsing.
+
+Tags in the tests name the public log of a real module that shows the behaviour:
+
+L1, L2    Azure/embedded-wireless-framework#20 (byte counts printed by the host)
+L4, L5    vshymanskyy/TinyGSM#157
+L7, L8    vshymanskyy/TinyGSM#475
+L10, L11  iot-middleware-freertos-samples#381
+L13       ARMmbed/mbed-os#9345
+L14-L22   wwxxyx/Quectel_BG96, TCP_IP_Protocol log (USB modem port, January 2019)
+L25-L35   JeffreyRed/BG96_NB-IoT_STM32, QCOM_LOG2 and QCOM_LOG3 (May 2018); also L61
+L37       sixfab/atcom#14
+L41, L43  zephyrproject-rtos/zephyr#35175 and pull request 57110 (BG95)
+L44       FreeRTOS/FreeRTOS-Cellular-Interface#109
+L47       an EC200A with a public address; L49, L50: an EG800K; L62: an EC200U
+L53, L64  README and driver texts of the same command set
+"""
 
 from __future__ import annotations
 

@@ -201,6 +201,16 @@ async def test_no_sim() -> None:
         assert await host.info("AT+CEREG?") == "+CEREG: 0,0"
 
 
+async def test_card_is_taken_out() -> None:
+    async with bench(ready=True) as host:
+        await host.ok("AT+QSIMSTAT=1")
+        host.modem.remove_sim()
+        said = await host.quiet()
+        assert said.startswith(b"\r\n+QSIMSTAT : 1,0\r\n\r\n+CPIN: NOT READY\r\n")
+        assert said.endswith(b'\r\n+QIURC: "pdpdeact",1\r\n')
+        assert await host.command("AT+CPIN?") == b"\r\n+CME ERROR: 10\r\n"
+
+
 async def test_functionality_zero_and_back() -> None:
     async with bench() as host:
         await host.ready()
@@ -244,6 +254,17 @@ async def test_bg95_answers_error_until_app_ready() -> None:
         assert await host.command("ATE0") == b"ATE0\r\r\nERROR\r\n"
         assert await host.wait_for("APP RDY\r\n") == b"\r\nAPP RDY\r\n"
         assert await host.command("ATE0") == b"ATE0\r\r\nOK\r\n"
+
+
+async def test_silent_restart() -> None:
+    async with bench(ready=True) as host:
+        host.modem.restart(silent=True)
+        assert await host.quiet() == b""
+        assert await host.command("AT") == b"AT\r\r\nOK\r\n"
+        await host.ok("ATE0")
+        assert await host.info("AT+QIACT?") == ""
+        await asyncio.sleep(0.01)
+        assert await host.info("AT+CEREG?") == "+CEREG: 0,1"
 
 
 async def test_power_off_and_on() -> None:

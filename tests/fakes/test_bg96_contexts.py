@@ -102,6 +102,14 @@ async def test_one_name_at_a_time() -> None:
         await host.ok('AT+QIDNSGIP=1,"b.example"')
 
 
+async def test_open_while_the_resolver_is_busy() -> None:
+    for busy, code in (("yes", 568), ("no", 565)):
+        async with bench(ready=True, time_scale=0.2, open_dns_busy=busy) as host:
+            await host.ok('AT+QIDNSGIP=1,"a.example"')
+            await host.ok('AT+QIOPEN=1,0,"TCP","b.example",80')
+            await host.wait_for(f"\r\n+QIOPEN: 0,{code}\r\n")
+
+
 async def test_ping_lines_and_the_incremental_mean() -> None:
     names = {"www.google.com": "127.0.0.1"}
     async with bench(ready=True, resolve=names, ping="235,241,198,203") as host:  # L22

@@ -140,6 +140,18 @@ async def test_superfluous_ctrl_z_does_no_harm() -> None:
         assert await host.command("AT+CGMM") == b"\r\nBG96\r\n\r\nOK\r\n"
 
 
+async def test_line_feed_is_not_payload() -> None:
+    async with bench(ready=True) as host, tcp_server() as server:
+        await host.open(0, "TCP", "127.0.0.1", server.port)
+        reader, _ = await server.connection()
+        host.type("AT+QISEND=0,3\r\n")
+        await host.wait_for("\r\n> ")
+        host.type(b"abc")
+        await host.wait_for("SEND OK\r\n")
+        assert await reader.readexactly(3) == b"abc"
+        assert await host.command("AT+CGMM") == b"\r\nBG96\r\n\r\nOK\r\n"
+
+
 async def test_prompt_without_blank() -> None:
     async with bench(ready=True, prompt_space="no") as host, tcp_server() as server:
         await host.open(0, "TCP", "127.0.0.1", server.port)

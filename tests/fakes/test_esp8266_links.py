@@ -14,7 +14,7 @@ import pytest
 from fakes.esp8266 import FIRMWARES
 
 ESP_AT = [name for name in FIRMWARES if name != "N17"]
-PROMPT = {name: b"\r\nOK\r\n\r\n>" for name in ESP_AT} | {"N17": b"\r\nOK\r\n> "}
+PROMPT = dict.fromkeys(ESP_AT, b"\r\nOK\r\n\r\n>") | {"N17": b"\r\nOK\r\n> "}
 
 
 def free_port() -> int:

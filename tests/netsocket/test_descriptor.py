@@ -32,8 +32,7 @@ def read_to_end(sock: socket.socket) -> bytes:
 
 async def pumps_ended(net: AsyncNetworkInterface) -> None:
     async with asyncio.timeout(5):
-        while net._pumps:
-            await asyncio.sleep(0.01)
+        await asyncio.gather(*(pump.task for pump in list(net._pumps)))
 
 
 async def test_echo_in_a_thread(host: AsyncNetworkInterface, server: Server) -> None:

@@ -131,6 +131,24 @@ async def test_cancelled_recv_loses_nothing(tcp: AsyncTCPSocket, stack: Scripted
     assert await tcp.recv(10) == b"kept"
 
 
+async def test_recv_cancelled_in_the_very_turn_of_its_answer_loses_nothing(
+    tcp: AsyncTCPSocket, stack: ScriptedStack
+) -> None:
+    """For every number of loop turns between the answer and the cancellation."""
+    for turns in range(8):
+        gate = Gate()
+        stack.say("recv", gate)
+        reading = asyncio.create_task(tcp.recv(10))
+        await gate.entered.wait()
+        gate.end(b"%d" % turns)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        reading.cancel()
+        got = await asyncio.gather(reading, return_exceptions=True)
+        if got != [b"%d" % turns]:
+            assert await tcp.recv(10) == b"%d" % turns
+
+
 async def test_deadline_is_for_the_whole_call(tcp: AsyncTCPSocket, stack: ScriptedStack) -> None:
     tcp.settimeout(0.1)
     loop = asyncio.get_running_loop()
@@ -327,6 +345,26 @@ async def test_break_found_by_a_sender_wakes_the_reader(
         await tcp.send(b"x")
     with pytest.raises(ConnectionReset):
         await asyncio.wait_for(reading, 1)
+
+
+async def test_late_unknown_outcome_wakes_the_reader(
+    tcp: AsyncTCPSocket, stack: ScriptedStack
+) -> None:
+    gate = Gate()
+    stack.say("send", gate)
+    tcp.settimeout(0.02)
+    with pytest.raises(TimeoutError):
+        await tcp.send(b"x")
+    tcp.settimeout(None)
+    reading = asyncio.create_task(tcp.recv(10))
+    await asyncio.sleep(0.01)
+    gate.end(SendUnknown("no answer", unknown=1))
+    with pytest.raises(ConnectionResetError):
+        await asyncio.wait_for(reading, 1)
+    with pytest.raises(SendUnknown):
+        await tcp.send(b"y")
+    with pytest.raises(BrokenPipe):
+        await tcp.send(b"y")
 
 
 async def test_peer_closed_is_broken_pipe_and_data_remains(

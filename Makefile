@@ -1,0 +1,58 @@
+# Everything a newcomer needs. Requires Python 3.11 or newer with venv; nothing else, no root.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN     = $(VENV)/bin
+PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help demo test nightly lint types layers package check bench diagrams clean
+
+help:            ## Show this list
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+demo: $(VENV)/.runtime   ## Fetch a page and echo a datagram through two simulated modules
+	$(BIN)/atdriver demo
+
+test: $(VENV)/.test      ## Run the tests (under 10 minutes on 2 cores)
+	$(BIN)/python -W error -m pytest --ignore=tests/packaging -m "not nightly"
+
+nightly: $(VENV)/.test   ## Also the long ones
+	$(BIN)/python -W error -m pytest --ignore=tests/packaging --timeout=3600
+
+lint: $(VENV)/.lint      ## Style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.lint     ## Types
+	$(BIN)/mypy
+
+layers: $(VENV)/.lint    ## Who imports whom
+	$(BIN)/lint-imports
+
+package: $(VENV)/.lint   ## Build the wheel, install it elsewhere, look inside
+	$(BIN)/python -W error -m pytest --timeout=600 tests/packaging
+
+check: lint types layers package  ## All static checks
+
+bench: $(VENV)/.test     ## Measure; rewrites docs/performance.md
+	$(BIN)/python -m benchmarks
+
+diagrams: $(VENV)/.test  ## Redraw the diagrams in docs/architecture.md
+	$(BIN)/python -m docs.diagrams
+
+clean:           ## Remove what these commands made
+	rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/.runtime: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade "pip>=25.1"
+	$(PIP) install --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.runtime
+	$(PIP) install --constraint constraints.txt --group test
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.test
+	$(PIP) install --constraint constraints.txt --group lint
+	@touch $@

@@ -1,0 +1,212 @@
+"""What a module's command handlers work with: output, time, payload, journal."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar
+
+from .chores import Chores
+from .intake import ESCAPE_GUARD, Intake, Signal
+from .rules import Record
+from .wire import Wire
+from .world import World
+
+__all__ = ["Toolkit"]
+
+_JOURNAL_LIMIT = 50_000  # records; the older half is dropped beyond it
+_ROOM = 4096  # bytes of output waiting for the host before output_room() waits
+
+
+class Toolkit:
+    """Base of `FakeModem`: everything but the interpreter and the life of the module.
+
+    Args:
+        world: surroundings.
+        seed: origin of every random decision (default: the world's).
+        time_scale: factor on model delays (default: the world's).
+        rate: the module's rate in baud.
+        paced: bytes take their time at that rate.
+
+    Attributes:
+        journal: what happened, for tests; bounded.
+        before_write: hooks called before each literal; bytes they return are written first.
+        running: a command has begun and not given its final.
+        deaf_until: loop time until which input is ignored.
+    """
+
+    encoding: ClassVar[str] = "latin-1"
+
+    def __init__(
+        self,
+        world: World,
+        *,
+        seed: int | None,
+        time_scale: float | None,
+        rate: int,
+        paced: bool,
+    ) -> None:
+        self.world = world
+        self.seed = world.seed if seed is None else seed
+        self.time_scale = world.time_scale if time_scale is None else time_scale
+        self.random = random.Random(self.seed)
+        self.wire = Wire(self._to_carrier, self._arrived, seed=self.seed, rate=rate, paced=paced)
+        self.intake = Intake()
+        self.journal: list[Record] = []
+        self.before_write: list[Callable[[bytes], bytes | None]] = []
+        self.running = False
+        self.deaf_until = 0.0
+        self._room = Signal()
+        self._in_hook = False
+        self._chores = Chores(lambda text: self.note("crash", text))
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _to_carrier(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def _arrived(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    # ---- output ------------------------------------------------------------------------
+
+    def format_line(self, line: str) -> bytes:
+        """Bytes of one answer line."""
+        return f"\r\n{line}\r\n".encode(self.encoding)
+
+    def format_urc(self, text: str) -> bytes:
+        """Bytes of one unsolicited line."""
+        return self.format_line(text)
+
+    def note(self, kind: str, detail: str = "") -> None:
+        """Add a journal record."""
+        if len(self.journal) >= _JOURNAL_LIMIT:
+            del self.journal[: _JOURNAL_LIMIT // 2]
+        at = self._loop.time() if self._loop is not None else 0.0
+        self.journal.append(Record(at, kind, detail))
+
+    def raw(self, literal: bytes) -> None:
+        """Write one literal to the host."""
+        if not literal:
+            return
+        if self.before_write and not self._in_hook:
+            self._in_hook = True
+            try:
+                for hook in tuple(self.before_write):
+                    first = hook(literal)
+                    if first:
+                        self.wire.send_to_host(first)
+            finally:
+                self._in_hook = False
+        self.wire.send_to_host(literal)
+
+    def say(self, *lines: str) -> None:
+        """Write lines in the module's format, one literal each."""
+        for line in lines:
+            self.raw(self.format_line(line))
+
+    def urc(self, text: str) -> None:
+        """Write an unsolicited line in the module's format."""
+        self.raw(self.format_urc(text))
+
+    def final(self, *lines: str) -> None:
+        """Mark the command as finished, then write its last line(s)."""
+        self.running = False
+        self.say(*lines)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait `seconds` of model time (at least one turn of the loop)."""
+        await asyncio.sleep(seconds * self.time_scale)
+
+    @staticmethod
+    async def pause(seconds: float = 0.02) -> None:
+        """Wait real seconds; keeps a repeated action from spinning when time_scale is 0."""
+        await asyncio.sleep(seconds)
+
+    def later(self, delay: float, action: Callable[[], object]) -> asyncio.TimerHandle:
+        """Call `action` after `delay` seconds of model time, unless a restart comes first."""
+        return self._chores.later(delay * self.time_scale, action)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine until it ends or the module restarts or stops."""
+        return self._chores.spawn(work)
+
+    def always(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine until it ends or the fake stops; a restart does not end it."""
+        return self._chores.spawn(work, lasting=True)
+
+    async def output_room(self) -> None:
+        """Wait until the host has taken enough of the output."""
+        while self.output_full:
+            if self.wire.outward.paused:
+                await self._room.wait()
+            else:
+                await self.wire.outward.drained()
+
+    @property
+    def output_full(self) -> bool:
+        """The host does not take the output fast enough (RTS of the host is off)."""
+        return self.wire.outward.paused or self.wire.outward.backlog >= _ROOM
+
+    async def output_sent(self) -> None:
+        """Wait until the transmitter is empty."""
+        while self.wire.outward.backlog:
+            await self.wire.outward.drained()
+
+    async def take(
+        self,
+        count: int,
+        *,
+        prompt: bytes = b"",
+        escape: bytes | None = None,
+        guard: float = ESCAPE_GUARD,
+    ) -> bytes | None:
+        """Claim exactly `count` bytes of payload from the host.
+
+        Args:
+            count: bytes.
+            prompt: literal written once the input is claimed (nothing that the host sends
+                after it can be mistaken for a command).
+            escape: sequence that ends the payload phase when it stands alone between two
+                pauses of `guard` seconds; what was collected is dropped.
+            guard: seconds of line time.
+
+        Returns:
+            The bytes, or None after the escape sequence.
+        """
+        return await self.intake.take(count, lambda: self.raw(prompt), escape=escape, guard=guard)
+
+    async def take_some(
+        self, limit: int, *, escape: bytes | None = None, guard: float = ESCAPE_GUARD
+    ) -> bytes | None:
+        """Claim what the host sends next: 1 to `limit` bytes, collected until a pause.
+
+        Args:
+            limit: bytes.
+            escape: sequence that counts when it stands alone between two pauses.
+            guard: seconds of line time without a byte that make a pause.
+
+        Returns:
+            The bytes, or None when they were the escape sequence.
+        """
+        return await self.intake.take_some(limit, escape=escape, guard=guard)
+
+    async def take_until(
+        self, stops: bytes, *, limit: int, prompt: bytes = b""
+    ) -> tuple[bytes, int]:
+        """Claim payload up to the first byte that is in `stops`.
+
+        Args:
+            stops: single-byte terminators.
+            limit: bytes kept; further ones before the stop are dropped.
+            prompt: literal written once the input is claimed.
+
+        Returns:
+            (payload without the stop byte, the stop byte's value).
+        """
+        return await self.intake.take_until(stops, lambda: self.raw(prompt), limit=limit)
+
+    def be_deaf(self, seconds: float) -> None:
+        """Ignore input for `seconds` of model time."""
+        loop = asyncio.get_running_loop()
+        self.deaf_until = max(self.deaf_until, loop.time() + seconds * self.time_scale)
