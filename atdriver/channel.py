@@ -50,6 +50,8 @@ class Channel:
         self.engine = engine
         self.link = make_link()
         self._make_link = make_link
+        self.max_command = engine.dialect.max_command
+        """Longest command line, bytes with its terminator; a driver may lower it."""
         self.listener: Listener | None = None
         self.sample = b""
         self._make_trace = make_trace
@@ -116,9 +118,9 @@ class Channel:
         assert self._loop is not None
         dialect = self.engine.dialect
         length = len(command.text) + len(dialect.terminator)
-        if length > dialect.max_command:
+        if length > self.max_command:
             raise EncodeError(
-                f"the command would be {length} bytes long, the module takes {dialect.max_command}"
+                f"the command would be {length} bytes long, the module takes {self.max_command}"
             )
         if self._failure is not None or self.mode is ChannelMode.CLOSED:
             raise self._failure or PortLost(f"{self.link.name}: the channel is closed")

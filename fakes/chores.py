@@ -44,6 +44,13 @@ class Chores:
         self._timers.add(handle)
         return handle
 
+    def is_mine(self) -> bool:
+        """Whether the running task is one that `cancel` would end."""
+        try:
+            return asyncio.current_task() in self._tasks
+        except RuntimeError:
+            return False
+
     def cancel(self) -> None:
         """End all but the lasting tasks and the task that calls."""
         try:

@@ -16,8 +16,8 @@ per command, marked with its pattern::
 
         @rule(r"AT\\+SEND=(\\d+)")
         async def send(self, match: re.Match[str]) -> None:
-            self.raw(b"> ")                              # one literal = one write
-            data = await self.take(int(match[1]))        # payload; commands are not seen
+            data = await self.take(int(match[1]), prompt=b"> ")   # payload, not commands
+            self.raw(b"\\r\\nRecv\\r\\n")                  # one literal = one write
             await self.sleep(0.05)                       # model time, scaled by time_scale
             self.final("SEND OK")
 
@@ -79,6 +79,7 @@ class FakeModem(Toolkit):
     """
 
     kind: ClassVar[str] = "modem"
+    aliases: ClassVar[tuple[str, ...]] = ()  # further names a scenario may say for it
     FACTS: ClassVar[Mapping[str, int]] = {}
     terminator: bytes = b"\r"
     max_command: int = 256
@@ -193,6 +194,7 @@ class FakeModem(Toolkit):
             silent: print nothing (a module that comes back without a banner).
         """
         self.note("restart")
+        self.generation += 1
         self._chores.cancel()
         self._command_task = None
         self.running = False

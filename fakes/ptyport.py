@@ -14,6 +14,7 @@ import re
 import termios
 import tty
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .errors import LinkPathError
@@ -197,6 +198,8 @@ async def serve(
     Raises:
         LinkPathError: `link` is taken.
     """
+    if announce is print:  # into a pipe the first line must not wait in a buffer
+        announce = partial(print, flush=True)
     port = PtyPort(modem, follow_rate=follow_rate)
     linked = False
     try:

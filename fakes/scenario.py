@@ -84,6 +84,10 @@ class Step:
     def __post_init__(self) -> None:
         if sum(trigger is not None for trigger in (self.on, self.at, self.before)) != 1:
             raise ScenarioError("give exactly one of on, at, before")
+        if self.before is not None and self.after:
+            raise ScenarioError("after does not go with before")
+        if self.passes and self.on is None:
+            raise ScenarioError("pass goes with on only")
         for pattern in (self.on, self.before):
             if pattern is not None:
                 try:
@@ -227,7 +231,7 @@ class ScenarioRunner:
     """Runs one scenario on one fake; counts how often each step was used."""
 
     def __init__(self, modem: FakeModem, scenario: Scenario) -> None:
-        if scenario.modem and scenario.modem != modem.kind:
+        if scenario.modem and scenario.modem not in (modem.kind, *modem.aliases):
             raise ScenarioError(f"written for {scenario.modem!r}, not for {modem.kind!r}")
         self.modem = modem
         self.used: dict[int, int] = {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import select
 import socket
 
@@ -22,6 +23,7 @@ __all__ = ["Listener", "SocketSet", "TcpSocket", "UdpSocket"]
 _ALL = (
     select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 )  # EPOLLERR and EPOLLHUP are always reported
+_BIND_ADDRESS_NO_PORT = 24  # linux/in.h IP_BIND_ADDRESS_NO_PORT
 _SEGMENT = 1460  # bytes; an Ethernet-size segment instead of loopback's 64 KiB
 
 
@@ -69,7 +71,14 @@ class SocketSet:
         return "::1" if ":" in address else self.world.address
 
     async def connect_tcp(
-        self, address: str, port: int, *, window: int, timeout: float, send_buffer: int = 16384
+        self,
+        address: str,
+        port: int,
+        *,
+        window: int,
+        timeout: float,
+        send_buffer: int = 16384,
+        local_port: int = 0,
     ) -> TcpSocket:
         """Connect to a loopback address.
 
@@ -79,12 +88,14 @@ class SocketSet:
             window: receive buffer, bytes (real back-pressure to the peer).
             timeout: real seconds.
             send_buffer: kernel send buffer, bytes.
+            local_port: own port, 0 for any; the own address is the module's.
 
         Raises:
             UnreachableError: not loopback; nothing was sent.
-            OSError: refused, timed out (TimeoutError).
+            OSError: local port taken, refused, timed out (TimeoutError).
         """
         self.world.guard(address)
+        own = self.world.guard(self._own(address))
         if not 0 < port < 65536:
             raise UnreachableError(f"{address}:{port}")
         sock = socket.socket(self._family(address), socket.SOCK_STREAM)
@@ -93,8 +104,18 @@ class SocketSet:
             _limit(sock, window)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            async with asyncio.timeout(timeout):
-                await self._loop.sock_connect(sock, (address, port))
+            if local_port:  # one in TIME_WAIT counts as free
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            else:  # the kernel chooses when it knows the peer
+                sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
+            sock.bind((own, local_port))
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._loop.sock_connect(sock, (address, port))
+            except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL:  # the four numbers of a live connection
+                    raise OSError(errno.EADDRINUSE, "local port in use") from error
+                raise
             return TcpSocket(self, sock, window)
         except BaseException:
             sock.close()

@@ -16,7 +16,7 @@ from .world import World
 __all__ = ["Toolkit"]
 
 _JOURNAL_LIMIT = 50_000  # records; the older half is dropped beyond it
-_ROOM = 4096  # bytes of output waiting for the host before output_room() waits
+_ROOM = 4096  # bytes, default of output_limit
 
 
 class Toolkit:
@@ -34,6 +34,8 @@ class Toolkit:
         before_write: hooks called before each literal; bytes they return are written first.
         running: a command has begun and not given its final.
         deaf_until: loop time until which input is ignored.
+        generation: number of restarts so far.
+        output_limit: bytes of output that may wait before `output_room` waits.
     """
 
     encoding: ClassVar[str] = "latin-1"
@@ -57,6 +59,8 @@ class Toolkit:
         self.before_write: list[Callable[[bytes], bytes | None]] = []
         self.running = False
         self.deaf_until = 0.0
+        self.generation = 0
+        self.output_limit = _ROOM
         self._room = Signal()
         self._in_hook = False
         self._chores = Chores(lambda text: self.note("crash", text))
@@ -91,6 +95,7 @@ class Toolkit:
             return
         if self.before_write and not self._in_hook:
             self._in_hook = True
+            generation = self.generation
             try:
                 for hook in tuple(self.before_write):
                     first = hook(literal)
@@ -98,6 +103,12 @@ class Toolkit:
                         self.wire.send_to_host(first)
             finally:
                 self._in_hook = False
+            if generation != self.generation:
+                # A hook reset the module: this literal was never written, and whoever was
+                # about to write it is gone.
+                if self._chores.is_mine():
+                    raise asyncio.CancelledError
+                return
         self.wire.send_to_host(literal)
 
     def say(self, *lines: str) -> None:
@@ -146,7 +157,7 @@ class Toolkit:
     @property
     def output_full(self) -> bool:
         """The host does not take the output fast enough (RTS of the host is off)."""
-        return self.wire.outward.paused or self.wire.outward.backlog >= _ROOM
+        return self.wire.outward.paused or self.wire.outward.backlog >= self.output_limit
 
     async def output_sent(self) -> None:
         """Wait until the transmitter is empty."""

@@ -198,6 +198,8 @@ class ModuleStack(abc.ABC):
         self._set_status(InterfaceStatus.DISCONNECTED)
 
     def _set_status(self, status: InterfaceStatus) -> None:
+        if status is InterfaceStatus.GLOBAL_UP and self.life.state is not ModuleState.IP_READY:
+            return  # a notice in the middle of a bring-up, which tells by itself when it is done
         if status is not self._status:
             self._status = status
             self._status_changed(status)

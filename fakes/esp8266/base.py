@@ -87,6 +87,7 @@ class Esp8266Base(FakeModem):
     """Line discipline and state; the command groups derive from it."""
 
     kind = "esp8266"
+    aliases = ("esp32",)
 
     def __init__(
         self,
@@ -121,6 +122,7 @@ class Esp8266Base(FakeModem):
         self.first_start = True
         super().__init__(world, baud=baud, scenario=scenario)
         self.flash.rate = self.now.rate = self.wire.module_rate
+        self.output_limit = profile.uart_transmit
 
     @property
     def facts(self) -> dict[str, int]:
@@ -162,6 +164,9 @@ class Esp8266Base(FakeModem):
             return line
         line = line.removesuffix("\r")
         head = re.search("AT|at", line)
+        before = line[: head.start()] if head else line
+        if before:
+            self.note("stray", before)
         return "AT" + line[head.end() :] if head else ""
 
     def is_blank(self, line: str) -> bool:  # noqa: ARG002
@@ -207,6 +212,8 @@ class Esp8266Base(FakeModem):
 
     async def unknown_command(self, line: str) -> None:
         """Wrong operation of a known command, or no such command."""
+        if not line.startswith("AT"):
+            self.note("stray", line)
         name = re.fullmatch(r"AT\+(\w+)(?:[=?].*)?", line, re.DOTALL)
         known = name is not None and any(
             entry.tag == name[1] and self.rule_allowed(entry) for entry in self._class_rules

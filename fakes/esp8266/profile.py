@@ -95,6 +95,7 @@ class Profile:
                 "command.max_length": self.command_limit,
                 "dns.max_name": 64,  # DOC AT+CIPSTART, AT+CIPDOMAIN: host of at most 64 bytes
                 "uart.max_rate": self.max_rate,
+                "uart.receive_buffer": self.uart_receive,
             }
         )
 

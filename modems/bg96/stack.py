@@ -27,6 +27,7 @@ from modems.bg96.network import (
     details,
     last_error,
 )
+from modems.lifecycle import ModuleState
 from modems.module import RECOVERY_DELAYS, ModuleStack
 from modems.sockets import ModuleSocket
 from netsocket import errors
@@ -206,6 +207,8 @@ class Bg96Stack(ModuleStack):
             if not waiter.done():
                 waiter.set_result(570)
         self._lost(errors.NetworkDown("the network ended the data context"))
+        if self.life.state is not ModuleState.IP_READY:
+            return  # a restart announced by the same loss, which is being dealt with
         if self._wanted_up and (self._reattaching is None or self._reattaching.done()):
             self._set_status(InterfaceStatus.CONNECTING)
             self._reattaching = self._spawn(self._reattach())
@@ -225,6 +228,11 @@ class Bg96Stack(ModuleStack):
             self._set_status(InterfaceStatus.GLOBAL_UP)
             return
         self._set_status(InterfaceStatus.DISCONNECTED)
+
+    def _on_restart(self) -> None:
+        if self._reattaching is not None:
+            self._reattaching.cancel()
+        super()._on_restart()
 
     def _pushed(self, event: Received) -> None:
         """A read's answer that came too late; its socket is broken already."""

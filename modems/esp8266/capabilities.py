@@ -73,13 +73,13 @@ def table(
     `receive` is how data comes: "pull" (TCP pull, UDP push), "pull_all" (one global switch, so UDP
     is pulled too) or "push"; `frame` the probed limit of AT+CIPSEND in bytes.
     """
-    changes = []
+    changes: dict[str, Capability] = {}
     known = {record.id: record for record in COMMON}
 
     def change(id_: str, level: Level, because: str, limit: int | None = None) -> None:
         old = known[id_]
         number = old.limit if limit is None else limit
-        changes.append(Capability(id_, level, because, old.source, number, old.unit))
+        changes[id_] = Capability(id_, level, because, old.source, number, old.unit)
 
     if frame != known["frame.max_send"].limit:
         change("frame.max_send", Level.FULL, "chips other than the ESP8266 since v2.4", frame)
@@ -109,7 +109,8 @@ def table(
             "pushed data cannot be held back except by RTS/CTS; bytes lost on the line break "
             "the connection",
         )
-        change("frame.max_recv", Level.FULL, "the longest +IPD", 2920)
+        longest = 1460 if firmware.family == "N" else 2920
+        change("frame.max_recv", Level.FULL, "the longest +IPD", longest)
     return CapabilityTable(module, f"{firmware.generation} {firmware.text}", COMMON).with_changes(
-        *changes
+        *changes.values()
     )

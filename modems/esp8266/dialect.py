@@ -18,6 +18,10 @@ LINKS = 5
 MAX_FRAME = 8192
 """Longest block of any generation (AT+CIPSEND, v2.4)."""
 
+NONOS_MAX_COMMAND = 128
+"""NonOS: not documented; 128 bytes with the terminator is what its published ancestor takes, and it
+drops longer lines without a word. ESP-AT: 256 (AT Command Types)."""
+
 IPD = Head(
     name="ipd",
     prefix=b"+IPD,",

@@ -22,10 +22,12 @@ from modems.esp8266 import commands
 from modems.esp8266.capabilities import table
 from modems.esp8266.dialect import (
     CANARY,
+    DIALECT,
     ENCODER,
     ESCAPE,
     LINKS,
     MAX_FRAME,
+    NONOS_MAX_COMMAND,
     RECEIVED_E,
     RECEIVED_E_SENDER,
     RECEIVED_N,
@@ -94,6 +96,7 @@ class Esp8266Stack(ModuleStack):
         await run(commands.simple("ATE0"))
         self.firmware = identify((await run(commands.VERSION)).lines)
         new = self.firmware.family == "E"
+        self.channel.max_command = DIALECT.max_command if new else NONOS_MAX_COMMAND
         if new:
             await self._try("AT+SYSSTORE=0")  # since v2.1: keep our settings out of flash
         await self._try("AT+CIPMODE=0")

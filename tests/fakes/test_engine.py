@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from fakes import CommandError, FakeError, FakeModem, World, rule
 from fakes.engine import Rule
+from fakes.intake import Intake
 
 
 class Plain(FakeModem):
@@ -333,3 +335,29 @@ async def test_random_garbage_never_crashes(attach: Any, plain: Plain) -> None:
     host.output.clear()
     host.send(b"AT\r\n")
     await host.expect(b"AT\r\n\r\nOK\r\n")
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_lines_do_not_depend_on_the_cutting(seed: int) -> None:
+    rng = random.Random(seed)
+    lines = [rng.randbytes(rng.randrange(1, 60)).replace(b"\r\n", b"--") for _ in range(200)]
+    lines = [line.rstrip(b"\r").lstrip(b"\n") for line in lines]
+    stream = b"".join(line + b"\r\n" for line in lines)
+    intake = Intake()
+    echoed = bytearray()
+    got: list[bytes | None] = []
+
+    async def read() -> None:
+        while len(got) < len(lines):
+            got.append(await intake.read_line(b"\r\n", 40, echoed.extend))
+
+    reader = asyncio.ensure_future(read())
+    at = 0
+    while at < len(stream):
+        size = rng.choice((1, 2, 3, 50, 500))
+        assert intake.arrived(stream[at : at + size], 0.0) == 0
+        at += size
+        await asyncio.sleep(0)
+    await asyncio.wait_for(reader, 2)
+    assert got == [line if len(line) <= 40 else None for line in lines]
+    assert echoed == stream

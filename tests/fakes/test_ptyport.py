@@ -7,6 +7,8 @@ import contextlib
 import hashlib
 import os
 import select
+import signal
+import sys
 import termios
 import threading
 import tty
@@ -17,6 +19,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+import fakes
 from fakes import FakeModem, LinkPathError
 from fakes.esp8266 import build
 from fakes.ptyport import serve
@@ -203,3 +206,30 @@ async def test_serve_pty_method() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert lines[0].startswith("port: /dev/pts/")
+
+
+async def test_as_a_program_the_first_line_is_the_port(tmp_path: Path) -> None:
+    """Standard output is a pipe here: the line must not stay in a buffer."""
+    program = (
+        "import asyncio, fakes\n"
+        "asyncio.run(fakes.build('esp8266', time_scale=0).serve_pty(link='modem'))\n"
+    )
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        program,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(str(fakes.__file__)).parents[1])},
+    )
+    assert child.stdout is not None
+    line = await asyncio.wait_for(child.stdout.readline(), 10)
+    path = line.decode().strip().removeprefix("port: ")
+    assert (await asyncio.wait_for(child.stdout.readline(), 10)) == b"link: modem\n"
+    port = open_port(path)
+    assert (await asyncio.to_thread(exchange, port, b"AT\r\n", b"OK\r\n")).endswith(b"OK\r\n")
+    os.close(port)
+    child.send_signal(signal.SIGINT)
+    await child.communicate()
+    assert not (tmp_path / "modem").is_symlink()

@@ -86,6 +86,19 @@ async def test_before_a_literal_and_reset(attach: Any) -> None:
     assert host.journal("scenario")
 
 
+async def test_reset_instead_of_an_answer(attach: Any) -> None:
+    """The module dies in the middle of an answer: what follows is never written."""
+    steps = (Step(before=r"SDK version.*", reset=True, times=1),)
+    scenario = Scenario(steps, modem="esp32")
+    host = await attach(build(firmware="E24", scenario=scenario, time_scale=0.01))
+    host.send(b"AT+GMR\r\n")
+    got = await host.read_until(b"\r\nready\r\n")
+    assert got.startswith(b"AT+GMR\r\nAT version:")
+    assert b"SDK" not in got
+    assert b"OK" not in got
+    assert b"SDK" in await host.ok("AT+GMR")
+
+
 async def test_timed_steps_survive_a_restart(attach: Any) -> None:
     scenario = Scenario((Step(at=0.03, say=("now",)),))
     host = await attach(build(scenario=scenario, firmware="E22-ESP32", boot_time="0.01"))
@@ -121,6 +134,8 @@ async def test_wire_faults_by_seed(attach: Any) -> None:
         ("steps: [{on: AT, times: 0}]", "times must be"),
         ("steps: [{on: AT, drop: -1}]", "drop must"),
         ("steps: [{on: AT, reset: maybe}]", "reset must"),
+        ("steps: [{before: x, after: 1}]", "after does not go with before"),
+        ("steps: [{at: 1, pass: true}]", "pass goes with on only"),
         ("steps: {on: AT}", "steps must be a list"),
         ("steps: [AT]", "step 1: a step must be a mapping"),
         ("- a", "the file must be a mapping"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+import fakes
 from fakes import FakeError, UnreachableError, World
 from fakes.sockets import SocketSet
 
@@ -50,6 +53,44 @@ def test_world_checks_its_arguments() -> None:
         World(time_scale=-1)
     with pytest.raises(UnreachableError):
         World(address="192.0.2.1")
+
+
+def test_sockets_are_made_behind_the_guard_only() -> None:
+    """Whatever function of the package makes a socket asks the guard first."""
+    package = Path(str(fakes.__file__)).parent
+    makers = {"socket", "create_connection", "open_connection", "create_server", "start_server"}
+    checked = 0
+    for path in sorted(package.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            calls = [item.func for item in ast.walk(node) if isinstance(item, ast.Call)]
+            names = {func.attr for func in calls if isinstance(func, ast.Attribute)}
+            if names & makers:
+                checked += 1
+                assert "guard" in names, (path, node.name)
+    assert checked >= 3
+
+
+async def test_own_address_and_port(sockets: SocketSet, far: Any) -> None:
+    peers: list[tuple[str, int]] = []
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peers.append(writer.get_extra_info("peername"))
+        await reader.read()
+
+    end = await far(note)
+    sockets.world.address = "127.0.0.9"
+    for port in (0, 47123):
+        tcp = await sockets.connect_tcp(
+            "127.0.0.1", end.port, window=1000, timeout=1, local_port=port
+        )
+        assert tcp.local[0] == "127.0.0.9"
+        assert not port or tcp.local[1] == port
+    with pytest.raises(OSError, match="in use"):
+        await sockets.connect_tcp("127.0.0.1", end.port, window=1000, timeout=1, local_port=47123)
+    await asyncio.sleep(0.01)
+    assert {peer[0] for peer in peers} == {"127.0.0.9"}
 
 
 async def test_refused_port(sockets: SocketSet) -> None:

@@ -1,0 +1,114 @@
+"""From the common options to an open network interface, inside one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from typing import Any, TypeVar
+
+from atdriver.cli.failure import Failure, Terminated, UsageProblem, note, sentence
+from atdriver.cli.options import Request
+from atdriver.errors import ATError
+from atdriver.modem import Modem, assemble
+from atdriver.registry import Setting, Value, load_driver
+from atdriver.specification import parse, refuse
+from netsocket.interface import AsyncNetworkInterface
+
+T = TypeVar("T")
+
+
+def put_together(request: Request) -> Modem:
+    """The modem that was asked for, not opened yet. Raises SpecificationError, UsageProblem."""
+    found = parse(request.spec)
+    keywords: dict[str, Value] = {}
+    if found.module == "host":
+        refuse("host", {**request.settings, **({"trace": ""} if request.trace else {})}, ())
+        return assemble(request.spec)
+    settings = load_driver(found.module).settings
+    names = {setting.name for setting in settings}
+    strangers = {key: text for key, text in request.settings.items() if key not in names}
+    if found.port == "fake":
+        keywords.update(strangers)
+    else:
+        refuse(found.module, strangers, settings)
+    warn_of_secrets(settings, (found.settings, request.settings))
+    if request.trace is not None:
+        keywords["trace"] = str(request.trace)
+    try:
+        return assemble(
+            request.spec, keywords=keywords, options=request.settings, profile=request.profile
+        )
+    except ATError:
+        raise
+    except (OSError, ValueError) as error:  # of an in-process fake
+        raise UsageProblem(sentence(error)) from error
+
+
+def warn_of_secrets(settings: Iterable[Setting], sources: Iterable[Mapping[str, str]]) -> None:
+    """Other users of the computer can read a command line; say what is better."""
+    given = set().union(*sources)
+    for setting in settings:
+        if setting.secret and setting.name in given:
+            note(
+                f"warning: {setting.name} on the command line can be read by other users; "
+                f"ATDRIVER_{setting.name.upper()} in the environment cannot"
+            )
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    modem: Modem, request: Request, *, attach: bool
+) -> AsyncIterator[AsyncNetworkInterface]:
+    """The interface, attached to its network or only ready to answer questions; closed behind.
+
+    `--timeout` limits the opening, not what is done with it.
+    """
+    net = AsyncNetworkInterface(modem.stack)
+    try:
+        async with limit(request.timeout, f"{request.spec.split(',')[0]}: not ready"):
+            configure = None if attach else getattr(modem.stack, "configure", None)
+            await (configure() if configure is not None else net.up())
+        yield net
+    finally:
+        await net.close()
+
+
+@contextlib.asynccontextmanager
+async def limit(seconds: float | None, problem: str) -> AsyncIterator[None]:
+    """Raise Failure when the block takes longer than `--timeout` allows."""
+    scope = asyncio.timeout(seconds)
+    try:
+        async with scope:
+            yield
+    except TimeoutError:
+        if not scope.expired():
+            raise
+        raise Failure(f"{problem} within {seconds:g} s (--timeout)") from None
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work`; SIGTERM and SIGHUP end it in order, as Ctrl-C does. Raises Terminated."""
+
+    async def watched() -> T:
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None
+        asked: list[int] = []
+
+        def stop(number: int) -> None:
+            asked.append(number)
+            task.cancel()
+
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with contextlib.suppress(RuntimeError, ValueError, NotImplementedError):
+                loop.add_signal_handler(number, stop, number)
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if asked:
+                raise Terminated from None
+            raise
+
+    return asyncio.run(watched())

@@ -1,0 +1,277 @@
+"""What only the BG96 has: SIM, registration, contexts, the notice port, ids, send counters."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from modems.bg96 import network
+from netsocket import errors
+from netsocket.stack import InterfaceStatus
+from tests.drivers.rig import Rig, assemble, echo_server, noise, opened, receive, until
+
+
+def sent_by_host(rig: Rig) -> list[str]:
+    return [entry.text for entry in rig.fake.journal if entry.kind == "command"]
+
+
+async def fails_to_open(fake: dict[str, str], expected: type[OSError], words: str, **settings: object) -> Rig:
+    rig = assemble("bg96", "bg96", fake, **settings)
+    try:
+        with pytest.raises(expected, match=words):
+            await rig.net.up()
+    finally:
+        await rig.net.close()
+    return rig
+
+
+@pytest.fixture(autouse=True)
+def forget_pins() -> None:
+    network._pins_tried.clear()
+
+
+async def test_pin_is_entered_when_asked() -> None:
+    async with opened("bg96", "bg96", {"pin": "1234"}, pin="1234") as rig:
+        assert rig.net.status is InterfaceStatus.GLOBAL_UP
+
+
+async def test_pin_missing() -> None:
+    await fails_to_open({"pin": "1234"}, PermissionError, "wants its PIN")
+
+
+async def test_wrong_pin_is_tried_once_only() -> None:
+    for _ in range(3):
+        rig = await fails_to_open({"pin": "1234"}, PermissionError, "refused", pin="9999")
+        tried = [text for text in sent_by_host(rig) if text.startswith("AT+CPIN=")]
+        assert len(tried) == (1 if _ == 0 else 0)
+
+
+async def test_a_pin_that_is_no_number_is_refused_before_it_is_sent() -> None:
+    rig = await fails_to_open({"pin": "1234"}, OSError, "4 to 8 digits", pin='1"\r')
+    assert not [text for text in sent_by_host(rig) if text.startswith("AT+CPIN=")]
+
+
+async def test_no_sim() -> None:
+    await fails_to_open({"sim": "absent"}, OSError, "no SIM")
+
+
+async def test_no_registration_says_what_is_known() -> None:
+    await fails_to_open(
+        {"reg": "searching"}, errors.NetworkTimeout, "searching; signal", register_timeout=0.5
+    )
+    await fails_to_open({"reg": "denied"}, errors.NetworkTimeout, "denied", register_timeout=0.5)
+
+
+async def test_roaming_and_lte_register_though_gprs_says_unknown() -> None:
+    async with opened("bg96", "bg96", {"reg": "roaming", "rat": "m1"}) as rig:
+        assert (await rig.net.refresh()).details["registration"] == "registered, roaming"
+
+
+async def test_wrong_apn_is_named() -> None:
+    await fails_to_open({"apn": "internet"}, errors.NetworkDown, "APN 'wrong'", apn="wrong")
+
+
+async def test_right_apn() -> None:
+    async with opened("bg96", "bg96", {"apn": "internet"}, apn="internet") as rig:
+        assert rig.net.ip_address
+
+
+async def test_an_apn_with_a_quote_is_refused_before_it_is_sent() -> None:
+    rig = await fails_to_open({}, OSError, "cannot take", apn='x","y')
+    assert not [text for text in sent_by_host(rig) if text.startswith("AT+QICSGP=")]
+
+
+async def test_without_the_right_notice_port_nothing_would_come_so_it_is_learned() -> None:
+    async with echo_server() as server, opened("bg96", "bg96", {"port": "uart1"}) as rig:
+        async with rig.net.tcp_socket() as sock:
+            sock.settimeout(3)  # less than the slow poll: only a notice can be this fast
+            await sock.connect(("srv", server.port))
+            await asyncio.sleep(0.1)
+            await sock.sendall(b"ping")
+            assert await receive(sock, 4) == b"ping"
+        told = [text for text in sent_by_host(rig) if "urcport" in text]
+        assert told[-1] == 'AT+QURCCFG="urcport","uart1"'
+        fake = rig.fake
+    put_back = [e.text for e in fake.journal if e.kind == "command" and "urcport" in e.text]
+    assert put_back[-1] == 'AT+QURCCFG="urcport","usbat"'
+
+
+async def test_sockets_left_by_a_previous_program_are_closed_first() -> None:
+    async with echo_server() as server:
+        rig = assemble("bg96", "bg96")
+        await rig.channel.open()
+        fake = rig.fake
+        for line in ("AT+QIACT=1", f'AT+QIOPEN=1,0,"TCP","127.0.0.1",{server.port},0,0'):
+            fake.receive(line.encode() + b"\r")
+            await asyncio.sleep(0.1)
+        await until(lambda: server.writers)
+        async with rig.net:
+            await until(lambda: server.ended)
+            sock = await rig.net.connect(("srv", server.port), timeout=5)
+            await sock.sendall(b"mine")
+            assert await receive(sock, 4) == b"mine"
+            await sock.close()
+
+
+async def test_an_id_taken_behind_our_back_is_closed_and_taken() -> None:
+    """Code 563: the id was left open."""
+    async with echo_server() as server, opened("bg96", "bg96") as rig:
+        rig.fake.receive(f'AT+QIOPEN=1,0,"TCP","127.0.0.1",{server.port},0,0\r'.encode())
+        await until(lambda: server.writers)
+        sock = await rig.net.connect(("srv", server.port), timeout=5)
+        await sock.sendall(b"mine")
+        assert await receive(sock, 4) == b"mine"
+        await sock.close()
+
+
+async def test_send_fail_is_settled_by_the_counters() -> None:
+    """A peer that does not read: the module's buffer fills, SEND FAIL means nothing was taken, and
+    in the end every byte arrives once."""
+    data = noise(3_000_000)
+    stop_reading = asyncio.Event()
+    got = bytearray()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await stop_reading.wait()
+        while part := await reader.read(65536):
+            got.extend(part)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1024)
+    port = server.sockets[0].getsockname()[1]
+    async with opened("bg96", "bg96") as rig:
+        sock = await rig.net.connect(("srv", port), timeout=5)
+        sending = asyncio.create_task(sock.sendall(data))
+
+        def refused() -> bool:
+            return any("SEND FAIL" in e.text for e in rig.fake.journal if e.kind == "say")
+
+        await asyncio.sleep(1.5)
+        assert not sending.done(), "the peer did not read, so not all can have been accepted"
+        stop_reading.set()
+        await asyncio.wait_for(sending, 30)
+        await sock.close()
+        await until(lambda: len(got) == len(data), 10)
+    assert bytes(got) == data
+    server.close()
+    await server.wait_closed()
+
+
+async def test_a_lost_context_ends_sockets_and_comes_back() -> None:
+    async with echo_server() as server, opened("bg96", "bg96") as rig:
+        sock = await rig.net.connect(("srv", server.port), timeout=5)
+        rig.fake.lose_context(1)
+        with pytest.raises(OSError, match="data context"):
+            await asyncio.wait_for(sock.recv(1), 5)
+        await sock.close()
+        again = await rig.net.connect(("srv", server.port), timeout=10)
+        await again.sendall(b"back")
+        assert await receive(again, 4) == b"back"
+        await again.close()
+
+
+def write(path: Path, text: str) -> dict[str, str]:
+    file = path / "scenario.yaml"
+    file.write_text(text)
+    return {"scenario": str(file)}
+
+
+async def test_result_notice_before_its_ok(tmp_path: Path) -> None:
+    """F07: +QIOPEN may overtake its OK."""
+    scenario = write(
+        tmp_path,
+        """
+modem: bg96
+steps:
+  - on: 'AT\\+QIOPEN=1,0,"TCP".*'
+    raw: "\\r\\n+QIOPEN: 0,566\\r\\n\\r\\nOK\\r\\n"
+""",
+    )
+    async with opened("bg96", "bg96", scenario) as rig:
+        with pytest.raises(ConnectionRefusedError):
+            await rig.net.connect(("127.0.0.1", 9), timeout=5)
+
+
+async def test_missing_send_ok_is_settled_not_sent_again(tmp_path: Path) -> None:
+    """D06: the result of a send is lost; the counters say that the module has the bytes."""
+    scenario = write(
+        tmp_path,
+        """
+modem: bg96
+steps:
+  - before: '\\r\\nSEND OK\\r\\n'
+    drop: 11
+    times: 1
+""",
+    )
+    import modems.bg96.commands as commands
+
+    old = commands.SEND
+    commands.SEND = 0.5
+    try:
+        async with echo_server() as server, opened("bg96", "bg96", scenario) as rig:
+            async with rig.net.tcp_socket() as sock:
+                sock.settimeout(20)
+                await sock.connect(("srv", server.port))
+                await sock.sendall(b"once only ")
+                await sock.sendall(b"and then this")
+                assert await receive(sock, 23) == b"once only and then this"
+            assert bytes(server.received[0]) == b"once only and then this"
+    finally:
+        commands.SEND = old
+
+
+async def test_qird_that_says_more_than_was_asked_or_loses_bytes_breaks_the_socket(
+    tmp_path: Path,
+) -> None:
+    scenario = write(
+        tmp_path,
+        """
+modem: bg96
+steps:
+  - on: 'AT\\+QIRD=0,1500'
+    raw: "\\r\\n+QIRD: 10\\r\\nshort\\r\\n\\r\\nOK\\r\\n"
+    times: 1
+""",
+    )
+    async with echo_server() as server, opened("bg96", "bg96", scenario) as rig:
+        async with rig.net.tcp_socket() as sock:
+            sock.settimeout(10)
+            await sock.connect(("srv", server.port))
+            await sock.sendall(b"0123456789")
+            with pytest.raises(ConnectionResetError):
+                await sock.recv(100)
+        other = await rig.net.connect(("srv", server.port), timeout=10)
+        await other.sendall(b"fine")
+        await other.close()
+
+
+async def test_ping() -> None:
+    async with opened("bg96", "bg96", {"ping": "235"}) as rig:
+        assert await rig.net.ping("srv") == 0.235
+        with pytest.raises(OSError, match="name not found|parse failed"):
+            await rig.net.ping("nobody.example")
+
+
+@pytest.mark.parametrize("knob", ["state3", "prompt_space", "cme_for_qi", "qiact_already", "open_inactive"])
+async def test_the_disputed_points_are_survived_either_way(knob: str) -> None:
+    value = {"state3": "yes", "prompt_space": "no", "cme_for_qi": "yes", "qiact_already": "ok",
+             "open_inactive": "urc"}[knob]  # fmt: skip
+    async with echo_server() as server, opened("bg96", "bg96", {knob: value}) as rig:
+        sock = await rig.net.connect(("srv", server.port), timeout=5)
+        await sock.sendall(noise(4000))
+        assert len(await receive(sock, 4000)) == 4000
+        await sock.close()
+        with pytest.raises(OSError):
+            await rig.net.connect(("nobody.example", 1), timeout=5)
+
+
+@pytest.mark.parametrize("firmware", ["bg96-old", "bg95"])
+async def test_relatives(firmware: str) -> None:
+    async with echo_server() as server, opened("bg96", firmware) as rig:
+        sock = await rig.net.connect(("srv", server.port), timeout=5)
+        await sock.sendall(b"hello")
+        assert await receive(sock, 5) == b"hello"
+        await sock.close()
