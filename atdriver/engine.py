@@ -209,7 +209,11 @@ class Engine:
             self.framer.armed = True
         if command.block is not None and command.block is not self._block:
             self._block = command.block  # stays until the next one: a late block is still counted
-            self.framer.set_heads((command.block, *self.dialect.heads))
+            # Instead of the dialect's head of the same prefix: with both, a cut behind the shorter of
+            # two forms (CIPRECVDATA with and without sender) would decide which one is seen.
+            prefix = command.block.prefix
+            others = (head for head in self.dialect.heads if head.prefix != prefix)
+            self.framer.set_heads((command.block, *others))
         self.writes.append(command.text + self.dialect.terminator)
 
     def abort(self, error: ATError) -> None:
@@ -299,12 +303,15 @@ class Engine:
             if self._reply.block is not None or len(data.payload) > command.block_max:
                 self._damaged("more data than asked for", data.payload[:16])
                 return
+            self._answer_began()
             self._reply.block = data
             self._awaiting_trailer = True
             self._notice_in_trailer = False
             return
         if self.stage is Stage.RESYNC:
             self._quiet_from = None
+            if self._retry is not None and self._retry.block is data.head:
+                self._taken_after_all()
         self._notice_in_trailer = True
         self.events.append(Received(data))
 
@@ -327,6 +334,7 @@ class Engine:
                 self._confirmed = True
                 return
             if command.info is not None and command.info.fullmatch(text):
+                self._answer_began()
                 self._reply.lines.append(text)
                 return
             if text == command.text:
@@ -369,11 +377,14 @@ class Engine:
             self._count("unknown line", text)
 
     def _trailer_ok(self, line: Line) -> bool:
-        if not self._awaiting_trailer:
-            return True
         command = self._command
         assert command is not None
         block = self._reply.block
+        if command.block is not None and block is None:
+            self._damaged("result without its payload", line.text)
+            return False
+        if not self._awaiting_trailer:
+            return True
         loose = self._notice_in_trailer or (block is not None and not block.payload)
         if line.lead == command.block_lead or (loose and line.lead == b"\r\n"):
             return True
@@ -443,10 +454,19 @@ class Engine:
         self.stage = Stage.BUSY
         self._deadline = min(self._now + BUSY_PATIENCE, self._result_deadline)
 
+    def _answer_began(self) -> None:
+        """Busy, and the answer comes all the same: it has its whole time."""
+        if self.stage is Stage.BUSY:
+            self.stage = Stage.RESULT
+            self._deadline = self._result_deadline
+
     def _offer_again(self) -> None:
         """Busy and no answer since: prove that the line was not taken, then offer it again."""
         command = self._command
         assert command is not None
+        if self.framer.mid_payload:  # perhaps its block; a payload that stalls is ended elsewhere
+            self._deadline = self._now + BUSY_PATIENCE
+            return
         if self._attempts >= BUSY_ATTEMPTS or not command.repeatable:
             self._fail(ModuleBusy(f"{command}: the module stays busy"))
             self._enter_resync("the module stays busy")
@@ -454,6 +474,14 @@ class Engine:
         self._command = None
         self._retry = command
         self._enter_resync("the module was busy")
+
+    def _taken_after_all(self) -> None:
+        """A result or a block that no probe asked for: the busy command was carried out. To offer it
+        again would do it twice."""
+        command, self._retry = self._retry, None
+        if command is not None:
+            error = ModuleBusy(f"{command}: the module was busy and carried it out too late")
+            self.events.append(Failed(command, error))
 
     def _fail(self, error: ATError) -> None:
         command = self._command
@@ -585,6 +613,7 @@ class Engine:
     def _late(self, text: bytes) -> None:
         """A final result that no probe accounts for: start counting proofs again."""
         self._count("late answer discarded", text)
+        self._taken_after_all()
         self._proofs = 0
         if self._quiet_from is not None:
             self._quiet_from = None

@@ -112,4 +112,4 @@ class SocketTable:
         if not task.cancelled():
             error = task.exception()  # marks it as seen; callers get it by themselves
             if error is not None and not isinstance(error, OSError):
-                log.debug("transaction ended with %r", error)
+                log.error("a transaction failed in an unforeseen way", exc_info=error)

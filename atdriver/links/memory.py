@@ -47,8 +47,8 @@ class MemoryLink:
 
     def _deliver(self, data: bytes) -> None:
         # Never from inside the module's own call: a real port has a wire in between.
-        assert self._loop is not None
-        self._loop.call_soon(self._hand_over, data)
+        if self._loop is not None:
+            self._loop.call_soon(self._hand_over, data)
 
     def _hand_over(self, data: bytes) -> None:
         if self._receiver is not None and data:
@@ -71,7 +71,7 @@ class MemoryLink:
 
     async def close(self) -> None:
         """Stop the module."""
-        receiver, self._receiver = self._receiver, None
-        if receiver is not None:
-            receiver.link_lost(None)
+        self._receiver = None
+        if self._loop is not None:
+            self._loop = None
             await self._module.stop()

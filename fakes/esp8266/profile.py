@@ -129,7 +129,7 @@ N17 = Profile(
     linger_closed=0.2,  # observed 30..500 ms after ERROR
     absent=frozenset(
         {"CMD", "SYSSTORE", "SYSLOG", "SYSMSG", "CWSTATE", "CWRECONNCFG", "CIPV6", "CIPTCPOPT"}
-        | {"CIPRECVTYPE", "CIPSTATE", "CIPDNS"}
+        | {"CIPRECVTYPE", "CIPSTATE", "CIPDNS", "CIPSENDLCFG"}
     ),
 )
 
@@ -153,7 +153,8 @@ E2 = Profile(
     scan_fields=5,  # v2.0; INF for v2.1
     # LIT: CIPV6, CMD, CWSTATE, CWRECONNCFG from v2.2; CIPSTATE from v2.4; CIPRECVTYPE v3.3.
     absent=_ESP_AT_ABSENT
-    | frozenset({"CMD", "CWSTATE", "CWRECONNCFG", "CIPV6", "CIPSTATE", "CIPRECVTYPE"}),
+    | frozenset({"CMD", "CWSTATE", "CWRECONNCFG", "CIPV6", "CIPSTATE", "CIPRECVTYPE"})
+    | frozenset({"CIPSENDLCFG"}),
 )
 
 E22 = Profile(
@@ -169,7 +170,7 @@ E22 = Profile(
     uart_receive=1024,
     uart_transmit=2048,
     max_rate=4_500_000,
-    absent=_ESP_AT_ABSENT | frozenset({"CIPSTATE", "CIPRECVTYPE"}),
+    absent=_ESP_AT_ABSENT | frozenset({"CIPSTATE", "CIPRECVTYPE", "CIPSENDLCFG"}),
 )
 
 E22_ESP32 = replace(

@@ -106,6 +106,12 @@ class SendCommands(ServerCommands):
                 return False
         return not link.tcp.reset
 
+    @rule(r"AT\+CIPSENDLCFG\?", tag="CIPSENDLCFG")
+    def query_long_send(self, _: re.Match[str]) -> None:
+        """``AT+CIPSENDLCFG?``: report and transmit block size, DOC defaults 1024 and 2920 bytes."""
+        self.say("+CIPSENDLCFG:1024,2920")
+        self.ok()
+
     # ---- transparent transmission ------------------------------------------------------
 
     @rule(r"AT\+CIPMODE=(.*)", tag="CIPMODE")

@@ -186,7 +186,7 @@ def describe(code: int) -> str:
 
 async def details(channel: Channel) -> dict[str, str]:
     """Signal, operator and registration as text for people."""
-    found = {}
+    found = {"sim": (await _sim_state(channel)).lower()}
     state = await registration(channel)
     found["registration"] = _STATES.get(state, str(state))
     signal = await _optional(channel, commands.SIGNAL)

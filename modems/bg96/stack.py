@@ -496,10 +496,13 @@ class Bg96Stack(ModuleStack):
             try:
                 async with asyncio.timeout(30.0):
                     first = fields(await self._pongs.get())
-                    code = number(first[0], 0, 9999, "result")
-                    await self._pongs.get()  # the summary; behind it the command is over
+                code = number(first[0], 0, 9999, "result")
             except TimeoutError:
                 raise errors.ConnectTimeout(f"{host}: no answer to ping") from None
+            # The summary follows, after some failures it does not; behind it the command is over.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._pongs.get()
         if code == 565:
             raise errors.NameNotFound(f"{host}: name not found", module_code="565")
         if code != 0:

@@ -473,7 +473,11 @@ class Esp8266Stack(ModuleStack):
 
     async def status(self) -> StackStatus:
         """See Stack.status."""
-        details = {"firmware": self.firmware.text, "generation": self.firmware.generation}
+        details = {
+            "manufacturer": "Espressif",
+            "firmware": self.firmware.text,
+            "generation": self.firmware.generation,
+        }
         if self.firmware.chip:
             details["chip"] = self.firmware.chip
         details["receive"] = self._receive_mode

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from modems.bg96 import network
+from modems.bg96 import commands, network
 from netsocket import errors
 from netsocket.stack import InterfaceStatus
 from tests.drivers.rig import Rig, assemble, echo_server, noise, opened, receive, until
 
 
 def sent_by_host(rig: Rig) -> list[str]:
-    return [entry.text for entry in rig.fake.journal if entry.kind == "command"]
+    return [entry.detail for entry in rig.fake.journal if entry.kind == "command"]
 
 
 async def fails_to_open(fake: dict[str, str], expected: type[OSError], words: str, **settings: object) -> Rig:
@@ -94,7 +94,7 @@ async def test_without_the_right_notice_port_nothing_would_come_so_it_is_learned
         told = [text for text in sent_by_host(rig) if "urcport" in text]
         assert told[-1] == 'AT+QURCCFG="urcport","uart1"'
         fake = rig.fake
-    put_back = [e.text for e in fake.journal if e.kind == "command" and "urcport" in e.text]
+    put_back = [e.detail for e in fake.journal if e.kind == "command" and "urcport" in e.detail]
     assert put_back[-1] == 'AT+QURCCFG="urcport","usbat"'
 
 
@@ -145,9 +145,6 @@ async def test_send_fail_is_settled_by_the_counters() -> None:
         sock = await rig.net.connect(("srv", port), timeout=5)
         sending = asyncio.create_task(sock.sendall(data))
 
-        def refused() -> bool:
-            return any("SEND FAIL" in e.text for e in rig.fake.journal if e.kind == "say")
-
         await asyncio.sleep(1.5)
         assert not sending.done(), "the peer did not read, so not all can have been accepted"
         stop_reading.set()
@@ -194,7 +191,9 @@ steps:
             await rig.net.connect(("127.0.0.1", 9), timeout=5)
 
 
-async def test_missing_send_ok_is_settled_not_sent_again(tmp_path: Path) -> None:
+async def test_missing_send_ok_is_settled_not_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """D06: the result of a send is lost; the counters say that the module has the bytes."""
     scenario = write(
         tmp_path,
@@ -206,21 +205,15 @@ steps:
     times: 1
 """,
     )
-    import modems.bg96.commands as commands
-
-    old = commands.SEND
-    commands.SEND = 0.5
-    try:
-        async with echo_server() as server, opened("bg96", "bg96", scenario) as rig:
-            async with rig.net.tcp_socket() as sock:
-                sock.settimeout(20)
-                await sock.connect(("srv", server.port))
-                await sock.sendall(b"once only ")
-                await sock.sendall(b"and then this")
-                assert await receive(sock, 23) == b"once only and then this"
-            assert bytes(server.received[0]) == b"once only and then this"
-    finally:
-        commands.SEND = old
+    monkeypatch.setattr(commands, "SEND", 0.5)
+    async with echo_server() as server, opened("bg96", "bg96", scenario) as rig:
+        async with rig.net.tcp_socket() as sock:
+            sock.settimeout(20)
+            await sock.connect(("srv", server.port))
+            await sock.sendall(b"once only ")
+            await sock.sendall(b"and then this")
+            assert await receive(sock, 23) == b"once only and then this"
+        assert bytes(server.received[0]) == b"once only and then this"
 
 
 async def test_qird_that_says_more_than_was_asked_or_loses_bytes_breaks_the_socket(
@@ -251,7 +244,7 @@ steps:
 async def test_ping() -> None:
     async with opened("bg96", "bg96", {"ping": "235"}) as rig:
         assert await rig.net.ping("srv") == 0.235
-        with pytest.raises(OSError, match="name not found|parse failed"):
+        with pytest.raises(OSError, match="name not found"):
             await rig.net.ping("nobody.example")
 
 

@@ -63,6 +63,7 @@ class ScriptedStack:
         self.running: dict[tuple[Any, ...], int] = defaultdict(int)
         self.gates: dict[Any, list[Gate]] = defaultdict(list)
         self.last = Handle(0, 0)
+        self.turns = 1  # of the event loop, that each transaction takes
 
     def say(self, method: str, *answers: Any) -> None:
         """The next answers of a method; an exception is raised, a Gate waited for."""
@@ -84,7 +85,8 @@ class ScriptedStack:
         self.running[what] += 1
         assert self.running[what] == 1 or method in ("close", "resolve"), f"overlapping {method}"
         try:
-            await asyncio.sleep(0)
+            for _ in range(self.turns):
+                await asyncio.sleep(0)
             answer = self.answers[method].popleft() if self.answers[method] else default
             if isinstance(answer, Gate):
                 self.gates[call[0] if call else None].append(answer)

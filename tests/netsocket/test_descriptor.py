@@ -124,6 +124,7 @@ async def test_close_with_unread_data_still_flushes(
     sock.close()
     await pumps_ended(net)
     assert stack.payloads("send") == [b"last"]
+    assert ("close", stack.last, False) in stack.calls, "in order, not aborted"
 
 
 async def test_close_by_garbage_collection(

@@ -67,10 +67,12 @@ async def test_spurious_notices_do_no_harm(
     for _ in range(5):
         await settled()
         stack.change()
-        stack.changed(Handle(999, 7), 7)
-        stack.changed(stack.last, 6)  # another generation
     await settled()
     assert stack.names().count("recv") == 6
+    stack.changed(Handle(999, 7), 7)
+    stack.changed(stack.last, 6)  # another generation
+    await settled()
+    assert stack.names().count("recv") == 6, "not of this socket"
     stack.say("recv", b"x")
     stack.change()
     assert await reading == b"x"
@@ -173,6 +175,7 @@ async def test_answer_that_arrived_while_the_loop_slept_is_no_timeout(
 
         asyncio.get_running_loop().add_reader(left, arrived)
         tcp.settimeout(0.05)
+        stack.turns = 6
         reading = asyncio.create_task(tcp.recv(10))
         await asyncio.sleep(0.01)
         right.send(b"!")
@@ -418,9 +421,15 @@ async def test_connect_failure_leaves_the_socket_usable(
         assert stack.names().count("open") == 1
 
 
+@pytest.mark.parametrize("late", [None, ConnectionRefused("late")], ids=["success", "refusal"])
 @pytest.mark.parametrize("cancelled", [False, True])
 async def test_given_up_connect_frees_the_handle_and_takes_a_fresh_one(
-    net: AsyncNetworkInterface, stack: ScriptedStack, settled: Settled, cancelled: bool
+    net: AsyncNetworkInterface,
+    stack: ScriptedStack,
+    settled: Settled,
+    caplog: pytest.LogCaptureFixture,
+    cancelled: bool,
+    late: Exception | None,
 ) -> None:
     async with net.tcp_socket() as tcp:
         await tcp.bind(("", 5000))
@@ -443,8 +452,9 @@ async def test_given_up_connect_frees_the_handle_and_takes_a_fresh_one(
         await tcp.connect(PEER)
         assert stack.last != first
         assert stack.names().count("bind") == 2, "the fresh handle is bound as the first was"
-        gate.end(None)  # the late success of the first attempt touches nothing
+        gate.end(late)  # the late outcome of the first attempt touches nothing
         await settled()
+        assert not caplog.records
         assert tcp.state is SocketState.OPEN
         assert stack.open_handles == {stack.last}
 

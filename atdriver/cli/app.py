@@ -1,0 +1,303 @@
+"""Every command with its arguments and options: what a user can type, and nothing else.
+
+The work of each is in a module of its own, imported when the command runs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atdriver.cli import options as shared
+from atdriver.cli.failure import UsageProblem, execute
+from atdriver.cli.options import Json, Profile, Settings, Spec, Timeout, Trace, Verbose
+
+app = typer.Typer(
+    name="atdriver",
+    help="Open sockets through a cellular or WiFi module on a serial port.",
+    epilog="Try `atdriver demo` first: it needs no hardware.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from atdriver import __version__
+
+        typer.echo(f"atdriver {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    _version_wanted: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Open sockets through a cellular or WiFi module on a serial port."""
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where the capability report goes.")
+    ] = Path("out"),
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the simulated modules running until Ctrl-C.")
+    ] = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show the main job with simulated modules."""
+
+    def action() -> int:
+        from atdriver.cli.demo import show
+
+        if verbose:
+            shared.be_verbose()
+        return show(out, keep=keep)
+
+    raise typer.Exit(execute(action))
+
+
+@app.command()
+def ports(as_json: Json = False, verbose: Verbose = False) -> None:
+    """List serial ports and what is behind them."""
+
+    def action() -> None:
+        from atdriver.cli.ports import show
+
+        if verbose:
+            shared.be_verbose()
+        show(as_json)
+
+    raise typer.Exit(execute(action))
+
+
+@app.command()
+def info(
+    spec: Spec,
+    settings: Settings = None,
+    profile: Profile = None,
+    trace: Trace = None,
+    verbose: Verbose = False,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
+    """Show what the module is, and how it is."""
+
+    def action() -> None:
+        from atdriver.cli.info import show
+
+        show(shared.request(spec, settings, profile, trace, verbose, timeout, as_json))
+
+    raise typer.Exit(execute(action))
+
+
+@app.command()
+def at(
+    spec: Spec,
+    command: Annotated[
+        str | None, typer.Argument(metavar="[COMMAND]", help="For example AT+GMR.")
+    ] = None,
+    settings: Settings = None,
+    profile: Profile = None,
+    trace: Trace = None,
+    verbose: Verbose = False,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
+    """Send a raw AT command, or open a console.
+
+    Without COMMAND, commands are read from stdin, line by line, and unsolicited lines are shown."""
+
+    def action() -> int:
+        from atdriver.cli import at as implementation
+
+        wanted = shared.request(spec, settings, profile, trace, verbose, timeout, as_json)
+        if command is None:
+            return implementation.console(wanted)
+        return implementation.once(wanted, command)
+
+    raise typer.Exit(execute(action))
+
+
+@app.command()
+def scan(
+    spec: Spec,
+    settings: Settings = None,
+    profile: Profile = None,
+    trace: Trace = None,
+    verbose: Verbose = False,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
+    """List the WiFi networks in reach."""
+
+    def action() -> None:
+        from atdriver.cli.ask import scan as ask
+
+        ask(shared.request(spec, settings, profile, trace, verbose, timeout, as_json))
+
+    raise typer.Exit(execute(action))
+
+
+@app.command()
+def resolve(
+    spec: Spec,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A host name.")],
+    settings: Settings = None,
+    profile: Profile = None,
+    trace: Trace = None,
+    verbose: Verbose = False,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
+    """Resolve a name by the module."""
+
+    def action() -> None:
+        from atdriver.cli.ask import resolve as ask
+
+        ask(shared.request(spec, settings, profile, trace, verbose, timeout, as_json), name)
+
+    raise typer.Exit(execute(action))
+
+
+@app.command()
+def ping(
+    spec: Spec,
+    host: Annotated[str, typer.Argument(metavar="HOST", help="A host name or address.")],
+    count: Annotated[
+        int, typer.Option("-c", "--count", metavar="N", min=1, help="How many.")
+    ] = 4,
+    settings: Settings = None,
+    profile: Profile = None,
+    trace: Trace = None,
+    verbose: Verbose = False,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
+    """Measure round trips by the module.
+
+    The status is 0 when at least one answer came."""
+
+    def action() -> int:
+        from atdriver.cli.ask import ping as ask
+
+        wanted = shared.request(spec, settings, profile, trace, verbose, timeout, as_json)
+        return ask(wanted, host, count)
+
+    raise typer.Exit(execute(action))
+
+
+@app.command()
+def nc(
+    spec: Spec,
+    host: Annotated[str | None, typer.Argument(metavar="HOST", help="A name or address.")] = None,
+    port: Annotated[str | None, typer.Argument(metavar="PORT", help="1 to 65535.")] = None,
+    datagrams: Annotated[
+        bool, typer.Option("-u", "--udp", help="UDP: each read of stdin is one datagram.")
+    ] = False,
+    quiet: Annotated[
+        float | None,
+        typer.Option(
+            "-q",
+            metavar="SECONDS",
+            help="After the end of stdin, close when nothing came for so long "
+            "(default: 2, or four round trips if that is more).",
+        ),
+    ] = None,
+    listen: Annotated[
+        str | None, typer.Option("-l", "--listen", metavar="PORT", help="Listen (not yet there).")
+    ] = None,
+    settings: Settings = None,
+    profile: Profile = None,
+    trace: Trace = None,
+    verbose: Verbose = False,
+    timeout: Timeout = None,
+) -> None:
+    """Netcat through the module.
+
+    stdin goes to a TCP (or UDP) peer, its answers to stdout."""
+
+    def action() -> int | None:
+        from atdriver.cli import nc as implementation
+
+        wanted = shared.request(spec, settings, profile, trace, verbose, timeout)
+        if listen is not None:
+            return implementation.listen(wanted, listen)
+        if host is None or port is None:
+            raise UsageProblem("nc needs HOST and PORT (see `atdriver nc --help`)")
+        implementation.connect(wanted, host, port, datagrams=datagrams, quiet=quiet)
+        return None
+
+    raise typer.Exit(execute(action))
+
+
+@app.command()
+def fake(
+    module: Annotated[str, typer.Argument(metavar="MODULE", help="esp8266, esp32, bg96, …")],
+    link: Annotated[
+        Path | None, typer.Option("--link", metavar="PATH", help="Symbolic link to its port.")
+    ] = None,
+    baud: Annotated[
+        int | None, typer.Option("--baud", metavar="N", help="Pace the line at this rate.")
+    ] = None,
+    firmware: Annotated[
+        str | None, typer.Option("--firmware", metavar="GEN", help="For example N17, E22.")
+    ] = None,
+    scenario: Annotated[
+        Path | None, typer.Option("--scenario", metavar="FILE", help="Steps in YAML.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Origin of random decisions.")
+    ] = 0,
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--resolve", metavar="NAME=ADDR", help="A name it resolves; repeatable."),
+    ] = None,
+    access_points: Annotated[
+        list[str] | None,
+        typer.Option("--ap", metavar="SSID:PASSWORD", help="A WiFi network; repeatable."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the fake; repeatable."),
+    ] = None,
+    time_scale: Annotated[
+        float,
+        typer.Option("--time-scale", metavar="X", min=0.0, help="Factor on its delays; 0: none."),
+    ] = 1.0,
+    verbose: Verbose = False,
+) -> None:
+    """Run a simulated module on a pseudo terminal.
+
+    The first line on stdout names it; Ctrl-C ends it."""
+
+    def action() -> None:
+        from atdriver.cli.fake import Wanted, serve
+
+        if verbose:
+            shared.be_verbose()
+        serve(
+            Wanted(
+                module,
+                link=link,
+                baud=baud,
+                firmware=firmware,
+                scenario=scenario,
+                seed=seed,
+                resolve=names or [],
+                access_points=access_points or [],
+                settings=settings or [],
+                time_scale=time_scale,
+            )
+        )
+
+    raise typer.Exit(execute(action))
