@@ -32,6 +32,7 @@ SAMPLE = 48
 
 _BLANK = re.compile(rb"[\r\n\0]*")
 _CR = b"\r\0"
+_LINE_END = b"\r\n"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,13 +57,32 @@ class Line(NamedTuple):
     lead: bytes
 
 
-class Data(NamedTuple):
-    """One counted payload, whole, with the groups of its head."""
+class Data:
+    """One counted payload, whole. `match` is the head as it was read."""
 
-    head: Head
-    fields: dict[str, bytes]
-    payload: bytes
-    lead: bytes
+    __slots__ = ("head", "lead", "match", "payload")
+
+    def __init__(self, head: Head, match: re.Match[bytes], payload: bytes, lead: bytes) -> None:
+        self.head = head
+        self.match = match
+        self.payload = payload
+        self.lead = lead
+
+    @property
+    def fields(self) -> dict[str, bytes]:
+        """The groups of the head's pattern; b"" for those that did not take part."""
+        return self.match.groupdict(b"")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Data) and (
+            (self.head, self.fields, self.payload, self.lead)
+            == (other.head, other.fields, other.payload, other.lead)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Data({self.head.name}, {self.fields}, {self.payload!r}, lead={self.lead!r})"
 
 
 class Prompt(NamedTuple):
@@ -84,6 +104,7 @@ class Framer:
 
     def __init__(self, heads: tuple[Head, ...] = ()) -> None:
         self._heads: tuple[tuple[bytes, Head], ...] = ()
+        self._initials: frozenset[int] = frozenset()
         self.set_heads(heads)
         self.armed = False
         self._buffer = b""
@@ -94,13 +115,14 @@ class Framer:
         self._swallow_blank = False
         self._dropping = False
         self._head: Head | None = None
-        self._fields: dict[str, bytes] = {}
+        self._match: re.Match[bytes] | None = None
         self._needed = 0
         self._payload = bytearray()
 
     def set_heads(self, heads: tuple[Head, ...]) -> None:
         """Replace the heads; takes effect with the next token."""
         self._heads = tuple((head.prefix, head) for head in heads)
+        self._initials = frozenset(head.prefix[0] for head in heads)
 
     @property
     def mid_payload(self) -> bool:
@@ -109,8 +131,14 @@ class Framer:
 
     def push(self, data: bytes) -> None:
         """Add bytes as read from the port."""
-        rest = self._buffer[self._position :] if self._position < len(self._buffer) else b""
-        self._buffer = rest + data if rest else data
+        if self._head is not None and self._position >= len(self._buffer):
+            missing = self._needed - len(self._payload)
+            if len(data) < missing:  # the whole read is payload: no detour through the buffer
+                self._payload += data
+                return
+        if self._position < len(self._buffer):
+            data = self._buffer[self._position :] + data
+        self._buffer = data
         self._position = 0
 
     def abandon_payload(self) -> tuple[Head, bytes] | None:
@@ -124,8 +152,10 @@ class Framer:
 
     def next(self) -> Token | None:
         """The next token, or None when more bytes are needed."""
+        if self._position >= len(self._buffer):
+            return None
         if self._head is not None:
-            return self._take_payload()
+            return self._take_payload(self._head)
         if self._dropping and not self._skip_to_line_end():
             return None
         more = self._skip_blanks()
@@ -135,43 +165,51 @@ class Framer:
         if not more:
             return None
         buffer, start = self._buffer, self._position
-        if self.armed and buffer[start] == 0x3E:  # ">"
+        initial = buffer[start]
+        if initial == 0x3E and self.armed:  # ">"
             self.armed = False
             self._position = start + 1
             self._lead = b""
             self._swallow_blank = True
             return Prompt()
-        for prefix, head in self._heads:
-            if buffer.startswith(prefix, start):
-                match = head.pattern.match(buffer, start, start + head.max_head)
-                if match is not None and int(match["n"]) <= head.max_length:
-                    self._position = match.end()
-                    self._head = head
-                    self._fields = match.groupdict(b"")
-                    self._needed = int(match["n"])
-                    return self._take_payload()
+        if initial in self._initials:
+            for prefix, head in self._heads:
+                if buffer.startswith(prefix, start):
+                    match = head.pattern.match(buffer, start, start + head.max_head)
+                    if match is None:
+                        continue
+                    needed = int(match["n"])
+                    if needed <= head.max_length:
+                        self._position = match.end()
+                        self._head = head
+                        self._match = match
+                        self._needed = needed
+                        return self._take_payload(head)
         return self._take_line()
 
-    def _take_payload(self) -> Token | None:
-        head = self._head
-        assert head is not None
-        missing = self._needed - len(self._payload)
-        available = len(self._buffer) - self._position
-        end = self._position + min(missing, available)
-        if available < missing:
-            self._payload += self._buffer[self._position : end]
-            self._position = end
-            return None
+    def _take_payload(self, head: Head) -> Token | None:
+        start = self._position
         if self._payload:
-            self._payload += self._buffer[self._position : end]
+            end = start + self._needed - len(self._payload)
+            self._payload += self._buffer[start:end]
+            if end > len(self._buffer):
+                self._position = len(self._buffer)
+                return None
             payload = bytes(self._payload)
             self._payload = bytearray()
         else:
-            payload = self._buffer[self._position : end]
+            end = start + self._needed
+            payload = self._buffer[start:end]
+            if end > len(self._buffer):
+                self._payload += payload
+                self._position = len(self._buffer)
+                return None
         self._position = end
         self._head = None
-        lead, self._lead = self._lead, b""
-        return Data(head, self._fields, payload, lead)
+        lead = self._lead
+        self._lead = b""
+        assert self._match is not None
+        return Data(head, self._match, payload, lead)
 
     def _take_line(self) -> Token | None:
         buffer, start = self._buffer, self._position
@@ -188,7 +226,8 @@ class Framer:
         if end < 0:
             return None
         self._position = end + 1
-        lead, self._lead = self._lead, b""
+        lead = self._lead
+        self._lead = b""
         return Line(buffer[start:end].rstrip(_CR), lead)
 
     def _skip_to_line_end(self) -> bool:
@@ -198,13 +237,11 @@ class Framer:
             return False
         self._position = end + 1
         self._dropping = False
-        return True
+        return self._position < len(self._buffer)
 
     def _skip_blanks(self) -> bool:
         """Skip line ends and NULs; True when there is something to look at."""
         buffer, start = self._buffer, self._position
-        if start >= len(buffer):
-            return False
         if self._swallow_blank:
             self._swallow_blank = False
             if buffer[start] == 0x20:
@@ -214,6 +251,12 @@ class Framer:
         if buffer[start] > 0x0D:
             self._nuls = 0
             return True
+        if not self._lead and buffer[start + 2 : start + 3] > b"\r":
+            if buffer.startswith(_LINE_END, start):  # by far the most usual lead
+                self._lead = _LINE_END
+                self._position = start + 2
+                self._nuls = 0
+                return True
         match = _BLANK.match(buffer, start)
         self._position = end = match.end() if match is not None else start
         skipped = buffer[start:end]

@@ -96,8 +96,12 @@ def load_driver(name: str) -> Driver:
     """The driver of that name. Raises UnknownModule naming those there are."""
     point = _find(MODEMS, name)
     if point is None:
+        if name == "auto":
+            raise UnknownModule(
+                f"finding the module (auto) is not offered yet: name it, {', '.join(modem_names())}"
+            )
         raise UnknownModule(
-            f"unknown module {name!r}; installed: {', '.join(modem_names())}, and auto, host"
+            f"unknown module {name!r}; installed: {', '.join(modem_names())}, and host"
         )
     driver: Driver = _load(point)
     return driver

@@ -173,9 +173,7 @@ def resolve(
 def ping(
     spec: Spec,
     host: Annotated[str, typer.Argument(metavar="HOST", help="A host name or address.")],
-    count: Annotated[
-        int, typer.Option("-c", "--count", metavar="N", min=1, help="How many.")
-    ] = 4,
+    count: Annotated[int, typer.Option("-c", "--count", metavar="N", min=1, help="How many.")] = 4,
     settings: Settings = None,
     profile: Profile = None,
     trace: Trace = None,

@@ -77,9 +77,7 @@ async def _answer(channel: Channel, given: bytes, request: Request) -> None:
     """One line of the console; what goes wrong is told, and the next line is read."""
     lines: list[bytes] = []
     try:
-        command = build(
-            check(given), channel.engine.dialect, request.timeout or DEFAULT_TIMEOUT
-        )
+        command = build(check(given), channel.engine.dialect, request.timeout or DEFAULT_TIMEOUT)
         final = await _send(channel, command, lines)
     except PortLost:
         raise

@@ -24,7 +24,9 @@ def listen(request: Request, port: str) -> int:
     return FAILED
 
 
-def connect(request: Request, host: str, port: str, *, datagrams: bool, quiet: float | None) -> None:
+def connect(
+    request: Request, host: str, port: str, *, datagrams: bool, quiet: float | None
+) -> None:
     """Connect, relay until the end, close. Raises what made the connection fail or break."""
     if quiet is not None and not 0 <= quiet < float("inf"):
         raise UsageProblem(f"-q {quiet:g}: 0 or more seconds are expected")

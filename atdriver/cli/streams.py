@@ -108,9 +108,7 @@ class Sink:
         return bool(poll.poll(0))
 
 
-async def _wait(
-    add: Callable[..., Any], remove: Callable[[int], object], number: int
-) -> bool:
+async def _wait(add: Callable[..., Any], remove: Callable[[int], object], number: int) -> bool:
     """Wait until the descriptor is ready; False when it is of a kind that always is."""
     ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     try:
