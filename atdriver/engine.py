@@ -83,6 +83,9 @@ PROBE_TIMEOUT = 2.0
 PROBE_PAUSE = 0.5
 QUIET = 0.1
 """Silence that must follow a probe's answer before it counts."""
+DOUBTFUL_QUIET = 1.0
+"""The same where answers may still be on their way, to a probe that came to nothing or to the command
+that was given up: a module works off what it has queued in shorter steps (300 ms, both vendors)."""
 RESYNC_LIMIT = 60.0
 """A module that does not get in step within this time is deaf."""
 
@@ -173,7 +176,9 @@ class Engine:
         self._script: deque[Step] = deque()
         self._retry: Command | None = None
         self._proofs = 0
+        self._asked = False
         self._answer_seen = False
+        self._doubt = False
         self._quiet_from: float | None = None
         self._resync_end = 0.0
 
@@ -292,8 +297,8 @@ class Engine:
                 self._noise(token)
 
     def _noise(self, noise: Noise) -> None:
-        self._damaged(noise.reason, noise.sample)
-        self._count(noise.reason, noise.sample)
+        if not self._damaged(noise.reason, noise.sample):
+            self._count(noise.reason, noise.sample)
 
     def _data(self, data: Data) -> None:
         command = self._command
@@ -391,13 +396,14 @@ class Engine:
         self._damaged("payload does not end at its trailer", line.lead + line.text)
         return False
 
-    def _damaged(self, reason: str, sample: bytes) -> None:
+    def _damaged(self, reason: str, sample: bytes) -> bool:
         """An anomaly that proves a counted answer wrong fails the command at once."""
         if self._command is None or not (self._awaiting_trailer or self._command.block):
-            return
+            return False
         self._count(reason, sample)
         self._fail(ReplyCorrupt(f"{self._command}: {reason}: {sample[:32]!r}"))
         self._enter_resync(reason)
+        return True
 
     # -- what a token does to the exchange ----------------------------------------------------
 
@@ -538,6 +544,8 @@ class Engine:
         self._awaiting_trailer = False
         self._script = deque(steps)
         self._proofs = 0
+        self._asked = False
+        self._doubt = self.probe.answer is None and reason != "start"
         self._quiet_from = None
         self._next_script_step(QUIET)
 
@@ -554,6 +562,7 @@ class Engine:
             return
         if self._quiet_from is not None:
             self._quiet_from = None
+            self._doubt = False
             self._proofs += 1
             if self._proofs == 2:
                 self._in_step()
@@ -561,6 +570,11 @@ class Engine:
         elif self._now >= self._resync_end:
             self._give_up()
             return
+        if self.framer.mid_payload:  # the answer would be counted as payload, and keep it alive
+            self._deadline = self._now + QUIET
+            return
+        self._doubt = self._doubt or self._asked
+        self._asked = True
         self._answer_seen = False
         self.writes.append(self.probe.text + self.dialect.terminator)
         self._deadline = self._now + PROBE_TIMEOUT
@@ -598,8 +612,9 @@ class Engine:
             if self._script or self._quiet_from is not None:
                 self._late(text)
             elif probe.answer is None or self._answer_seen:
+                self._asked = False
                 self._quiet_from = self._now
-                self._deadline = self._now + QUIET
+                self._deadline = self._now + (DOUBTFUL_QUIET if self._doubt else QUIET)
             else:
                 self._late(text)
             return True
@@ -614,6 +629,7 @@ class Engine:
         """A final result that no probe accounts for: start counting proofs again."""
         self._count("late answer discarded", text)
         self._taken_after_all()
+        self._doubt = True
         self._proofs = 0
         if self._quiet_from is not None:
             self._quiet_from = None

@@ -28,7 +28,10 @@ class Encoder:
         Raises EncodeError, before anything is written, for control characters (which could end or
         extend the command), for characters the dialect cannot carry, and for wrong lengths.
         """
-        raw = value.encode("utf-8", "surrogateescape")
+        try:
+            raw = value.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            raise EncodeError(f"{what} contains a lone surrogate, which is no character") from None
         if not min_length <= len(raw) <= max_length:
             raise EncodeError(
                 f"{what} must be {min_length} to {max_length} bytes long, not {len(raw)}"

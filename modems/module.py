@@ -45,6 +45,8 @@ T = TypeVar("T")
 
 RETRY_SEND_AFTER = 0.2
 """Seconds after which a send that the module refused for lack of room is worth trying again."""
+READS_BEFORE_SEND = 4
+"""Enough to take more than two frames' worth of answers, few enough not to starve the send."""
 RECOVERY_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Seconds between attempts to bring a module up again that restarted by itself."""
 
@@ -345,7 +347,7 @@ class ModuleStack(abc.ABC):
         if sock.kind is Kind.UDP:
             found = await self.recvfrom(handle, size)
             return None if found is None else found[0]
-        if not sock.buffer:
+        if not sock.buffer and self._worth_reading(sock):
             await self._refill(sock, size)
         if sock.buffer:
             return sock.take(size)
@@ -363,7 +365,7 @@ class ModuleStack(abc.ABC):
         if sock.kind is Kind.TCP:
             data = await self.recv(handle, size)
             return None if data is None else (data, sock.remote or SocketAddress("", 0))
-        if not sock.datagrams:
+        if not sock.datagrams and self._worth_reading(sock):
             await self._refill(sock, self.capabilities.limit("datagram.max_recv"))
         while sock.datagrams:
             payload, sender = sock.take_datagram(size)
@@ -373,14 +375,27 @@ class ModuleStack(abc.ABC):
             raise sock.broken
         return None
 
+    def _worth_reading(self, sock: ModuleSocket) -> bool:
+        """Whether the module may hold something for this socket."""
+        if sock.link is None or not sock.pull or sock.broken is not None:
+            sock.drained = sock.drained or sock.peer_closed
+            return False
+        return sock.announced or sock.reading is not None or (sock.peer_closed and not sock.drained)
+
     async def _refill(self, sock: ModuleSocket, size: int) -> None:
-        wanted = sock.announced or (sock.peer_closed and not sock.drained)
-        if sock.link is None or not sock.pull or not wanted or sock.broken is not None:
-            if sock.peer_closed:
-                sock.drained = True
-            return
+        if sock.reading is None:
+            sock.reading = self._spawn(self._read_once(sock, size))
+        await asyncio.shield(sock.reading)
+
+    async def _read_once(self, sock: ModuleSocket, size: int) -> None:
         try:
-            await self._transaction(self._fetch(sock, size))
+            await self._read(sock, size)
+        finally:
+            sock.reading = None
+
+    async def _read(self, sock: ModuleSocket, size: int) -> None:
+        try:
+            await self._fetch(sock, size)
         except (ReplyCorrupt, CommandTimeout) as error:
             # The bytes of this read are gone from the module and did not arrive whole.
             self._break(sock, errors.ConnectionReset(f"received data was lost: {error}"))
@@ -450,6 +465,8 @@ class ModuleStack(abc.ABC):
             address = await self._literal(address)
             if sock.link is None:
                 await self._open_datagram(sock, address)
+        else:
+            await self._read_first(sock)
         try:
             await self.channel.run(self._send_command(sock, data, address))
         except CommandFailed as error:
@@ -466,6 +483,19 @@ class ModuleStack(abc.ABC):
         sock.refused = 0
         sock.sent += len(data)
         return len(data)
+
+    async def _read_first(self, sock: ModuleSocket) -> None:
+        """Nothing can be read while a send waits in the module. A peer that answers as it reads, and
+        stops reading when its answers are not taken, would then never let the send end; so what it
+        has said already is taken into the host's buffer first, bounded in size and in number."""
+        for _ in range(READS_BEFORE_SEND):
+            idle = not sock.announced and sock.reading is None
+            if not sock.pull or idle or len(sock.buffer) >= BUFFER_CAP:
+                return
+            held = len(sock.buffer)
+            await self._refill(sock, BUFFER_CAP)
+            if len(sock.buffer) > held:
+                self._wake(sock)
 
     async def _after_silent_send(self, sock: ModuleSocket, error: CommandTimeout, size: int) -> int:
         """No result: nobody knows what went out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -27,6 +28,8 @@ class ModuleSocket:
     connecting: bool = False
     closing: bool = False
     """close() was called; whatever is under way cleans up."""
+    reading: asyncio.Task[None] | None = None
+    """The read transaction under way, if any; whoever wants to read meanwhile waits for it."""
     announced: bool = False
     """The module holds data, as far as we know."""
     peer_closed: bool = False

@@ -10,15 +10,22 @@ from typing import Annotated
 
 import typer
 
-from atdriver.cli import options as shared
-from atdriver.cli.failure import UsageProblem, execute
-from atdriver.cli.options import Json, Profile, Settings, Spec, Timeout, Trace, Verbose
+from atdriver.cli.failure import UsageProblem, be_verbose, execute
+from atdriver.cli.options import (
+    Json,
+    Profile,
+    Settings,
+    Spec,
+    Timeout,
+    Trace,
+    Verbose,
+    request,
+)
 
 app = typer.Typer(
     name="atdriver",
     help="Open sockets through a cellular or WiFi module on a serial port.",
     epilog="Try `atdriver demo` first: it needs no hardware.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -60,7 +67,7 @@ def demo(
         from atdriver.cli.demo import show
 
         if verbose:
-            shared.be_verbose()
+            be_verbose()
         return show(out, keep=keep)
 
     raise typer.Exit(execute(action))
@@ -74,7 +81,7 @@ def ports(as_json: Json = False, verbose: Verbose = False) -> None:
         from atdriver.cli.ports import show
 
         if verbose:
-            shared.be_verbose()
+            be_verbose()
         show(as_json)
 
     raise typer.Exit(execute(action))
@@ -83,6 +90,7 @@ def ports(as_json: Json = False, verbose: Verbose = False) -> None:
 @app.command()
 def info(
     spec: Spec,
+    *,
     settings: Settings = None,
     profile: Profile = None,
     trace: Trace = None,
@@ -95,7 +103,17 @@ def info(
     def action() -> None:
         from atdriver.cli.info import show
 
-        show(shared.request(spec, settings, profile, trace, verbose, timeout, as_json))
+        show(
+            request(
+                spec,
+                settings=settings,
+                profile=profile,
+                trace=trace,
+                verbose=verbose,
+                timeout=timeout,
+                as_json=as_json,
+            )
+        )
 
     raise typer.Exit(execute(action))
 
@@ -103,6 +121,7 @@ def info(
 @app.command()
 def at(
     spec: Spec,
+    *,
     command: Annotated[
         str | None, typer.Argument(metavar="[COMMAND]", help="For example AT+GMR.")
     ] = None,
@@ -120,7 +139,15 @@ def at(
     def action() -> int:
         from atdriver.cli import at as implementation
 
-        wanted = shared.request(spec, settings, profile, trace, verbose, timeout, as_json)
+        wanted = request(
+            spec,
+            settings=settings,
+            profile=profile,
+            trace=trace,
+            verbose=verbose,
+            timeout=timeout,
+            as_json=as_json,
+        )
         if command is None:
             return implementation.console(wanted)
         return implementation.once(wanted, command)
@@ -131,6 +158,7 @@ def at(
 @app.command()
 def scan(
     spec: Spec,
+    *,
     settings: Settings = None,
     profile: Profile = None,
     trace: Trace = None,
@@ -143,7 +171,17 @@ def scan(
     def action() -> None:
         from atdriver.cli.ask import scan as ask
 
-        ask(shared.request(spec, settings, profile, trace, verbose, timeout, as_json))
+        ask(
+            request(
+                spec,
+                settings=settings,
+                profile=profile,
+                trace=trace,
+                verbose=verbose,
+                timeout=timeout,
+                as_json=as_json,
+            )
+        )
 
     raise typer.Exit(execute(action))
 
@@ -151,6 +189,7 @@ def scan(
 @app.command()
 def resolve(
     spec: Spec,
+    *,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A host name.")],
     settings: Settings = None,
     profile: Profile = None,
@@ -164,7 +203,18 @@ def resolve(
     def action() -> None:
         from atdriver.cli.ask import resolve as ask
 
-        ask(shared.request(spec, settings, profile, trace, verbose, timeout, as_json), name)
+        ask(
+            request(
+                spec,
+                settings=settings,
+                profile=profile,
+                trace=trace,
+                verbose=verbose,
+                timeout=timeout,
+                as_json=as_json,
+            ),
+            name,
+        )
 
     raise typer.Exit(execute(action))
 
@@ -172,6 +222,7 @@ def resolve(
 @app.command()
 def ping(
     spec: Spec,
+    *,
     host: Annotated[str, typer.Argument(metavar="HOST", help="A host name or address.")],
     count: Annotated[int, typer.Option("-c", "--count", metavar="N", min=1, help="How many.")] = 4,
     settings: Settings = None,
@@ -188,7 +239,15 @@ def ping(
     def action() -> int:
         from atdriver.cli.ask import ping as ask
 
-        wanted = shared.request(spec, settings, profile, trace, verbose, timeout, as_json)
+        wanted = request(
+            spec,
+            settings=settings,
+            profile=profile,
+            trace=trace,
+            verbose=verbose,
+            timeout=timeout,
+            as_json=as_json,
+        )
         return ask(wanted, host, count)
 
     raise typer.Exit(execute(action))
@@ -197,6 +256,7 @@ def ping(
 @app.command()
 def nc(
     spec: Spec,
+    *,
     host: Annotated[str | None, typer.Argument(metavar="HOST", help="A name or address.")] = None,
     port: Annotated[str | None, typer.Argument(metavar="PORT", help="1 to 65535.")] = None,
     datagrams: Annotated[
@@ -227,7 +287,9 @@ def nc(
     def action() -> int | None:
         from atdriver.cli import nc as implementation
 
-        wanted = shared.request(spec, settings, profile, trace, verbose, timeout)
+        wanted = request(
+            spec, settings=settings, profile=profile, trace=trace, verbose=verbose, timeout=timeout
+        )
         if listen is not None:
             return implementation.listen(wanted, listen)
         if host is None or port is None:
@@ -241,6 +303,7 @@ def nc(
 @app.command()
 def fake(
     module: Annotated[str, typer.Argument(metavar="MODULE", help="esp8266, esp32, bg96, …")],
+    *,
     link: Annotated[
         Path | None, typer.Option("--link", metavar="PATH", help="Symbolic link to its port.")
     ] = None,
@@ -282,7 +345,7 @@ def fake(
         from atdriver.cli.fake import Wanted, serve
 
         if verbose:
-            shared.be_verbose()
+            be_verbose()
         serve(
             Wanted(
                 module,

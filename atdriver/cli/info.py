@@ -62,7 +62,7 @@ def _lines(module: str, status: StackStatus, table: CapabilityTable) -> dict[str
 
 def _summary(table: CapabilityTable) -> Mapping[str, str]:
     """How many promises of the Socket API are kept, and which are not."""
-    counts = {level: 0 for level in Level}
+    counts = dict.fromkeys(Level, 0)
     for record in table.values():
         counts[record.level] += 1
     kept = ", ".join(f"{count} {level.value}" for level, count in counts.items() if count)

@@ -51,6 +51,7 @@ class Request:
 
 def request(
     spec: str,
+    *,
     settings: list[str] | None,
     profile: Path | None,
     trace: Path | None,

@@ -111,8 +111,13 @@ class Sink:
 async def _wait(add: Callable[..., Any], remove: Callable[[int], object], number: int) -> bool:
     """Wait until the descriptor is ready; False when it is of a kind that always is."""
     ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def tell() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
     try:
-        add(number, lambda: ready.done() or ready.set_result(None))
+        add(number, tell)
     except PermissionError:  # epoll refuses regular files
         return False
     try:

@@ -155,7 +155,7 @@ class SerialLink(asyncio.Protocol):
 
     async def close(self) -> None:
         """Discard what was not sent (a deaf device must not block us) and close."""
-        if self._closing or self._transport is None:
+        if self._closing or self._transport is None or self._closed.is_set():
             self._closing = True
             return
         self._closing = True

@@ -21,8 +21,9 @@ CONNECT = 30.0
 RESOLVE = 20.0
 """AT+CIPDOMAIN: 13 s were seen for a name that does not exist."""
 CLOSE = 8.0
-SEND = 15.0
-"""AT+CIPSEND, result after the last byte. On NonOS it waits for the peer's acknowledgement."""
+SEND = 30.0
+"""AT+CIPSEND, result after the last byte: a peer that does not read holds it up, and on NonOS it
+waits for the acknowledgement of every byte. The port is blocked meanwhile, so not for ever."""
 PROMPT = 5.0
 READ = 5.0
 SLOWEST_LINE = 960.0

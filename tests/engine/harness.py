@@ -308,6 +308,14 @@ class Bench:
         self.engine.tick(end)
         self._collect()
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass up to an instant at which bytes arrive: a port is read before a deadline of
+        that same instant is judged."""
+        end = self.now + seconds
+        while (deadline := self.engine.next_deadline()) is not None and deadline < end:
+            self.tick(max(deadline - self.now, 0.0))
+        self.now = end
+
     def probing(self, limit: float = 60.0, steps: tuple[Step, ...] = ()) -> None:
         self.engine.restart_probing(self.now, limit, steps)
         self._collect()
@@ -334,7 +342,7 @@ class Bench:
             self.tick(max(deadline - self.now, 0.0))
             for line in self.written[looked:]:
                 if said := answer(line):
-                    self.tick(latency)
+                    self.wait(latency)
                     self.feed(said)
             looked = len(self.written)
 

@@ -1,0 +1,1397 @@
+"""The rules of the engine, one by one."""
+
+from __future__ import annotations
+
+import re
+import tracemalloc
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from atdriver.dialect import Dialect, Probe
+from atdriver.engine import (
+    BUSY_ATTEMPTS,
+    BUSY_PATIENCE,
+    DOUBTFUL_QUIET,
+    PROBE_PAUSE,
+    PROBE_TIMEOUT,
+    QUIET,
+    STALL,
+    STEPS,
+    Completed,
+    Engine,
+    Failed,
+    Stage,
+    Token,
+)
+from atdriver.errors import ATError, CommandFailed, CommandTimeout, PortLost
+from atdriver.exchange import Command, mask
+from atdriver.framer import HELD_LOW, LINE_CAP, Framer, Head, Line, Noise, Prompt
+from modems.bg96 import commands as bg96_at
+from modems.bg96 import dialect as bg96
+from modems.esp8266 import commands as esp_at
+from modems.esp8266 import dialect as esp
+
+from .harness import (
+    DEAF,
+    IN_STEP,
+    Bench,
+    answers,
+    bytewise,
+    done,
+    failed,
+    glued,
+    odd,
+    out_of_step,
+    received,
+    refused,
+    restart_seen,
+    restarted,
+    timed_out,
+    unknown,
+    urc,
+)
+from .modules import Habit, Simulation, SlowModule
+
+OK = b"\r\nOK\r\n"
+ERROR = b"\r\nERROR\r\n"
+BUSY = b"\r\nbusy p...\r\n"
+LATE = out_of_step("an answer did not come in time")
+BROKEN = out_of_step("a payload broke off")
+TRAILER = "payload does not end at its trailer"
+SURPLUS = "more data than asked for"
+
+AT = esp_at.simple("AT")
+MUX = esp_at.query("AT+CIPMUX?", rb"\+CIPMUX:\d")
+LENGTHS = esp_at.waiting()
+SEND = esp_at.send(0, b"ping", None, 15.0)
+READ = esp_at.read(0, 100, esp.RECEIVED_N)
+READ_E = esp_at.read(0, 100, esp.RECEIVED_E)
+QIRD = bg96_at.read(0, datagram=False)
+QISEND = bg96_at.send(0, b"ping", None)
+
+
+def esp_bench() -> Bench:
+    return Bench(esp.DIALECT)
+
+
+def quectel_bench() -> Bench:
+    return Bench(bg96.DIALECT)
+
+
+def sound(bench: Bench) -> None:
+    """The module answers its probes again."""
+    probe, terminator = bench.engine.probe, bench.engine.dialect.terminator
+    bench.in_sync(answers(probe, OK, terminator))
+
+
+# -- one command in flight -----------------------------------------------------------------------
+
+
+def test_a_second_command_is_refused_in_every_stage_but_idle() -> None:
+    bench = esp_bench()
+    assert bench.engine.ready
+    for command in (AT, SEND):
+        bench.send(command)
+        assert not bench.engine.ready
+        with pytest.raises(RuntimeError, match="in flight"):
+            bench.send(MUX)
+        bench.feed(BUSY)
+        assert bench.engine.stage is Stage.BUSY
+        with pytest.raises(RuntimeError, match="BUSY"):
+            bench.send(MUX)
+        bench.feed(ERROR)
+        assert bench.engine.ready
+    bench.send(SEND)
+    bench.feed(OK + b"> \r\nRecv 4 bytes\r\n\r\nSEND FAIL\r\n")
+    assert bench.engine.stage is Stage.SETTLE
+    with pytest.raises(RuntimeError, match="SETTLE"):
+        bench.send(MUX)
+    bench.probing()
+    with pytest.raises(RuntimeError, match="RESYNC"):
+        bench.send(MUX)
+    bench.engine.abort(PortLost("gone"))
+    with pytest.raises(RuntimeError, match="DEAF"):
+        bench.send(MUX)
+    assert bench.take_writes() == (b"AT\r\n", b"AT+CIPSEND=0,4\r\n", SEND.text + b"\r\n", b"ping")
+
+
+def test_a_completed_command_leaves_nothing_behind() -> None:
+    bench = esp_bench()
+    bench.send(MUX)
+    bench.feed(b"+CIPMUX:1\r\nDNS Fail\r\n" + OK)
+    bench.send(MUX)
+    bench.feed(OK)
+    assert bench.take() == (
+        done(MUX, b"+CIPMUX:1", reasons=(b"DNS Fail",)),
+        done(MUX),
+    )
+    assert bench.engine.next_deadline() is None
+
+
+def test_a_final_result_without_a_command_is_an_event() -> None:
+    bench = esp_bench()
+    bench.feed(OK + ERROR + b"\r\nSEND OK\r\n" + BUSY)
+    bench.send(AT)
+    bench.feed(OK)
+    assert bench.take() == (
+        unknown(b"OK"),
+        unknown(b"ERROR"),
+        unknown(b"SEND OK"),
+        odd("result without a command", b"busy p..."),
+        done(AT),
+    )
+
+
+def test_the_table_of_steps_has_no_way_out_of_idle_settle_resync_or_deaf() -> None:
+    """Nothing that a module prints may act where no command is in flight."""
+    assert {stage for stage, _ in STEPS} == {Stage.PROMPT, Stage.RESULT, Stage.BUSY}
+    assert (Stage.PROMPT, Token.GOOD) not in STEPS
+    assert (Stage.RESULT, Token.PROMPT) not in STEPS
+
+
+# -- prompt and payload --------------------------------------------------------------------------
+
+
+def test_the_payload_leaves_in_the_call_that_saw_the_prompt() -> None:
+    engine = Engine(esp.DIALECT)
+    engine.begin(SEND, 0.0)
+    assert engine.writes == [b"AT+CIPSEND=0,4\r\n"]
+    engine.feed(OK + b"\r\n>", 0.1)
+    assert engine.writes == [b"AT+CIPSEND=0,4\r\n", b"ping"]
+    engine.feed(b"\r\nRecv 4 bytes\r\n\r\nSEND OK\r\n", 0.2)
+    assert [type(event) for event in engine.events] == [Completed]
+
+
+def test_prompt_and_all_that_follows_in_one_read() -> None:
+    """Some fakes and some USB stacks deliver it so; nothing may depend on a pause."""
+    bench = esp_bench()
+    bench.send(SEND)
+    bench.feed(OK + b"> \r\nRecv 4 bytes\r\n\r\nSEND OK\r\n\r\n+IPD,0,4:pong")
+    assert bench.take() == (done(SEND, final=b"SEND OK"), received("ipd", b"pong", link=b"0"))
+
+
+@pytest.mark.parametrize("command", [None, AT, LENGTHS], ids=["idle", "setting", "query"])
+def test_a_prompt_means_nothing_to_who_did_not_announce_payload(command: Command | None) -> None:
+    bench = esp_bench()
+    if command is not None:
+        bench.send(command)
+    bench.take_writes()
+    bench.feed(b"\r\n> \r\n")
+    assert bench.take() == (unknown(b"> "),)
+    assert bench.take_writes() == ()
+
+
+def test_the_prompt_is_disarmed_by_whatever_ends_the_command() -> None:
+    endings = {
+        "refused": lambda bench: bench.feed(ERROR),
+        "restart": lambda bench: bench.feed(b"ready\r\n"),
+        "time limit": lambda bench: bench.tick(esp_at.PROMPT),
+        "owner": lambda bench: bench.engine.abort(PortLost("gone")),
+        "reopened": lambda bench: bench.probing(),
+    }
+    for name, end in endings.items():
+        bench = esp_bench()
+        bench.send(SEND)
+        end(bench)
+        assert not bench.engine.framer.armed, name
+        bench.feed(b"\r\n> \r\n")
+        assert b"ping" not in bench.take_writes(), name
+
+
+def test_one_prompt_lets_one_payload_out() -> None:
+    bench = esp_bench()
+    bench.send(SEND)
+    bench.feed(OK + b"> > >\r\n> ")
+    assert bench.take_writes() == (b"AT+CIPSEND=0,4\r\n", b"ping")
+
+
+def test_a_prompt_inside_pushed_data_is_data() -> None:
+    bench = esp_bench()
+    bench.send(SEND)
+    bench.feed(OK + b"\r\n+IPD,1,2:> \r\n+IPD,1,5:\r\n> x")
+    assert bench.take_writes() == (b"AT+CIPSEND=0,4\r\n",)
+    bench.feed(b">")  # straight behind the payload a line may start
+    assert bench.take_writes() == (b"ping",)
+
+
+@pytest.mark.parametrize("tail", [b"", b" ", b"\r\n", b" \r\n"])
+def test_the_blank_behind_the_prompt_belongs_to_it_whenever_it_comes(tail: bytes) -> None:
+    bench = Bench(bg96.DIALECT, bytewise)
+    bench.send(QISEND)
+    bench.feed(b"\r\n>")
+    bench.tick(0.5)
+    bench.feed(tail + b"\r\nSEND OK\r\n")
+    assert bench.take() == (done(QISEND, final=b"SEND OK"),)
+
+
+def test_only_one_blank_belongs_to_the_prompt() -> None:
+    bench = quectel_bench()
+    bench.send(QISEND)
+    bench.feed(b"\r\n>  x\r\n\r\nSEND OK\r\n")
+    assert bench.take() == (unknown(b" x"), done(QISEND, final=b"SEND OK"))
+
+
+def test_ok_where_the_prompt_is_due_is_no_result() -> None:
+    """The late answer of an earlier attempt: no payload, no success; the prompt's limit ends it."""
+    bench = quectel_bench()
+    bench.send(QISEND)
+    bench.feed(OK)
+    assert bench.take() == (unknown(b"OK"),)
+    bench.tick(QISEND.prompt_timeout)
+    assert bench.take() == (timed_out(QISEND), LATE)
+
+
+def test_prompt_and_result_have_their_own_limits() -> None:
+    bench = esp_bench()
+    bench.send(SEND)
+    assert bench.engine.next_deadline() == bench.now + SEND.prompt_timeout
+    bench.tick(SEND.prompt_timeout - 0.5)
+    bench.feed(OK + b"> ")
+    assert bench.engine.next_deadline() == bench.now + SEND.timeout
+    bench.tick(SEND.timeout - 0.001)
+    assert bench.take() == ()
+    bench.tick(0.001)
+    assert bench.take() == (timed_out(SEND, payload_written=True), LATE)
+
+
+# -- sends ---------------------------------------------------------------------------------------
+
+
+def test_a_send_is_good_only_behind_the_confirmation_of_this_very_block() -> None:
+    bench = esp_bench()
+    bench.send(SEND)
+    bench.feed(OK + b"> \r\nRecv 5 bytes\r\n\r\nSEND OK\r\n")
+    assert bench.take() == (unknown(b"Recv 5 bytes"), odd("stray result", b"SEND OK"))
+    bench.feed(b"\r\nRecv 4 bytes\r\n\r\nSEND OK\r\n")
+    assert bench.take() == (done(SEND, final=b"SEND OK"),)
+
+
+def test_a_confirmation_before_the_prompt_confirms_nothing() -> None:
+    bench = esp_bench()
+    bench.send(SEND)
+    bench.feed(b"\r\nRecv 4 bytes\r\n" + OK + b"> \r\nSEND OK\r\n")
+    assert bench.take() == (unknown(b"Recv 4 bytes"), odd("stray result", b"SEND OK"))
+
+
+@pytest.mark.parametrize("final", [b"SEND FAIL", b"ERROR", b"SEND Canceled", b"SEND CANCELLED"])
+def test_a_failed_send_tells_that_payload_had_gone_out(final: bytes) -> None:
+    bench = esp_bench()
+    bench.send(SEND)
+    bench.feed(b"link is not valid\r\n" + ERROR)
+    bench.send(SEND)
+    bench.feed(OK + b"> \r\nRecv 4 bytes\r\n\r\n" + final + b"\r\n")
+    assert bench.take() == (
+        refused(SEND, reasons=(b"link is not valid",)),
+        refused(SEND, final, payload_written=True),
+    )
+
+
+def test_the_stray_line_is_awaited_only_behind_a_written_payload() -> None:
+    bench = esp_bench()
+    bench.send(SEND)
+    bench.feed(ERROR)
+    assert bench.engine.ready
+    bench.send(SEND)
+    bench.feed(OK + b"> \r\nSEND FAIL\r\n")
+    assert not bench.engine.ready
+    bench.tick(0.29)
+    assert not bench.engine.ready
+    bench.tick(0.02)
+    assert bench.engine.ready
+
+
+def test_notices_pass_while_the_stray_line_is_awaited() -> None:
+    bench = esp_bench()
+    bench.send(SEND)
+    bench.feed(OK + b"> \r\nSEND FAIL\r\n0,CLOSED\r\n\r\nERROR\r\n\r\nSEND OK\r\n")
+    assert bench.take() == (
+        refused(SEND, b"SEND FAIL", payload_written=True),
+        urc("closed", b"0,CLOSED"),
+        unknown(b"ERROR"),
+    )
+    assert bench.engine.ready
+
+
+@pytest.mark.parametrize(
+    ("dialect", "command", "prompt", "closed", "other"),
+    [
+        (esp.DIALECT, SEND, OK + b"> \r\nRecv 4 bytes\r\n", b"0,CLOSED", b"1,CLOSED"),
+        (bg96.DIALECT, QISEND, b"\r\n> ", b'+QIURC: "closed",0', b'+QIURC: "closed",1'),
+        (bg96.DIALECT, QISEND, b"\r\n> ", b'+QIURC: "pdpdeact",1', b'+QIURC: "closed",10'),
+    ],
+)
+def test_the_end_of_the_link_cuts_the_wait_for_a_send(
+    dialect: Dialect, command: Command, prompt: bytes, closed: bytes, other: bytes
+) -> None:
+    """Only the end of its own link, and a result that comes at once still counts."""
+    bench = Bench(dialect)
+    bench.send(command)
+    bench.feed(prompt)
+    bench.feed(b"\r\n" + other + b"\r\n")
+    bench.tick(5.0)
+    assert len(bench.take()) == 1
+    bench.feed(b"\r\n" + closed + b"\r\n")
+    bench.tick(0.9)
+    assert len(bench.take()) == 1
+    bench.tick(0.2)
+    assert bench.take() == (timed_out(command, payload_written=True), LATE)
+    bench = Bench(dialect)
+    bench.send(command)
+    bench.feed(prompt + b"\r\n" + closed + b"\r\n\r\nSEND FAIL\r\n")
+    assert bench.take()[1:] == (refused(command, b"SEND FAIL", payload_written=True),)
+
+
+# -- late answers --------------------------------------------------------------------------------
+
+EDGE = 3.0
+"""The time limit of the command that answers late."""
+TIMINGS = sorted(
+    {EDGE + d / 1000 for d in (-300, -30, -3, -1, 0, 1, 3, 30)}
+    | {EDGE + d / 50 for d in range(1, 150)}
+    | {EDGE + d / 10 for d in range(30, 70)}
+    | {EDGE + 0.1 + d / 1000 for d in range(-4, 5)}  # around the first probe
+    | {EDGE + 0.1 + PROBE_TIMEOUT + d / 1000 for d in range(-4, 5)}  # around the second
+)
+SHAPES = {
+    "esp": (
+        esp.DIALECT,
+        b"AT+CIPRECVLEN?",
+        rb"\+CIPRECVLEN:.*",
+        lambda n: b"+CIPRECVLEN:%d,0,0,0,0\r\n" % n,
+        {b"AT+CIPMUX?": b"+CIPMUX:1\r\n"},
+        esp.CANARY,
+    ),
+    "bg96": (
+        bg96.DIALECT,
+        b"AT+CSQ",
+        rb"\+CSQ: \d+,99",
+        lambda n: b"\r\n+CSQ: %d,99\r\n" % n,
+        {b"AT+CEREG?": b'\r\n+CEREG: 2,1,"271B","3355B16",8\r\n'},
+        bg96.CANARY,
+    ),
+}
+
+
+@pytest.mark.parametrize("habit", Habit)
+@pytest.mark.parametrize("canary", [True, False], ids=["canary", "bare"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_answer_completes_a_command_that_did_not_cause_it(
+    shape: str, habit: Habit, canary: bool
+) -> None:
+    """The same query twice: the answer of the first comes around its time limit and after it."""
+    dialect, line, info, said, other, probe = SHAPES[shape]
+    query = Command(line, EDGE, info=re.compile(info))
+    outcomes = set()
+    for slow in TIMINGS:
+        module = SlowModule(dialect.terminator, habit, slow, line, said, other)
+        simulation = Simulation(dialect, module)
+        bench = simulation.bench
+        if canary:
+            bench.engine.probe = probe
+        simulation.send(query)
+        simulation.run(lambda: bench.engine.ready)
+        first = [e for e in bench.events if isinstance(e, Completed | Failed)]
+        assert len(first) == 1
+        if isinstance(first[0], Completed):
+            assert first[0].reply.lines == [said(1).strip()]
+        outcomes.add(type(first[0]))
+        bench.events.clear()
+        for _ in range(2):
+            simulation.send(query)
+            mine = module.executed[-1]
+            assert mine[0] == line
+            simulation.run(lambda: bench.engine.ready)
+            ended = [e for e in bench.events if isinstance(e, Completed | Failed)]
+            assert len(ended) == 1, slow
+            assert isinstance(ended[0], Completed), slow
+            assert ended[0].reply.lines == [said(mine[1]).strip()], slow
+            bench.events.clear()
+            simulation.quiet(0.5)
+    assert outcomes == {Completed, Failed}
+
+
+@pytest.mark.parametrize("latency", [0.001, 0.05, 0.099, 0.101, 0.3, 0.5, 0.9])
+@pytest.mark.parametrize("canary", [True, False], ids=["canary", "bare"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_same_with_a_slow_module(shape: str, latency: float, canary: bool) -> None:
+    """Every answer takes its time, and answers queue up. (The manuals promise 300 ms a line.)"""
+    dialect, line, info, said, other, probe = SHAPES[shape]
+    query = Command(line, EDGE, info=re.compile(info))
+    for slow in (EDGE - 0.01, EDGE + 0.01, EDGE + 0.09, EDGE + 0.11, EDGE + 1, EDGE + 2.2):
+        module = SlowModule(
+            dialect.terminator, Habit.QUEUES, slow, line, said, other, latency=latency
+        )
+        simulation = Simulation(dialect, module)
+        bench = simulation.bench
+        if canary:
+            bench.engine.probe = probe
+        simulation.send(query)
+        simulation.run(lambda: bench.engine.ready)
+        bench.events.clear()
+        simulation.send(query)
+        mine = module.executed[-1]
+        simulation.run(lambda: bench.engine.ready)
+        ended = [e for e in bench.events if isinstance(e, Completed | Failed)]
+        assert len(ended) == 1
+        assert isinstance(ended[0], Completed)
+        assert ended[0].reply.lines == [said(mine[1]).strip()], (slow, latency)
+
+
+@pytest.mark.parametrize("latency", [0.003, 0.15, 0.3, 0.9])
+@pytest.mark.parametrize("canary", [True, False], ids=["canary", "bare"])
+def test_a_module_that_was_blocked_answers_the_probes_of_that_time_too(
+    latency: float, canary: bool
+) -> None:
+    """Start-up on a module that is busy with something: it works off all probes afterwards."""
+    dialect, line, info, said, other, probe = SHAPES["bg96"]
+    query = Command(line, EDGE, info=re.compile(info))
+    for blocked in (0.0, 1.0, 2.05, 2.15, 4.0, 6.2, 9.0):
+        module = SlowModule(
+            dialect.terminator, Habit.QUEUES, latency, line, said, other, latency=latency
+        )
+        simulation = Simulation(dialect, module)
+        bench = simulation.bench
+        module.block_until(bench.now + blocked)
+        if canary:
+            bench.engine.probe = probe
+        bench.probing()
+        simulation.run(lambda: bench.engine.ready)
+        simulation.send(query)
+        mine = module.executed[-1]
+        simulation.run(lambda: bench.engine.ready)
+        assert bench.take()[-1] == done(query, said(mine[1]).strip()), blocked
+
+
+def test_a_late_block_is_counted_and_given_to_nobody() -> None:
+    """Its bytes must not be read as lines after the read was given up."""
+    bench = esp_bench()
+    bench.send(READ)
+    bench.tick(READ.timeout)
+    assert bench.take() == (timed_out(READ), LATE)
+    bench.feed(b"\r\n+CIPRECVDATA,24:0,CLOSED\r\nready\r\nOK\r\n\r\n\r\n" + OK)
+    assert bench.take() == (received("recvdata", b"0,CLOSED\r\nready\r\nOK\r\n\r\n\r\n"[:24]),)
+    sound(bench)
+    assert bench.take() == (IN_STEP,)
+
+
+# -- RESYNC --------------------------------------------------------------------------------------
+
+
+def test_in_step_takes_two_answered_probes_with_silence_behind_each() -> None:
+    bench = esp_bench()
+    bench.probing()
+    assert bench.take() == (out_of_step("start"),)
+    assert bench.take_writes() == ()
+    bench.tick(QUIET)
+    assert bench.take_writes() == (b"AT\r\n",)
+    bench.feed(OK)
+    bench.tick(QUIET * 0.9)
+    assert bench.take_writes() == ()
+    bench.tick(QUIET * 0.2)
+    assert bench.take_writes() == (b"AT\r\n",)
+    assert bench.take() == ()
+    bench.feed(OK)
+    bench.tick(QUIET * 0.9)
+    assert bench.take() == ()
+    bench.tick(QUIET * 0.2)
+    assert bench.take() == (IN_STEP,)
+    assert bench.engine.ready
+
+
+def test_an_ok_too_many_starts_the_proof_anew() -> None:
+    bench = esp_bench()
+    bench.probing()
+    bench.tick(QUIET)
+    bench.feed(OK)
+    bench.tick(QUIET)  # one proof
+    bench.feed(OK)
+    bench.tick(QUIET / 2)
+    bench.feed(OK)
+    assert bench.take() == (out_of_step("start"), odd("late answer discarded", b"OK"))
+    bench.take_writes()
+    bench.tick(PROBE_PAUSE)
+    assert bench.take_writes() == (b"AT\r\n",)
+    bench.feed(OK)
+    bench.tick(DOUBTFUL_QUIET * 0.95)
+    assert bench.take_writes() == ()  # more may be on its way: this silence is longer
+    bench.tick(DOUBTFUL_QUIET * 0.1)
+    assert bench.take_writes() == (b"AT\r\n",)
+    assert bench.take() == ()  # again only the first proof
+    bench.feed(OK)
+    bench.tick(QUIET)
+    assert bench.take() == (IN_STEP,)
+
+
+@pytest.mark.parametrize("said", [ERROR, BUSY, b"\r\n+CME ERROR: 14\r\n"])
+def test_a_refused_probe_is_repeated_after_a_pause(said: bytes) -> None:
+    bench = Bench(replace(esp.DIALECT, failures=bg96.DIALECT.failures))
+    bench.probing()
+    bench.tick(QUIET)
+    bench.feed(said)
+    bench.take_writes()
+    bench.tick(PROBE_PAUSE * 0.9)
+    assert bench.take_writes() == ()
+    bench.tick(PROBE_PAUSE * 0.2)
+    assert bench.take_writes() == (b"AT\r\n",)
+
+
+def test_a_payload_notice_while_probing_breaks_the_silence() -> None:
+    bench = esp_bench()
+    bench.probing()
+    bench.tick(QUIET)
+    bench.feed(OK + b"\r\n+IPD,0,2:hi")
+    bench.take_writes()
+    bench.tick(QUIET)
+    assert bench.take_writes() == (b"AT\r\n",)
+    bench.feed(OK)
+    bench.tick(QUIET)
+    assert bench.take() == (out_of_step("start"), received("ipd", b"hi", link=b"0"))
+
+
+def test_without_an_answer_the_module_is_deaf_after_the_limit_and_only_probing_wakes_it() -> None:
+    bench = esp_bench()
+    bench.probing(limit=10.0)
+    started = bench.now
+    bench.tick(9.9)
+    assert DEAF not in bench.take()
+    bench.tick(PROBE_TIMEOUT + 0.2)
+    assert bench.take() == (DEAF,)
+    assert set(bench.take_writes()) == {b"AT\r\n"}
+    assert bench.engine.next_deadline() is None
+    bench.tick(1000.0)
+    bench.feed(OK + b"0,CLOSED\r\n")
+    assert bench.take() == (unknown(b"OK"), urc("closed", b"0,CLOSED"))
+    assert not bench.engine.ready
+    bench.probing()
+    sound(bench)
+    assert bench.take() == (out_of_step("start"), IN_STEP)
+    assert bench.now > started
+
+
+def test_a_steady_stream_of_results_is_not_silence() -> None:
+    """An OK every 50 ms would answer anything; the engine stays out of step and gives up in time."""
+    bench = esp_bench()
+    bench.probing(limit=20.0)
+    for _ in range(500):
+        bench.feed(OK)
+        bench.tick(0.05)
+        if bench.engine.stage is not Stage.RESYNC:
+            break
+    seen = bench.take()
+    assert IN_STEP not in seen
+
+
+@pytest.mark.parametrize(
+    ("dialect", "probe", "mine", "foreign"),
+    [
+        (esp.DIALECT, esp.CANARY, b"+CIPMUX:1\r\n", b"+CIPMUX:0\r\n"),
+        (bg96.DIALECT, bg96.CANARY, b"\r\n+CEREG: 2,5\r\n", b"\r\n+CEREG: 0,5\r\n"),
+    ],
+    ids=["esp", "bg96"],
+)
+def test_the_canary(dialect: Dialect, probe: Probe, mine: bytes, foreign: bytes) -> None:
+    bench = Bench(dialect)
+    bench.engine.probe = probe
+    bench.probing()
+    line = probe.text + dialect.terminator
+    bench.tick(QUIET)
+    bench.feed(OK)  # without its line an OK is somebody else's
+    assert bench.take() == (out_of_step("start"), odd("late answer discarded", b"OK"))
+    bench.in_sync(answers(probe, mine + OK, dialect.terminator))
+    assert bench.take() == (IN_STEP,)
+    assert set(bench.take_writes()) == {line}
+    bench.probing()
+    bench.tick(QUIET)
+    bench.feed(foreign + OK)
+    assert bench.take() == (out_of_step("start"), restarted(foreign.strip()))
+    assert bench.engine.probe.text == b"AT"  # its settings are gone, the canary with them
+    bench.in_sync(answers(Probe(b"AT"), OK, dialect.terminator))
+    assert bench.take() == (IN_STEP,)
+
+
+def test_the_echo_of_a_probe_is_no_event() -> None:
+    bench = quectel_bench()
+    bench.probing()
+    bench.in_sync(answers(Probe(b"AT"), b"AT\r" + OK, b"\r"))
+    assert bench.take() == (out_of_step("start"), IN_STEP)
+
+
+def test_nothing_but_the_escape_is_written_while_it_runs() -> None:
+    """+++ needs silence around it, and a command too early would be payload."""
+    bench = esp_bench()
+    bench.send(SEND)
+    bench.feed(OK + b"> ")
+    bench.tick(SEND.timeout)
+    bench.take_writes()
+    bench.tick(0.15)
+    bench.feed(BUSY)  # answers to whatever is in there must not hurry the escape
+    assert bench.take_writes() == ()
+    bench.tick(0.06)
+    assert bench.take_writes() == (b"+++",)
+    bench.feed(b"\r\nSEND Canceled\r\n" + OK)
+    bench.tick(1.0)
+    assert bench.take_writes() == ()
+    bench.tick(0.3)
+    assert bench.take_writes() == (b"AT\r\n",)
+
+
+@pytest.mark.parametrize("written", [False, True])
+@pytest.mark.parametrize("payload", [b"ping", b"pi\rg"])
+def test_a_counted_quectel_send_is_completed_with_its_length(written: bool, payload: bytes) -> None:
+    command = bg96_at.send(0, payload, None)
+    bench = quectel_bench()
+    bench.send(command)
+    if written:
+        bench.feed(b"\r\n> ")
+    bench.take_writes()
+    bench.tick(command.timeout if written else command.prompt_timeout)
+    assert bench.take() == (timed_out(command, payload_written=written), LATE)
+    bench.tick(2.0)
+    fill, end, *probes = bench.take_writes()
+    lost = written or b"\r" in payload
+    assert fill == (bytes(len(payload)) if lost else payload)
+    assert end == b"\r"
+    assert set(probes) == {b"AT\r"}
+
+
+# -- busy ----------------------------------------------------------------------------------------
+
+
+def test_busy_and_then_the_answer() -> None:
+    bench = esp_bench()
+    bench.send(MUX)
+    bench.feed(BUSY)
+    bench.tick(BUSY_PATIENCE * 0.9)
+    bench.feed(b"+CIPMUX:1\r\n" + OK)
+    assert bench.take() == (done(MUX, b"+CIPMUX:1"),)
+    assert bench.take_writes() == (b"AT+CIPMUX?\r\n",)
+
+
+def test_busy_and_not_taken_is_offered_again_once_in_step() -> None:
+    bench = esp_bench()
+    bench.send(MUX)
+    bench.feed(BUSY)
+    bench.tick(BUSY_PATIENCE)
+    assert bench.take() == (out_of_step("the module was busy"),)
+    sound(bench)
+    assert bench.take() == (IN_STEP,)
+    assert bench.take_writes() == (b"AT+CIPMUX?\r\n", b"AT\r\n", b"AT\r\n", b"AT+CIPMUX?\r\n")
+    bench.feed(b"+CIPMUX:1\r\n" + OK)
+    assert bench.take() == (done(MUX, b"+CIPMUX:1"),)
+
+
+def test_busy_before_the_prompt() -> None:
+    bench = esp_bench()
+    bench.send(SEND)
+    bench.feed(BUSY + OK + b"> ")
+    assert bench.take_writes() == (b"AT+CIPSEND=0,4\r\n", b"ping")
+    bench.feed(b"\r\nRecv 4 bytes\r\n\r\nbusy s...\r\n\r\nSEND OK\r\n")
+    assert bench.take() == (
+        odd("busy behind a payload", b"busy s..."),
+        done(SEND, final=b"SEND OK"),
+    )
+
+
+def test_busy_for_ever_ends_as_module_busy() -> None:
+    bench = esp_bench()
+    bench.send(MUX)
+    for _ in range(BUSY_ATTEMPTS - 1):
+        bench.feed(BUSY)
+        bench.tick(BUSY_PATIENCE)
+        sound(bench)
+    bench.take()
+    bench.feed(BUSY)
+    bench.tick(BUSY_PATIENCE)
+    assert bench.take() == (failed(MUX, "ModuleBusy"), out_of_step("the module stays busy"))
+    assert bench.take_writes().count(b"AT+CIPMUX?\r\n") == BUSY_ATTEMPTS
+    sound(bench)
+    bench.send(MUX)
+    bench.feed(b"+CIPMUX:1\r\n" + OK)
+    assert bench.take() == (IN_STEP, done(MUX, b"+CIPMUX:1"))
+
+
+def test_busy_that_repeats_does_not_outlive_the_command_s_limit() -> None:
+    bench = esp_bench()
+    bench.send(MUX)
+    began = bench.now
+    while bench.engine.stage is not Stage.RESYNC:
+        bench.feed(BUSY)
+        bench.tick(0.4)
+        assert bench.now - began < MUX.timeout + 1.0
+
+
+def test_busy_to_the_probes_too_ends_as_silent() -> None:
+    bench = esp_bench()
+    bench.send(MUX)
+    bench.feed(BUSY)
+    for _ in range(400):
+        bench.tick(0.2)
+        if bench.take_writes():
+            bench.feed(BUSY)
+    assert bench.take() == (
+        out_of_step("the module was busy"),
+        failed(MUX, "ModuleSilent"),
+        DEAF,
+    )
+
+
+def test_a_command_that_must_not_be_repeated_is_not_offered_again() -> None:
+    once = replace(MUX, repeatable=False)
+    bench = esp_bench()
+    bench.send(once)
+    bench.feed(BUSY)
+    bench.tick(BUSY_PATIENCE)
+    assert bench.take() == (failed(once, "ModuleBusy"), out_of_step("the module stays busy"))
+    sound(bench)
+    assert bench.take_writes().count(once.text + b"\r\n") == 1
+
+
+def test_an_answer_that_began_behind_busy_has_its_whole_time() -> None:
+    """Only the first line comes within the patience for busy; the rest takes as long as it may."""
+    bench = esp_bench()
+    start = esp_at.start_tcp(0, "192.0.2.1", 7, 0)
+    bench.send(start)
+    bench.feed(BUSY)
+    bench.tick(BUSY_PATIENCE / 2)
+    bench.feed(b"0,CONNECT\r\n")
+    bench.tick(BUSY_PATIENCE * 3)
+    bench.feed(OK)
+    assert bench.take() == (done(start, b"0,CONNECT"),)
+    assert bench.take_writes() == (start.text + b"\r\n",)
+
+
+def test_a_long_block_behind_busy_is_not_cut_off() -> None:
+    bench = esp_bench()
+    bench.send(READ)
+    bench.feed(BUSY)
+    bench.tick(BUSY_PATIENCE * 0.9)
+    bench.feed(b"\r\n+CIPRECVDATA,10:abc")
+    bench.tick(BUSY_PATIENCE)
+    bench.feed(b"defghij")
+    bench.tick(BUSY_PATIENCE * 1.5)
+    bench.feed(OK)
+    assert bench.take() == (done(READ, block=b"abcdefghij"),)
+
+
+@pytest.mark.parametrize(
+    ("command", "said", "seen"),
+    [
+        (LENGTHS, OK, odd("late answer discarded", b"OK")),
+        (READ, b"\r\n+CIPRECVDATA,2:hi" + OK, received("recvdata", b"hi")),
+    ],
+)
+def test_a_busy_command_whose_answer_comes_too_late_is_not_carried_out_twice(
+    command: Command, said: bytes, seen: tuple[object, ...]
+) -> None:
+    """A second read would return the next bytes, and those of the first would be missing."""
+    bench = esp_bench()
+    bench.engine.probe = esp.CANARY
+    bench.send(command)
+    bench.feed(BUSY)
+    bench.tick(BUSY_PATIENCE + 0.01)
+    bench.feed(said)
+    bench.in_sync(answers(esp.CANARY, b"+CIPMUX:1\r\n" + OK, b"\r\n"))
+    events = bench.take()
+    assert failed(command, "ModuleBusy") in events
+    assert seen in events
+    assert events[-1] == IN_STEP
+    assert bench.take_writes().count(command.text + b"\r\n") == 1
+    assert bench.engine.ready
+
+
+# -- payloads that break off ---------------------------------------------------------------------
+
+
+def test_a_read_whose_block_stalls_is_corrupt() -> None:
+    bench = esp_bench()
+    bench.send(READ)
+    bench.feed(b"\r\n+CIPRECVDATA,50:half of it")
+    bench.tick(STALL * 0.99)
+    bench.feed(b".")  # progress moves the limit
+    bench.tick(STALL * 0.99)
+    assert bench.take() == ()
+    bench.tick(STALL * 0.02)
+    assert bench.take() == (
+        odd("payload stalled", b"half of it."),
+        failed(READ, "ReplyCorrupt"),
+        BROKEN,
+    )
+    sound(bench)
+    assert bench.take() == (IN_STEP,)
+
+
+def test_a_pushed_payload_that_stalls_leads_to_resync() -> None:
+    bench = esp_bench()
+    bench.feed(b"\r\n+IPD,0,1460:abc")
+    assert bench.engine.next_deadline() == bench.now + STALL
+    bench.tick(STALL)
+    assert bench.take() == (odd("payload stalled", b"abc"), BROKEN)
+    sound(bench)
+    assert bench.take() == (IN_STEP,)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "said", "command"),
+    [
+        (esp.DIALECT, b"\r\n+CIPRECVDATA,99:abc\r\nready\r\n", READ),
+        (esp.DIALECT, b"\r\n+CIPRECVDATA,99:abc\r\n ets Jan  8 2013,rst cause:4\r\nl", READ),
+        (bg96.DIALECT, b"\r\n+QIRD: 99\r\nabc\r\nRDY\r\n", QIRD),
+    ],
+)
+def test_a_banner_inside_a_payload_is_a_restart(
+    dialect: Dialect, said: bytes, command: Command
+) -> None:
+    bench = Bench(dialect)
+    bench.send(command)
+    bench.feed(said)
+    assert bench.take() == ()
+    bench.tick(STALL)
+    seen = bench.take()
+    assert seen[0][1] == "payload stalled"
+    assert seen[1:] == (restart_seen(command), restarted(b"banner inside a payload"))
+
+
+def test_a_banner_as_part_of_a_whole_payload_is_data() -> None:
+    bench = esp_bench()
+    bench.send(READ)
+    bench.feed(b"\r\n+CIPRECVDATA,11:\r\nready\r\n\r\n" + OK)
+    assert bench.take() == (done(READ, block=b"\r\nready\r\n\r\n"),)
+
+
+@pytest.mark.parametrize("latency", [0.001, 0.01, 0.2])
+def test_a_payload_that_never_was_one_does_not_eat_the_answers_for_ever(latency: float) -> None:
+    """A forged or damaged head while probing: the answers fall into its count, and each one is
+    progress. The engine must still get in step."""
+    bench = esp_bench()
+    bench.probing()
+    bench.feed(b"\r\n+IPD,0,8000:junk")
+    bench.in_sync(answers(Probe(b"AT"), OK, b"\r\n"), latency=latency, limit=70.0)
+    seen = bench.take()
+    assert seen[0] == out_of_step("start")
+    assert seen[-1] == IN_STEP
+
+
+def test_the_same_when_a_command_was_given_up_in_the_middle_of_it() -> None:
+    bench = esp_bench()
+    bench.send(AT)
+    bench.tick(AT.timeout - 0.5)
+    bench.feed(b"\r\n+IPD,0,8000:junk")
+    bench.tick(0.5)
+    bench.in_sync(answers(Probe(b"AT"), OK, b"\r\n"), limit=70.0)
+    assert bench.take()[-1] == IN_STEP
+
+
+# -- the trailer of a counted read ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (READ, b"\r\n+CIPRECVDATA,5:hello\r\nOK\r\n"),
+        (READ, b"+CIPRECVDATA,5:hello\r\nOK\r\n"),
+        (READ_E, b"+CIPRECVDATA:5,hello\r\nOK\r\n"),
+        (READ, b"+CIPRECVDATA,5:hello0,CLOSED\r\n\r\nOK\r\n"),
+        (READ, b"+CIPRECVDATA,5:hello\r\n+IPD,1,9\r\n\r\nOK\r\n"),
+    ],
+)
+def test_a_block_with_its_exact_trailer_completes_the_read(command: Command, said: bytes) -> None:
+    bench = esp_bench()
+    bench.send(command)
+    bench.feed(said)
+    assert bench.take()[-1] == done(command, block=b"hello")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\r\n+QIRD: 5\r\nhello\r\n\r\nOK\r\n",
+        b'\r\n+QIRD: 5,"192.0.2.1",7\r\nhello\r\n\r\nOK\r\n',
+        b'\r\n+QIRD: 5\r\nhello\r\n+QIURC: "recv",1\r\n\r\n\r\nOK\r\n',
+        b'\r\n+QIRD: 5\r\nhello\r\n\r\n+QIURC: "recv",1\r\n\r\nOK\r\n',
+    ],
+)
+def test_the_same_for_quectel(said: bytes) -> None:
+    bench = quectel_bench()
+    bench.send(QIRD)
+    bench.feed(said)
+    assert bench.take()[-1][4][0] == b"hello"
+
+
+def test_an_empty_block_is_nothing_to_read_and_no_end() -> None:
+    bench = quectel_bench()
+    bench.send(QIRD)
+    bench.feed(b"\r\n+QIRD: 0\r\n" + OK)
+    assert bench.take() == (done(QIRD, block=b""),)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (READ, b"+CIPRECVDATA,5:hellox\r\nOK\r\n"),
+        (READ, b"+CIPRECVDATA,5:hello\nOK\r\n"),
+        (READ, b"+CIPRECVDATA,5:helloOK\r\n"),
+        (READ, b"+CIPRECVDATA,5:hello\r\n\r\nOK\r\n"),
+        (READ, b"+CIPRECVDATA,5:hello\0\r\nOK\r\n"),
+        (READ, b"+CIPRECVDATA,5:hel\r\nOK\r\n"),
+        (READ, b"+CIPRECVDATA,5:hello\r\nO\r\n"),
+        (READ, b"+CIPRECVDATA,5:hello\r\nbusy\r\nOK\r\n"),
+        (READ, b"+CIPRECVDATA,2:hello\r\nOK\r\n"),
+        (READ, b"+CIPRECVDATA,5:hello+CIPRECVDATA,5:hello\r\nOK\r\n"),
+        (READ, b"CIPRECVDATA,5:hello\r\nOK\r\n"),
+        (READ, b"\r\nOK\r\n"),
+        (READ_E, b"+CIPRECVDATA,5:hello\r\nOK\r\n"),
+        (QIRD, b"\r\n+QIRD: 5\r\nhello\r\nOK\r\n"),
+        (QIRD, b"\r\n+QIRD: 5\r\nhello\r\n\r\n\r\nOK\r\n"),
+        (QIRD, b"\r\n+QIRD: 5\r\nhello\n\r\nOK\r\n"),
+        (QIRD, b"\r\n+QIRD 5\r\nhello\r\n\r\nOK\r\n"),
+    ],
+)
+def test_any_other_trailer_proves_the_read_wrong(command: Command, said: bytes) -> None:
+    bench = quectel_bench() if command is QIRD else esp_bench()
+    bench.send(command)
+    bench.feed(said)
+    bench.tick(command.timeout)  # what does not show at once shows as silence
+    failures = [event for event in bench.events if isinstance(event, Failed)]
+    assert len(failures) == 1
+    assert not [event for event in bench.events if isinstance(event, Completed)]
+    assert isinstance(failures[0].error, ATError)
+
+
+def test_more_than_was_asked_for_is_refused() -> None:
+    small = esp_at.read(0, 4, esp.RECEIVED_N)
+    bench = esp_bench()
+    bench.send(small)
+    bench.feed(b"+CIPRECVDATA,5:hello" + OK)
+    assert bench.take() == (
+        odd(SURPLUS, b"hello"),
+        failed(small, "ReplyCorrupt"),
+        out_of_step(SURPLUS),
+    )
+
+
+def test_a_read_answer_that_nobody_asked_for_is_an_event() -> None:
+    bench = esp_bench()
+    bench.feed(b"+CIPRECVDATA,5:OK\r\n!" + OK)
+    assert bench.take() == (received("recvdata", b"OK\r\n!"), unknown(b"OK"))
+
+
+def test_the_form_of_the_block_follows_the_command_not_the_first_match() -> None:
+    """The sender before a block looks like the payload of the shorter form, cut anywhere."""
+    with_sender = esp_at.read(0, 100, esp.RECEIVED_E_SENDER)
+    said = b'+CIPRECVDATA:5,"192.0.2.1",7,hello' + OK
+    for cut in range(1, len(said)):
+        bench = esp_bench()
+        bench.send(with_sender)
+        bench.feed(said[:cut])
+        bench.feed(said[cut:])
+        assert bench.take() == (
+            done(with_sender, block=b"hello", fields={"quoted": b"192.0.2.1", "port": b"7"}),
+        ), cut
+        bench.send(READ_E)
+        bench.feed(b'+CIPRECVDATA:5,"192.' + OK)
+        assert bench.take() == (done(READ_E, block=b'"192.'),)
+
+
+# -- lines ---------------------------------------------------------------------------------------
+
+
+def test_unknown_lines_become_events_and_are_counted() -> None:
+    bench = esp_bench()
+    bench.feed(b"hello\r\n\r\n  \r\n+NEW_NOTICE:1\r\nhello\r\n")
+    bench.send(AT)
+    bench.feed(b"world\r\n" + OK)
+    assert bench.take() == (
+        unknown(b"hello"),
+        unknown(b"+NEW_NOTICE:1"),
+        unknown(b"hello"),
+        unknown(b"world"),
+        done(AT),
+    )
+    assert bench.engine.anomalies == {"unknown line": 4}
+
+
+def test_bare_lines_belong_to_a_command_that_asks_for_them() -> None:
+    bench = quectel_bench()
+    identity = bg96_at.IDENTITY
+    bench.send(identity)
+    bench.feed(b'\r\nQuectel\r\n+QIURC: "closed",0\r\nOK then\r\n' + OK)
+    assert bench.take() == (
+        urc("closed", b'+QIURC: "closed",0'),
+        done(identity, b"Quectel", b"OK then"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (b"AT+CIPSEND=0,1,CONNECT", urc("connect", b"1,CONNECT")),
+        (b"noise0,CLOSED", urc("closed", b"0,CLOSED")),
+        (b"x" * 4000 + b"4,CLOSED", urc("closed", b"4,CLOSED")),
+    ],
+)
+def test_a_notice_glued_to_other_text_is_found(text: bytes, found: tuple[object, ...]) -> None:
+    bench = esp_bench()
+    bench.feed(text + b"\r\n")
+    assert bench.take() == (glued(text), found)
+
+
+def test_a_line_that_only_contains_a_notice_is_none() -> None:
+    bench = esp_bench()
+    lines = (b"0,CLOSED.", b"5,CLOSED", b"0,closed", b" 0,CONNECTED", b"x+IPD,0,5")
+    for text in lines:
+        bench.feed(text + b"\r\n")
+    assert bench.take() == tuple(unknown(text) for text in lines)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "text"),
+    [
+        (esp.DIALECT, b"ready"),
+        (esp.DIALECT, b"Will force to restart!!!"),
+        (esp.DIALECT, b"ets Jan  8 2013,rst cause:1, boot mode:(3,7)"),
+        (bg96.DIALECT, b"RDY"),
+        (bg96.DIALECT, b"POWERED DOWN"),
+        (bg96.DIALECT, b"NORMAL POWER DOWN"),
+    ],
+)
+def test_a_banner_restarts_in_every_stage(dialect: Dialect, text: bytes) -> None:
+    said = b"\r\n" + text + b"\r\n"
+    idle = Bench(dialect)
+    idle.engine.probe = esp.CANARY
+    idle.feed(said)
+    assert idle.take() == (restarted(text),)
+    assert idle.engine.probe.text == b"AT"
+    assert idle.engine.ready
+    command = SEND if dialect is esp.DIALECT else QISEND
+    for prompt, written in ((b"", False), (b"\r\n> ", True)):
+        bench = Bench(dialect)
+        bench.send(command)
+        bench.feed(prompt + said)
+        assert bench.take() == (restart_seen(command, payload_written=written), restarted(text))
+        assert bench.engine.ready
+    bench = Bench(dialect)
+    bench.send(command)
+    bench.feed(b"\r\n> \r\nSEND FAIL\r\n" + said)
+    assert bench.take()[1:] == (restarted(text),)
+    bench.probing()
+    bench.feed(said)
+    assert bench.take() == (out_of_step("start"), restarted(text))
+    assert bench.engine.stage is Stage.RESYNC
+    bench.engine.abort(PortLost("gone"))
+    bench.feed(said)
+    assert bench.take() == (restarted(text),)
+    assert bench.engine.stage is Stage.DEAF
+
+
+def test_a_restart_fails_the_command_that_waits_to_be_offered_again() -> None:
+    bench = esp_bench()
+    bench.send(MUX)
+    bench.feed(BUSY)
+    bench.tick(BUSY_PATIENCE)
+    bench.feed(b"ready\r\n")
+    assert bench.take() == (
+        out_of_step("the module was busy"),
+        restart_seen(MUX),
+        restarted(b"ready"),
+    )
+    sound(bench)
+    assert bench.take_writes().count(b"AT+CIPMUX?\r\n") == 1
+
+
+def test_a_reset_command_is_ended_by_the_banner_and_by_nothing_else() -> None:
+    reset = Command(b"AT+RST", 10.0, ends_at_banner=True)
+    bench = esp_bench()
+    bench.send(reset)
+    bench.feed(OK)
+    bench.tick(1.0)
+    assert bench.take() == ()
+    bench.feed(b"\r\nready\r\n")
+    assert bench.take() == (done(reset, final=b"ready"),)
+    bench.send(reset)
+    bench.feed(OK)
+    bench.tick(10.0)
+    assert bench.take() == (timed_out(reset), LATE)
+    sound(bench)
+    bench.send(reset)
+    bench.feed(ERROR)
+    assert bench.take() == (IN_STEP, refused(reset))
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (b"+CME ERROR: 10", 10),
+        (b"+CME ERROR:10", 10),
+        (b"+CME ERROR: SIM not inserted", None),
+        (b"+CMS ERROR: 500", 500),
+        (b"+CMS ERROR:", None),
+        (b"+CME ERROR: 123456789012345678901234567890", None),
+        (b"+CME ERROR: \xff\xfe", None),
+    ],
+)
+def test_extended_errors_are_final(text: bytes, code: int | None) -> None:
+    command = bg96_at.simple("AT+QIACT=1")
+    bench = quectel_bench()
+    bench.send(command)
+    bench.feed(b"\r\n" + text + b"\r\n")
+    assert bench.take() == (refused(command, text, code=code),)
+    bench.feed(b"\r\n" + text + b"\r\n")
+    assert bench.take() == (unknown(text),)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        b"DNS Fail",
+        b"ALREADY CONNECTED",
+        b"link is not valid",
+        b"no ip",
+        b"UNLINK",
+        b"ID ERROR",
+        b"IP ERROR",
+        b"Link type ERROR",
+        b"too long",
+        b"ERR CODE:0x010b0000",
+        b"+ERRNO:0x70",
+        b"+timeout",
+        b"+PING:TIMEOUT",
+        b"+CWJAP:3",
+        b"+CWJAP_CUR:1",
+        b"No AP",
+    ],
+)
+def test_a_reason_explains_a_result_and_is_none(reason: bytes) -> None:
+    bench = esp_bench()
+    bench.send(AT)
+    bench.feed(reason + b"\r\n")
+    assert bench.take() == ()
+    bench.feed(ERROR)
+    assert bench.take() == (refused(AT, reasons=(reason,)),)
+    bench.feed(reason + b"\r\n")
+    assert bench.take() == (unknown(reason),)
+
+
+def test_bytes_that_are_no_text_do_no_harm() -> None:
+    bench = esp_bench()
+    rubbish = bytes(range(0x80, 0x100))
+    bench.feed(rubbish + b"\r\n\xff\xff\r\n")
+    bench.send(esp_at.query("AT+CWLAP", rb"\+CWLAP:.*"))
+    bench.feed(b'+CWLAP:(3,"\xe9\xff\x01",-40)\r\n' + ERROR)
+    assert bench.take()[:2] == (unknown(rubbish), unknown(b"\xff\xff"))
+    failure = bench.events[-1]
+    assert isinstance(failure, Failed)
+    assert str(failure.error)
+
+
+# -- caps ----------------------------------------------------------------------------------------
+
+
+def tokens(framer: Framer, *pieces: bytes) -> list[object]:
+    found: list[object] = []
+    for piece in pieces:
+        framer.push(piece)
+        while (token := framer.next()) is not None:
+            found.append(token)
+    return found
+
+
+def test_a_line_of_the_longest_length_is_kept_and_a_longer_one_dropped() -> None:
+    longest = b"a" * LINE_CAP
+    assert tokens(Framer(), longest + b"\nnext\n") == [Line(longest, b""), Line(b"next", b"")]
+    dropped = [Noise("line too long", b"a" * 48), Line(b"next", b"")]
+    assert tokens(Framer(), longest + b"a\nnext\n") == dropped
+    assert tokens(Framer(), longest, b"a", b"bc", b"+IPD,0,5:", b"\nnext\n") == dropped
+    pieces = [bytes([byte]) for byte in longest + b"a\nnext\n"]
+    assert tokens(Framer(), *pieces) == dropped
+
+
+def test_the_line_cap_counts_the_carriage_return() -> None:
+    text = b"a" * (LINE_CAP - 1)
+    for pieces in ((text + b"\r\n",), (text, b"\r", b"\n")):
+        assert tokens(Framer(), *pieces) == [Line(text, b"")]
+    for pieces in ((text + b"a\r\n",), (text, b"a", b"\r", b"\n")):
+        assert tokens(Framer(), *pieces) == [Noise("line too long", b"a" * 48)]
+
+
+@pytest.mark.parametrize("filler", [b"x", b"\0", b"\r\n", b">", b"+IPD,", b"+IPD,0,"])
+def test_no_flood_costs_memory(filler: bytes) -> None:
+    engine = Engine(esp.DIALECT)
+    chunk = filler * (65536 // len(filler))
+    engine.begin(SEND, 0.0)
+    engine.feed(chunk, 0.0)
+    tracemalloc.start()
+    for _ in range(64):
+        engine.feed(chunk, 0.0)
+        engine.events.clear()
+        engine.writes.clear()
+    kept, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 100_000
+    assert peak < 1_000_000
+    assert len(engine.anomalies) < 5
+
+
+def test_the_longest_payload_is_the_head_s_and_a_longer_one_is_a_line() -> None:
+    head = Head("h", b"+D:", re.compile(rb"\+D:(?P<n>\d{1,5});"), 10)
+    framer = Framer((head,))
+    (data,) = tokens(framer, b"+D:10;0123456789")
+    assert getattr(data, "payload", None) == b"0123456789"
+    assert tokens(framer, b"+D:11;0123456789\n") == [Line(b"+D:11;0123456789", b"")]
+
+
+def test_a_line_held_low_is_told_once() -> None:
+    for size in (HELD_LOW, HELD_LOW * 3):
+        for pieces in ((b"\0" * size,), (b"\0",) * size):
+            assert tokens(Framer(), *pieces) == [Noise("line held low", b"")]
+    framer = Framer()
+    assert tokens(framer, b"\0" * (HELD_LOW - 1) + b"OK\r\n") == [Line(b"OK", b"\0" * 64)]
+    assert tokens(framer, b"\0" * (HELD_LOW - 1)) == []
+    assert tokens(framer, b"\0") == [Noise("line held low", b"")]
+
+
+def test_a_held_line_proves_nothing_and_the_module_is_asked() -> None:
+    bench = esp_bench()
+    bench.send(READ)
+    bench.feed(b"\0" * HELD_LOW)
+    assert bench.take() == (
+        odd("line held low", b""),
+        failed(READ, "ReplyCorrupt"),
+        out_of_step("line held low"),
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"+IPD,5,5:hello\r\n",
+        b"+IPD,246,6:hello!\r\n",
+        b"+IPD,0,-5:hello\r\n",
+        b"+IPD,0,:hello\r\n",
+        b"+IPD,0,5x:hello\r\n",
+        b"+IPD,0,99999999999999999999:hello\r\n",
+        b"+IPD,0,8193:hello\r\n",
+        b"+IPD,0,65541:hello\r\n",
+        b"+IPD,\xb2,5:hello\r\n",
+        b"+CIPRECVDATA,99999:hello\r\n",
+    ],
+)
+def test_impossible_numbers_open_no_payload(said: bytes) -> None:
+    bench = esp_bench()
+    bench.feed(said)
+    assert bench.take() == (unknown(said[:-2]),)
+    assert not bench.engine.framer.mid_payload
+
+
+def test_several_frames_in_one_read_all_arrive() -> None:
+    bench = esp_bench()
+    bench.feed(b"\r\n+IPD,0,1:a\r\n+IPD,1,1:b\r\n+IPD,0,1:c0,CLOSED\r\n1,CLOSED\r\n")
+    assert bench.take() == (
+        received("ipd", b"a", link=b"0"),
+        received("ipd", b"b", link=b"1"),
+        received("ipd", b"c", link=b"0"),
+        urc("closed", b"0,CLOSED"),
+        urc("closed", b"1,CLOSED"),
+    )
+
+
+def test_an_armed_framer_takes_one_prompt() -> None:
+    framer = Framer()
+    framer.armed = True
+    assert tokens(framer, b"a>\n> >\n") == [Line(b"a>", b""), Prompt(), Line(b">", b"")]
+
+
+# -- owners, texts, secrets ----------------------------------------------------------------------
+
+
+def test_abort_fails_what_is_in_flight_and_what_waits_behind_busy() -> None:
+    lost = PortLost("unplugged")
+    for prepare in (lambda b: None, lambda b: (b.feed(BUSY), b.tick(BUSY_PATIENCE))):
+        bench = esp_bench()
+        bench.send(MUX)
+        prepare(bench)
+        bench.engine.abort(lost)
+        bench.tick(0.0)
+        failures = [event for event in bench.events if isinstance(event, Failed)]
+        assert [event.error for event in failures] == [lost]
+        assert bench.engine.next_deadline() is None
+        bench.engine.abort(lost)
+        bench.tick(0.0)
+        assert len([event for event in bench.events if isinstance(event, Failed)]) == 1
+
+
+def test_probing_anew_fails_the_command_in_flight() -> None:
+    bench = esp_bench()
+    bench.send(MUX)
+    bench.probing()
+    assert bench.take() == (failed(MUX, "PortLost"), out_of_step("start"))
+    sound(bench)
+    assert bench.take() == (IN_STEP,)
+
+
+def test_no_error_text_shows_a_secret() -> None:
+    join = esp_at.join("", b'"net"', b'"hunter2"')
+    pin = bg96_at.pin(b"1234")
+    profile = bg96_at.profile(b'"apn"', b'"user"', b'"hunter2"', 3)
+    for command, dialect in ((join, esp.DIALECT), (pin, bg96.DIALECT), (profile, bg96.DIALECT)):
+        shown = str(command)
+        for said in (ERROR, b"ready\r\n" if dialect is esp.DIALECT else b"RDY\r\n", None):
+            bench = Bench(dialect)
+            bench.send(command)
+            if said is None:
+                bench.tick(command.timeout)
+            else:
+                bench.feed(said)
+            failure = next(event for event in bench.events if isinstance(event, Failed))
+            shown += str(failure.error) + repr(failure.error.args)
+        for secret in command.secrets:
+            assert secret.decode() not in shown
+            assert "***" in shown
+
+
+def test_mask_ignores_an_empty_secret() -> None:
+    assert mask(b'AT+CWJAP="a",""', (b"",)) == b'AT+CWJAP="a",""'
+
+
+def test_every_failure_names_the_command_and_has_an_errno() -> None:
+    bench = esp_bench()
+    bench.send(MUX)
+    bench.feed(ERROR)
+    bench.send(MUX)
+    bench.tick(MUX.timeout)
+    refusal, timeout = [event.error for event in bench.events if isinstance(event, Failed)]
+    assert isinstance(refusal, CommandFailed)
+    assert isinstance(timeout, CommandTimeout)
+    assert isinstance(timeout, TimeoutError)
+    for error in (refusal, timeout):
+        assert isinstance(error, OSError)
+        assert error.errno
+        assert "AT+CIPMUX?" in str(error)
+
+
+# -- time ----------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.sampled_from([0.0, 0.01, 0.3, 1.0, 2.5, 7.0]), max_size=12))
+def test_ticks_without_bytes_never_complete_anything(pauses: list[float]) -> None:
+    for command in (AT, SEND, READ):
+        bench = esp_bench()
+        bench.send(command)
+        for pause in pauses:
+            bench.tick(pause)
+        assert not [event for event in bench.events if isinstance(event, Completed)]
+        ended = [event for event in bench.events if isinstance(event, Failed)]
+        limit = command.prompt_timeout if command.payload else command.timeout
+        late = bench.now - 100.0 >= limit
+        assert len(ended) == late
+
+
+def test_a_tick_before_the_deadline_changes_nothing() -> None:
+    bench = esp_bench()
+    bench.send(AT)
+    for _ in range(100):
+        bench.engine.tick(bench.now + AT.timeout - 1e-6)
+    bench.feed(OK)
+    assert bench.take() == (done(AT),)
