@@ -57,6 +57,7 @@ _NAMES = ("--resolve", f"{SITE}=127.0.0.1", "--resolve", f"{ECHO}=127.0.0.1")
 def show(out: Path, *, keep: bool) -> int:
     """Play it; the status is 1 when anything differed from what was sent."""
     begun = time.monotonic()
+    out.mkdir(parents=True, exist_ok=True)  # a wrong --out is told before the play, not after
     with contextlib.ExitStack() as stack:
         stack.enter_context(_orderly_end())
         web, echo = WebServer(), EchoServer()
@@ -134,8 +135,7 @@ def _echo(net: NetworkInterface, port: int, route: str) -> bool:
 
 
 def write_report(out: Path, tables: list[CapabilityTable]) -> Path:
-    """index.html, report.md and report.json in `out`; returns the page's path. Raises OSError."""
-    out.mkdir(parents=True, exist_ok=True)
+    """index.html, report.md and report.json in the folder `out`; returns the page's path. Raises OSError."""
     index = out / "index.html"
     index.write_text(render_html(tables, EVIDENCE), encoding="utf-8")
     (out / "report.md").write_text(render_markdown(tables, EVIDENCE), encoding="utf-8")

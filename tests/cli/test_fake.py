@@ -39,13 +39,11 @@ def test_a_taken_link_is_told(cli: Cli, tmp_path: Path) -> None:
     assert link.read_text() == "mine"
 
 
-def test_every_option(cli: Cli, fake: Starter, tmp_path: Path) -> None:
-    scenario = tmp_path / "steps.yaml"
-    scenario.write_text('- when: "AT+GMI"\n  do:\n    - send: "\\r\\nOK\\r\\n"\n')
+def test_every_option(cli: Cli, fake: Starter) -> None:
     module = fake(
         "esp8266", "--firmware", "N17", "--seed", "7", "--baud", "115200", "--time-scale", "0",
-        "--resolve", "a=127.0.0.1", "--resolve", "b=127.0.0.2", "--ap", "one", "--ap", "two:12345678",
-        "--set", "join_time=1",
+        "--resolve", "a=127.0.0.1", "--resolve", "b=127.0.0.2", "--ap", "one",
+        "--ap", "two:12345678", "--set", "join_time=1",
     )  # fmt: skip
     done = cli("resolve", module.spec, "b", "--set", "ssid=two",
                env={"ATDRIVER_PASSWORD": "12345678"})  # fmt: skip

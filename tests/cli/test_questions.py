@@ -141,7 +141,7 @@ def test_a_console(cli: Cli, bg96: Fake) -> None:
 def test_a_console_shows_what_comes_unasked(
     begin: Callable[..., subprocess.Popen[bytes]], fake: Starter
 ) -> None:
-    module = fake("bg96", "--time-scale", "0.02", "--set", "reg=delay:20")
+    module = fake("bg96", "--time-scale", "0.1", "--set", "reg=delay:25", "--set", "port=usbat")
     process = begin("at", module.spec)
     assert process.stdout is not None
     assert read_line(process.stdout, 10).startswith("+CEREG: ")

@@ -1,0 +1,51 @@
+"""Draws the state machines into docs/architecture.md from the machines themselves.
+
+`python -m docs.diagrams` rewrites them; a test fails when the page differs from the code.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from pathlib import Path
+
+from transitions import Machine
+
+from atdriver.lifecycle import CHANNEL_MACHINE
+from modems.lifecycle import MODULE_MACHINE
+from netsocket.lifecycle import MACHINE as SOCKET_MACHINE
+
+PAGE = Path(__file__).with_name("architecture.md")
+MACHINES = {"channel": CHANNEL_MACHINE, "module": MODULE_MACHINE, "socket": SOCKET_MACHINE}
+
+
+def diagram(machine: Machine) -> str:
+    """The machine as a mermaid state diagram; parallel arrows share one label."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for name, event in machine.events.items():
+        for source, transitions in event.transitions.items():
+            for transition in transitions:
+                target = transition.dest if transition.dest is not None else source
+                arrows.setdefault((_name(source), _name(target)), []).append(name)
+    lines = ["stateDiagram-v2", f"    [*] --> {_name(machine.initial)}"]
+    for (source, target), labels in sorted(arrows.items()):
+        lines.append(f"    {source} --> {target}: {', '.join(sorted(set(labels)))}")
+    return "```mermaid\n" + "\n".join(lines) + "\n```\n"
+
+
+def _name(state: object) -> str:
+    return state.name if isinstance(state, Enum) else str(state)
+
+
+def page(text: str) -> str:
+    """The page with every diagram redrawn between its marks."""
+    for name, machine in MACHINES.items():
+        mark = re.compile(rf"(<!-- diagram: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text, count = mark.subn(lambda m, d=diagram(machine): m[1] + d + m[2], text)
+        if count != 1:
+            raise SystemExit(f"{PAGE.name}: {count} places for the diagram {name!r}")
+    return text
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
