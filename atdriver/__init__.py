@@ -1,9 +1,9 @@
 """atdriver: open sockets through a USB cellular or WiFi module.
 
-    from atdriver import open_modem
-    with open_modem("esp8266:/dev/ttyUSB0", ssid="lab", password="…") as net:
-        with net.create_connection(("example.org", 80), timeout=10) as sock:
-            sock.sendall(b"GET / HTTP/1.0\\r\\nHost: example.org\\r\\n\\r\\n")
+from atdriver import open_modem
+with open_modem("esp8266:/dev/ttyUSB0", ssid="lab", password="…") as net:
+    with net.create_connection(("example.org", 80), timeout=10) as sock:
+        sock.sendall(b"GET / HTTP/1.0\\r\\nHost: example.org\\r\\n\\r\\n")
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ dropped, so the wire stays in step.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -87,7 +88,11 @@ class Channel:
         self._used = True
         if self._make_trace is not None:
             self._trace = self._make_trace()
-        await self.link.open(self)
+        try:
+            await self.link.open(self)
+        except BaseException:
+            self._end_trace()
+            raise
         self._failure = None
         self._life = ChannelLife()
         self._life.fire("opened")
@@ -98,11 +103,12 @@ class Channel:
 
     async def synchronise(self, limit: float = RESYNC_LIMIT, steps: tuple[Step, ...] = ()) -> None:
         """Probe until host and module are in step. Raises ModuleSilent after `limit` seconds."""
-        assert self._loop is not None
         if self.mode is ChannelMode.CLOSED or isinstance(self._failure, PortLost):
             raise self._failure or PortLost(f"{self.link.name}: the channel is closed")
+        assert self._loop is not None
         self._failure = None
         self.sample = b""
+        self._settle_synchronise(PortLost(f"{self.link.name}: probing began anew"))
         self._in_step = self._loop.create_future()
         self.engine.restart_probing(self._loop.time(), limit, steps)
         self._work()
@@ -115,7 +121,6 @@ class Channel:
         CommandTimeout, ReplyCorrupt, ModuleBusy, RestartSeen, ModuleSilent, PortLost, and
         EncodeError, before anything is written, for a line longer than the module takes.
         """
-        assert self._loop is not None
         dialect = self.engine.dialect
         length = len(command.text) + len(dialect.terminator)
         if length > self.max_command:
@@ -124,6 +129,7 @@ class Channel:
             )
         if self._failure is not None or self.mode is ChannelMode.CLOSED:
             raise self._failure or PortLost(f"{self.link.name}: the channel is closed")
+        assert self._loop is not None
         future: asyncio.Future[Reply] = self._loop.create_future()
         (self._urgent if urgent else self._queue).append((command, future))
         self._work()
@@ -153,18 +159,31 @@ class Channel:
         await self.link.close()
         self._end_trace()
 
+    def _record(self, direction: str, data: bytes) -> None:
+        """Into the trace, if there is one; a disk that is full ends the trace and nothing else."""
+        if self._trace is None:
+            return
+        try:
+            if direction == "!":
+                self._trace.note(data.decode())
+            else:
+                self._trace.record(direction, data)
+        except OSError as error:
+            log.warning("%s: the trace ends here: %s", self.link.name, error)
+            self._end_trace()
+
     def _end_trace(self) -> None:
         trace, self._trace = self._trace, None
         if trace is not None:
-            trace.close()
+            with contextlib.suppress(OSError):
+                trace.close()
 
     # -- Receiver -----------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         """From the link."""
         self._received += len(data)
-        if self._trace is not None:
-            self._trace.record("<", data)
+        self._record("<", data)
         if len(self.sample) < SAMPLE_CAP and self.mode is ChannelMode.RESYNC:
             self.sample = (self.sample + data)[:SAMPLE_CAP]
         assert self._loop is not None
@@ -183,14 +202,15 @@ class Channel:
     # -- the one loop -------------------------------------------------------------------------
 
     def _work(self) -> None:
-        """Write what the engine wants written, tell what happened, start what waits, set the timer."""
+        """Write what the engine wants written, tell what happened, start what waits."""
         if self._working:
             return  # a listener called back; the loop below goes on with it
         self._working = True
         try:
             while True:
                 self._drain()
-                if not self.engine.ready or not self._start_next():
+                may_start = self.mode is ChannelMode.COMMAND and self.engine.ready
+                if not may_start or not self._start_next():
                     break
         finally:
             self._working = False
@@ -201,8 +221,7 @@ class Channel:
         while engine.writes or engine.events:
             writes, engine.writes = engine.writes, []
             for data in writes:
-                if self._trace is not None:
-                    self._trace.record(">", data)
+                self._record(">", data)
                 self.link.write(data)
             events, engine.events = engine.events, []
             for event in events:
@@ -246,8 +265,8 @@ class Channel:
             self._fail_all(error)
         elif isinstance(event, Anomaly):
             log.debug("%s: %s: %s", self.link.name, event.reason, printable(event.sample[:80]))
-        elif isinstance(event, Restarted) and self._trace is not None:
-            self._trace.note("the module restarted")
+        elif isinstance(event, Restarted):
+            self._record("!", b"the module restarted")
         self._tell(event)
 
     def _tell(self, event: Event) -> None:

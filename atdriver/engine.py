@@ -84,8 +84,8 @@ PROBE_PAUSE = 0.5
 QUIET = 0.1
 """Silence that must follow a probe's answer before it counts."""
 DOUBTFUL_QUIET = 1.0
-"""The same where answers may still be on their way, to a probe that came to nothing or to the command
-that was given up: a module works off what it has queued in shorter steps (300 ms, both vendors)."""
+"""The same where answers may still be on their way, to a probe that came to nothing or to the
+command that was given up: what a module has queued it works off in shorter steps (300 ms a line)."""
 RESYNC_LIMIT = 60.0
 """A module that does not get in step within this time is deaf."""
 
@@ -144,11 +144,13 @@ class Deaf(NamedTuple):
     """RESYNC was given up."""
 
 
-Event = Unsolicited | Received | Completed | Failed | Restarted | Anomaly | OutOfStep | InStep | Deaf
+Event = (
+    Unsolicited | Received | Completed | Failed | Restarted | Anomaly | OutOfStep | InStep | Deaf
+)
 
 
 class Engine:
-    """See the module's docstring. `writes` and `events` are drained by the caller after each call."""
+    """See the module's docstring. The caller drains `writes` and `events` after each call."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
@@ -198,6 +200,7 @@ class Engine:
 
     def _write_command(self, command: Command, now: float) -> None:
         self._now = now
+        self._drop_stale_line()
         self._command = command
         self._reply = Reply()
         self._payload_written = False
@@ -214,12 +217,17 @@ class Engine:
             self.framer.armed = True
         if command.block is not None and command.block is not self._block:
             self._block = command.block  # stays until the next one: a late block is still counted
-            # Instead of the dialect's head of the same prefix: with both, a cut behind the shorter of
-            # two forms (CIPRECVDATA with and without sender) would decide which one is seen.
+            # Instead of the dialect's head of the same prefix: with both, a cut behind the shorter
+            # of two forms (CIPRECVDATA with and without sender) would decide which one is seen.
             prefix = command.block.prefix
             others = (head for head in self.dialect.heads if head.prefix != prefix)
             self.framer.set_heads((command.block, *others))
         self.writes.append(command.text + self.dialect.terminator)
+
+    def _drop_stale_line(self) -> None:
+        """What is left of a line that broke off long ago must not become the head of an answer."""
+        if self._now - self._progress >= STALL and (begun := self.framer.abandon_line()):
+            self._count("line broke off", begun)
 
     def abort(self, error: ATError) -> None:
         """The port is gone or the owner gives up: fail what is in flight."""
@@ -268,9 +276,7 @@ class Engine:
             return
         head, partial = abandoned
         self._count("payload stalled", partial)
-        if any(
-            self.dialect.banner.fullmatch(line.strip(b"\r\0")) for line in partial.split(b"\n")
-        ):
+        if any(self.dialect.banner.fullmatch(line.strip(b"\r\0")) for line in partial.split(b"\n")):
             self._restarted(b"banner inside a payload")
         elif self._command is not None:
             self._fail(ReplyCorrupt(f"{self._command}: the {head.name} block broke off"))
@@ -482,8 +488,8 @@ class Engine:
         self._enter_resync("the module was busy")
 
     def _taken_after_all(self) -> None:
-        """A result or a block that no probe asked for: the busy command was carried out. To offer it
-        again would do it twice."""
+        """A result or a block that no probe asked for: the busy command was carried out. To offer
+        it again would do it twice."""
         command, self._retry = self._retry, None
         if command is not None:
             error = ModuleBusy(f"{command}: the module was busy and carried it out too late")
@@ -526,7 +532,9 @@ class Engine:
 
     # -- RESYNC -------------------------------------------------------------------------------
 
-    def restart_probing(self, now: float, limit: float = RESYNC_LIMIT, steps: tuple[Step, ...] = ()) -> None:
+    def restart_probing(
+        self, now: float, limit: float = RESYNC_LIMIT, steps: tuple[Step, ...] = ()
+    ) -> None:
         """Get in step now (start-up, after a reopened port); ends with InStep or Deaf."""
         self._now = now
         self.probing_limit = limit
@@ -618,7 +626,11 @@ class Engine:
             else:
                 self._late(text)
             return True
-        if text == b"ERROR" or self.dialect.failures.fullmatch(text) or self.dialect.busy.fullmatch(text):
+        if (
+            text == b"ERROR"
+            or self.dialect.failures.fullmatch(text)
+            or self.dialect.busy.fullmatch(text)
+        ):
             if not self._script:
                 self._quiet_from = None
                 self._deadline = self._now + PROBE_PAUSE

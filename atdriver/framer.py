@@ -150,6 +150,17 @@ class Framer:
         self._payload = bytearray()
         return head, partial
 
+    def abandon_line(self) -> bytes:
+        """Give up a line that does not complete; returns the beginning of what came of it."""
+        if self._head is not None:
+            return b""
+        begun = self._buffer[self._position :][:SAMPLE]
+        self._buffer = b""
+        self._position = 0
+        self._lead = b""
+        self._dropping = False
+        return begun
+
     def next(self) -> Token | None:
         """The next token, or None when more bytes are needed."""
         if self._position >= len(self._buffer):

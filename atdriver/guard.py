@@ -18,7 +18,9 @@ def check() -> None:
         found = find_spec(name)
         origin = found.origin if found is not None else None
         if origin is None:
-            where = f"a folder ({list(found.submodule_search_locations or [])})" if found else "none"
+            where = (
+                f"a folder ({list(found.submodule_search_locations or [])})" if found else "none"
+            )
             raise ImportError(f"atdriver's package {name!r} is missing; found instead: {where}")
         if Path(origin).resolve().parent != HOME / name:
             raise ImportError(

@@ -1,7 +1,7 @@
 """The front door: from a specification to a network interface.
 
-    with open_modem("esp8266:/dev/ttyUSB0", ssid="lab", password="…") as net:
-        sock = net.create_connection(("example.org", 80), timeout=10)
+with open_modem("esp8266:/dev/ttyUSB0", ssid="lab", password="…") as net:
+    sock = net.create_connection(("example.org", 80), timeout=10)
 """
 
 from __future__ import annotations
@@ -225,4 +225,3 @@ def open_modem(specification: str, **settings: Value) -> NetworkInterface:
     portal = Portal.shared()
     interface, kind = portal.run(opening())
     return _BLOCKING[kind].of(interface, portal)
-

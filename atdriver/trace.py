@@ -106,11 +106,13 @@ class Trace:
 
     def close(self) -> None:
         """Write what is held back and close the file."""
-        for direction, masker in self._maskers.items():
-            rest = masker.flush()
-            if rest:
-                self._write(direction, printable(rest))
-        self._out.close()
+        try:
+            for direction, masker in self._maskers.items():
+                rest = masker.flush()
+                if rest:
+                    self._write(direction, printable(rest))
+        finally:
+            self._out.close()
 
     def __enter__(self) -> Trace:
         return self

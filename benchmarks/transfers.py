@@ -48,9 +48,7 @@ class Row(NamedTuple):
 @contextmanager
 def process(*arguments: str) -> Iterator[str]:
     """Run a Python module of ours; yields its first line."""
-    child = subprocess.Popen(
-        [sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True
-    )
+    child = subprocess.Popen([sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     try:
         yield child.stdout.readline().strip()

@@ -1,0 +1,1 @@
+"""Drivers: one package per vendor dialect, over what all AT modules share."""

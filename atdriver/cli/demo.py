@@ -135,7 +135,7 @@ def _echo(net: NetworkInterface, port: int, route: str) -> bool:
 
 
 def write_report(out: Path, tables: list[CapabilityTable]) -> Path:
-    """index.html, report.md and report.json in the folder `out`; returns the page's path. Raises OSError."""
+    """index.html, report.md and report.json in `out`; returns its path. Raises OSError."""
     index = out / "index.html"
     index.write_text(render_html(tables, EVIDENCE), encoding="utf-8")
     (out / "report.md").write_text(render_markdown(tables, EVIDENCE), encoding="utf-8")

@@ -15,44 +15,44 @@ def _tcp(section: str) -> Manual:
 
 RECORDS = (
     Capability("tcp.connect", Level.PARTIAL, "code 566 does not tell refused from timed out; the "
-               "time it took decides", _tcp("2.3.4 AT+QIOPEN")),
-    Capability("tcp.send", Level.FULL, "", _tcp("2.3.7 AT+QISEND")),
+               "time it took decides", _tcp("AT+QIOPEN")),
+    Capability("tcp.send", Level.FULL, "", _tcp("AT+QISEND")),
     Capability("tcp.recv", Level.PARTIAL, "one notice stands for an orderly end, a reset and a "
-               "lost network", _tcp("2.4.1 URC of connection closed")),
+               "lost network", _tcp('URC +QIURC: "closed"')),
     Capability("tcp.half_close", Level.NONE, "AT+QICLOSE closes both directions",
-               _tcp("2.3.5 AT+QICLOSE")),
+               _tcp("AT+QICLOSE")),
     Capability("tcp.listen", Level.NONE, "not offered by this driver yet; the module can listen",
-               _tcp("2.3.4 AT+QIOPEN")),
+               _tcp("AT+QIOPEN")),
     Capability("tcp.close", Level.FULL, "waits until what was sent is acknowledged, a few "
-               "seconds at most", _tcp("2.3.5 AT+QICLOSE")),
-    Capability("tcp.abort", Level.FULL, "AT+QICLOSE with timeout 0", _tcp("2.3.5 AT+QICLOSE")),
+               "seconds at most", _tcp("AT+QICLOSE")),
+    Capability("tcp.abort", Level.FULL, "AT+QICLOSE with timeout 0", _tcp("AT+QICLOSE")),
     Capability("udp.connect", Level.EMULATED, "a UDP service hears everybody; the driver drops "
-               "datagrams of others", _tcp("2.3.4 AT+QIOPEN")),
-    Capability("udp.sendto_many", Level.FULL, "UDP SERVICE", _tcp("2.3.7 AT+QISEND")),
+               "datagrams of others", _tcp("AT+QIOPEN")),
+    Capability("udp.sendto_many", Level.FULL, "UDP SERVICE", _tcp("AT+QISEND")),
     Capability("udp.boundaries", Level.FULL, "one AT+QIRD returns one datagram",
-               _tcp("3.6.3 Receive data from remote in buffer access mode")),
+               _tcp("3.6.3")),
     Capability("udp.zero_length", Level.NONE, "AT+QISEND with length 0 asks for the counters",
-               _tcp("2.3.7 AT+QISEND")),
+               _tcp("AT+QISEND")),
     Capability("dns.resolve", Level.FULL, "one query at a time, the driver queues them",
-               _tcp("2.3.13 AT+QIDNSGIP")),
+               _tcp("AT+QIDNSGIP")),
     Capability("sockets.max", Level.FULL, "connectID 0-11 for all kinds together",
-               _tcp("2.3.4 AT+QIOPEN"), limit=SOCKETS, unit="sockets"),
-    Capability("frame.max_send", Level.FULL, "", _tcp("2.3.7 AT+QISEND"), limit=1460,
+               _tcp("AT+QIOPEN"), limit=SOCKETS, unit="sockets"),
+    Capability("frame.max_send", Level.FULL, "", _tcp("AT+QISEND"), limit=1460,
                unit="bytes"),
-    Capability("frame.max_recv", Level.FULL, "", _tcp("2.3.9 AT+QIRD"), limit=MAX_READ,
+    Capability("frame.max_recv", Level.FULL, "", _tcp("AT+QIRD"), limit=MAX_READ,
                unit="bytes"),
-    Capability("datagram.max_send", Level.FULL, "", _tcp("2.3.7 AT+QISEND"), limit=1460,
+    Capability("datagram.max_send", Level.FULL, "", _tcp("AT+QISEND"), limit=1460,
                unit="bytes"),
     Capability("datagram.max_recv", Level.PARTIAL, "what becomes of longer ones is not documented",
-               _tcp("2.3.9 AT+QIRD"), limit=MAX_READ, unit="bytes"),
+               _tcp("AT+QIRD"), limit=MAX_READ, unit="bytes"),
     Capability("ipv6", Level.NONE, "contexts are set up for IPv4; the manual calls IPv6 firmware "
-               "dependent", _tcp("2.3.1 AT+QICSGP")),
+               "dependent", _tcp("AT+QICSGP")),
     Capability("tls.module", Level.NONE, "not used; TLS runs on the host",
-               Manual("Quectel BG96 SSL AT Commands Manual", "V1.0", "2")),
+               Manual("Quectel BG96 SSL AT Commands Manual", "V1.0", "AT+QSSLCFG")),
     Capability("receive.backpressure", Level.PARTIAL, "buffer mode: the module's buffer and window "
-               "are not documented", _tcp("1.3 Data access modes")),
+               "are not documented", _tcp("1.2 Description of Data Access Modes")),
     Capability("send.outcome", Level.EMULATED, "AT+QISEND=<id>,0 tells how much was taken, "
-               "except when bytes were lost on the serial line", _tcp("2.3.7 AT+QISEND")),
+               "except when bytes were lost on the serial line", _tcp("AT+QISEND")),
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from atdriver.exchange import ERROR, Command
 from modems.bg96.dialect import MAX_READ, READ
 
 BASIC = 3.0
-"""300 ms in the manual (AT 2.2, "maximum response time"); a busy USB stack gets ten times that."""
+"""300 ms in the manual (AT manual, "Maximum Response Time"); a busy USB stack gets ten times that."""
 SIM = 10.0
 ACTIVATE = 155.0
 """AT+QIACT: 150 s."""
@@ -61,7 +61,7 @@ def pin(code: bytes) -> Command:
 
 def profile(apn: bytes, user: bytes, password: bytes, authentication: int) -> Command:
     """Set up context 1 for IPv4; strings already encoded."""
-    text = b'AT+QICSGP=1,1,%b,%b,%b,%d' % (apn, user, password, authentication)
+    text = b"AT+QICSGP=1,1,%b,%b,%b,%d" % (apn, user, password, authentication)
     return Command(text, BASIC, secrets=(password.strip(b'"'),))
 
 

@@ -13,9 +13,9 @@ from atdriver.framer import Head
 from atdriver.syntax import Encoder
 
 SOCKETS = 12
-"""connectID 0-11 (TCP(IP) 2.3.4)."""
+"""connectID 0-11 (TCP(IP), AT+QIOPEN)."""
 MAX_READ = 1500
-"""AT+QIRD (TCP(IP) 2.3.9)."""
+"""Bytes that one AT+QIRD returns at the most (TCP(IP), AT+QIRD)."""
 
 READ = Head(
     name="qird",
@@ -127,4 +127,4 @@ ERRORS = {
     573: "APN not configured",
     574: "port busy",
 }
-"""Result codes (TCP(IP) 4, Summary of Error Codes)."""
+"""Result codes (TCP(IP), Summary of Error Codes)."""

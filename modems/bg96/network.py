@@ -104,9 +104,7 @@ class Network:
         if address and (not self.apn or await _current_apn(channel) == self.apn):
             return address
         if address:
-            await channel.run(
-                commands.simple(f"AT+QIDEACT={CONTEXT}", commands.DEACTIVATE)
-            )
+            await channel.run(commands.simple(f"AT+QIDEACT={CONTEXT}", commands.DEACTIVATE))
         if self.apn:
             method = {"none": 0, "pap": 1, "chap": 2}[self.authentication]
             await channel.run(

@@ -9,7 +9,6 @@ from modems.esp8266.firmware import Firmware
 from netsocket.capability.model import Capability, CapabilityTable, Level, Manual
 
 GUIDE = "ESP-AT User Guide"
-NONOS = "ESP8266 NonOS AT Instruction Set"
 
 
 def _guide(section: str, version: str = "v2.1-v5.0") -> Manual:

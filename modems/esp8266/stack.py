@@ -10,31 +10,20 @@ import time
 from collections.abc import Sequence
 from typing import NoReturn
 
-from atdriver.channel import Channel
-from atdriver.dialect import Probe
 from atdriver.engine import Anomaly, Received
 from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply, RestartSeen
 from atdriver.exchange import Command
 from atdriver.framer import Head
-from atdriver.startup import find_module
 from atdriver.syntax import fields, number, string
 from modems.esp8266 import commands
-from modems.esp8266.capabilities import table
 from modems.esp8266.dialect import (
-    CANARY,
-    DIALECT,
     ENCODER,
-    ESCAPE,
     LINKS,
-    MAX_FRAME,
-    NONOS_MAX_COMMAND,
     RECEIVED_E,
     RECEIVED_E_SENDER,
     RECEIVED_N,
 )
-from modems.esp8266.firmware import Firmware, identify
-from modems.esp8266.wifi import WiFi
-from modems.module import ModuleStack
+from modems.esp8266.setup import Esp8266Setup
 from modems.sockets import ModuleSocket
 from netsocket import errors
 from netsocket.address import SocketAddress
@@ -56,112 +45,8 @@ REFUSED_SENDS = 25
 """Refusals in a row before a link that takes nothing is given up."""
 
 
-class Esp8266Stack(ModuleStack):
-    """See netsocket.stack.Stack; settings in modems.esp8266.settings."""
-
-    def __init__(
-        self,
-        channel: Channel,
-        *,
-        name: str,
-        rates: tuple[int, ...],
-        wifi: WiFi,
-        receive: str,
-        send_timeout: float,
-    ) -> None:
-        super().__init__(channel)
-        self.name = name
-        self.firmware = Firmware("E", (0, 0, 0, 0), "", "unknown")
-        self.capabilities = table(name, self.firmware, receive=receive, frame=2048)
-        self._rates = rates
-        self._wifi = wifi
-        self._receive_setting = receive
-        self._send_timeout = send_timeout
-        self._receive_mode = "push"
-        self._per_link_type = False
-        self._sender_info = False
-        self._form = asyncio.Lock()  # held while a command's answer depends on CIPDINFO
-        self._resting: dict[int, float] = {}
-        self._poller: asyncio.Task[None] | None = None
-        self._address = ""
-
-    # -- bring-up -----------------------------------------------------------------------------
-
-    async def _find(self) -> None:
-        self.channel.set_probe(Probe(b"AT"))
-        await find_module(self.channel, self._rates, ESCAPE)
-
-    async def _configure(self) -> None:
-        run = self.channel.run
-        await run(commands.simple("ATE0"))
-        self.firmware = identify((await run(commands.VERSION)).lines)
-        new = self.firmware.family == "E"
-        self.channel.max_command = DIALECT.max_command if new else NONOS_MAX_COMMAND
-        if new:
-            await self._try("AT+SYSSTORE=0")  # since v2.1: keep our settings out of flash
-        await self._try("AT+CIPMODE=0")
-        await self._close_leftovers()
-        if not await self._try("AT+CIPMUX=1"):
-            await self._try("AT+CIPCLOSE=5")
-            await run(commands.simple("AT+CIPMUX=1"))
-        self.channel.set_probe(CANARY)
-        await run(commands.simple("AT+CIPDINFO=0"))
-        self._sender_info = False
-        self._resting.clear()
-        await self._choose_receive_mode()
-        frame = 2048
-        if new and not self.firmware.is_esp8266 and await self._try("AT+CIPSENDLCFG?"):
-            frame = MAX_FRAME  # the command came with the longer frame, v2.4
-        self.capabilities = table(
-            self.name, self.firmware, receive=self._receive_mode, frame=frame
-        )
-
-    async def _try(self, text: str) -> bool:
-        """A setting, or a question, that this firmware may not know."""
-        asked = commands.query(text, rb"\+CIP[A-Z]+:.*") if text.endswith("?") else None
-        try:
-            await self.channel.run(asked or commands.simple(text))
-        except CommandFailed:
-            return False
-        return True
-
-    async def _close_leftovers(self) -> None:
-        """Links that a previous program left open would deliver its data to us."""
-        await self._try("AT+CIPSERVER=0")
-        try:
-            reply = await self.channel.run(commands.links())
-        except CommandFailed:
-            return
-        for row in reply.lines:
-            if row.startswith(b"+CIPSTATUS:"):
-                link = row[11:12].decode("ascii", "replace")
-                if not await self._try(f"AT+CIPCLOSE={link}"):
-                    await self._try("AT+CIPCLOSE")
-
-    async def _choose_receive_mode(self) -> None:
-        """Pull where the firmware has it (probed), unless push is asked for."""
-        pull = self._receive_setting == "pull"
-        self._per_link_type = self.firmware.family == "E" and await self._try("AT+CIPRECVTYPE?")
-        if self._per_link_type:
-            self._receive_mode = "pull" if pull else "push"
-            return
-        answered = await self._try(f"AT+CIPRECVMODE={int(pull)}")
-        if not pull or not answered:
-            self._receive_mode = "push"
-        else:
-            self._receive_mode = "pull" if self.firmware.family == "N" else "pull_all"
-
-    async def _attach(self) -> None:
-        self._address = await self._wifi.join(self.channel, self.firmware)
-        if self._poller is None or self._poller.done():
-            self._poller = self._spawn(self._poll())
-
-    async def _restore(self) -> None:
-        for text in ("AT+CIPRECVMODE=0", "AT+CIPDINFO=0", "AT+CIPMUX=0"):
-            await self._try(text)
-        if self.firmware.family == "E":
-            await self._try("AT+SYSSTORE=1")
-        await self._try("ATE1")
+class Esp8266Stack(Esp8266Setup):
+    """See netsocket.stack.Stack; settings in modems.esp8266."""
 
     # -- notices ------------------------------------------------------------------------------
 
@@ -323,7 +208,9 @@ class Esp8266Stack(ModuleStack):
     ) -> NoReturn:
         code = error.final.decode("ascii", "replace")
         if b"DNS Fail" in error.reasons:
-            raise errors.NameNotFound(f"{address.host}: name not found", module_code=code) from error
+            raise errors.NameNotFound(
+                f"{address.host}: name not found", module_code=code
+            ) from error
         if b"no ip" in error.reasons or self._status is not InterfaceStatus.GLOBAL_UP:
             raise errors.NetworkDown("the WiFi connection is down", module_code=code) from error
         if elapsed < REFUSED_WITHIN:
@@ -383,6 +270,7 @@ class Esp8266Stack(ModuleStack):
     # -- data ---------------------------------------------------------------------------------
 
     async def _fetch(self, sock: ModuleSocket, size: int) -> None:
+        del size  # always a whole window: what is left over waits in the host's buffer
         async with self._form:
             if sock.link is None:
                 return

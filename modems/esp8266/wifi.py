@@ -182,9 +182,7 @@ def _join_error(ssid: str, error: CommandFailed) -> OSError:
                 code = 0
     shown = f"+CWJAP:{code}"
     if code == 2:
-        return errors.AuthenticationFailed(
-            f"WiFi {ssid!r}: wrong password", module_code=shown
-        )
+        return errors.AuthenticationFailed(f"WiFi {ssid!r}: wrong password", module_code=shown)
     if code == 3:
         return errors.NetworkNotFound(
             f"WiFi {ssid!r}: no such network in reach (see `atdriver scan`)", module_code=shown

@@ -92,9 +92,15 @@ def bg96(lasting_fake: Starter) -> Fake:
 def esp8266(lasting_fake: Starter) -> Fake:
     """An ESP8266 that most tests share."""
     return lasting_fake(
-        "esp8266", "--time-scale", "0.02", "--resolve", "srv=127.0.0.1", "--ap", "lab:secret99",
-        "--firmware", "E24",
+        "esp8266", "--time-scale", "0.02", "--resolve", "srv=127.0.0.1",
+        "--ap", "lab:secret99", "--ap", "cafe:coffee99", "--firmware", "E24",
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def locked(lasting_fake: Starter) -> Fake:
+    """A BG96 whose SIM wants a PIN."""
+    return lasting_fake("bg96", "--time-scale", "0.02", "--set", "pin=1234")
 
 
 @pytest.fixture

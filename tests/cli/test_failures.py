@@ -20,6 +20,7 @@ import pytest
 from atdriver import engine, startup
 from atdriver.cli import main
 from atdriver.links import serial as serial_link
+from modems.bg96 import stack as bg96_stack
 
 from .harness import COMMAND, Cli, Fake, Starter, TcpServer, read_line
 
@@ -98,6 +99,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startup, "FIRST_PATIENCE", 0.2)
     monkeypatch.setattr(startup, "RATE_PATIENCE", 0.2)
     monkeypatch.setattr(engine, "PROBE_TIMEOUT", 0.1)
+    monkeypatch.setattr(bg96_stack, "ESCAPE", ())
 
 
 @contextlib.contextmanager
@@ -158,27 +160,25 @@ def test_the_users_own_time_limit(cli: Cli) -> None:
 @pytest.mark.parametrize(
     ("settings", "shown"),
     [
-        ({"ATDRIVER_SSID": "lab", "ATDRIVER_PASSWORD": "wrong-one"}, "'lab': wrong password"),
+        ({"ATDRIVER_SSID": "cafe", "ATDRIVER_PASSWORD": "wrong-one"}, "'cafe': wrong password"),
         ({"ATDRIVER_SSID": "lost", "ATDRIVER_PASSWORD": "x"}, "'lost': no such network in reach"),
     ],
     ids=["password", "network"],
 )
 def test_wifi_that_cannot_be_joined(
-    cli: Cli, fake: Starter, settings: dict[str, str], shown: str
+    cli: Cli, esp8266: Fake, settings: dict[str, str], shown: str
 ) -> None:
-    module = fake("esp8266", "--ap", "lab:secret99", "--time-scale", "0.02")
-    done = cli("resolve", module.spec, "srv", env=settings)
+    done = cli("resolve", esp8266.spec, "srv", env=settings)
     assert done.status == 1
     assert shown in done.line
     assert "wrong-one" not in done.err
 
 
-def test_a_sim_that_wants_its_pin(cli: Cli, fake: Starter) -> None:
-    module = fake("bg96", "--set", "pin=1234", "--time-scale", "0.02")
-    needed = cli("resolve", module.spec, "srv")
+def test_a_sim_that_wants_its_pin(cli: Cli, locked: Fake) -> None:
+    needed = cli("resolve", locked.spec, "srv")
     assert needed.status == 1
     assert "the SIM wants its PIN: give pin=…" in needed.line
-    wrong = cli("resolve", module.spec, "srv", env={"ATDRIVER_PIN": "9999"})
+    wrong = cli("resolve", locked.spec, "srv", env={"ATDRIVER_PIN": "9999"})
     assert wrong.status == 1
     assert "the SIM refused the PIN" in wrong.line
     assert "9999" not in wrong.err
@@ -186,9 +186,9 @@ def test_a_sim_that_wants_its_pin(cli: Cli, fake: Starter) -> None:
 
 def test_no_registration(cli: Cli, fake: Starter) -> None:
     module = fake("bg96", "--set", "reg=searching", "--time-scale", "0.02")
-    done = cli("resolve", module.spec, "srv", "--set", "register_timeout=1")
+    done = cli("resolve", module.spec, "srv", "--set", "register_timeout=0.4")
     assert done.status == 1
-    assert "no registration in 1 s: searching; signal" in done.line
+    assert "no registration in 0 s: searching; signal" in done.line
 
 
 def test_a_name_that_does_not_exist(cli: Cli, bg96: Fake) -> None:
@@ -223,18 +223,16 @@ def test_a_broken_connection(cli: Cli, tcp_server: Callable[..., TcpServer]) -> 
 
 
 def test_secrets_on_the_command_line_are_warned_of_once(
-    cli: Cli, fake: Starter, tmp_path: Path
+    cli: Cli, esp8266: Fake, tmp_path: Path
 ) -> None:
-    module = fake("esp8266", "--ap", "lab:secret99", "--time-scale", "0.02",
-                  "--resolve", "srv=127.0.0.1")  # fmt: skip
-    spec = f"esp8266,ssid=lab,password=secret99:{module.link}"
+    spec = f"esp8266,ssid=cafe,password=coffee99:{esp8266.link}"
     trace = tmp_path / "trace"
     done = cli("resolve", spec, "srv", "--trace", trace)
     assert (done.status, done.out) == (0, b"127.0.0.1\n")
     assert "ATDRIVER_PASSWORD" in done.line
-    assert "secret99" not in done.err + trace.read_text()
+    assert "coffee99" not in done.err + trace.read_text()
     assert "CWJAP" in trace.read_text()
-    again = cli("resolve", module.spec, "srv", "--set", "password=secret99", "--set", "ssid=lab")
+    again = cli("info", esp8266.spec, "--set", "password=coffee99")
     assert again.status == 0
     assert "ATDRIVER_PASSWORD" in again.line
 

@@ -38,7 +38,9 @@ class Rig:
         return self.channel.engine
 
 
-def assemble(module: str, firmware: str, fake_settings: dict[str, str] | None = None, **settings: Any) -> Rig:
+def assemble(
+    module: str, firmware: str, fake_settings: dict[str, str] | None = None, **settings: Any
+) -> Rig:
     driver, build = load_driver(module), load_fake(module)
     values = {setting.name: setting.default for setting in driver.settings}
     aps = {}
@@ -60,7 +62,9 @@ def assemble(module: str, firmware: str, fake_settings: dict[str, str] | None = 
 
 
 @asynccontextmanager
-async def opened(module: str, firmware: str, fake_settings: dict[str, str] | None = None, **settings: Any) -> AsyncIterator[Rig]:
+async def opened(
+    module: str, firmware: str, fake_settings: dict[str, str] | None = None, **settings: Any
+) -> AsyncIterator[Rig]:
     rig = assemble(module, firmware, fake_settings, **settings)
     async with rig.net:
         yield rig

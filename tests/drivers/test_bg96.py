@@ -17,7 +17,9 @@ def sent_by_host(rig: Rig) -> list[str]:
     return [entry.detail for entry in rig.fake.journal if entry.kind == "command"]
 
 
-async def fails_to_open(fake: dict[str, str], expected: type[OSError], words: str, **settings: object) -> Rig:
+async def fails_to_open(
+    fake: dict[str, str], expected: type[OSError], words: str, **settings: object
+) -> Rig:
     rig = assemble("bg96", "bg96", fake, **settings)
     try:
         with pytest.raises(expected, match=words):
@@ -248,7 +250,9 @@ async def test_ping() -> None:
             await rig.net.ping("nobody.example")
 
 
-@pytest.mark.parametrize("knob", ["state3", "prompt_space", "cme_for_qi", "qiact_already", "open_inactive"])
+@pytest.mark.parametrize(
+    "knob", ["state3", "prompt_space", "cme_for_qi", "qiact_already", "open_inactive"]
+)
 async def test_the_disputed_points_are_survived_either_way(knob: str) -> None:
     value = {"state3": "yes", "prompt_space": "no", "cme_for_qi": "yes", "qiact_already": "ok",
              "open_inactive": "urc"}[knob]  # fmt: skip

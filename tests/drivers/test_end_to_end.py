@@ -58,7 +58,9 @@ async def test_all_sockets_at_once_each_its_own_data(module: str, firmware: str)
 
 
 @every
-async def test_one_socket_too_many_is_refused_and_the_others_live(module: str, firmware: str) -> None:
+async def test_one_socket_too_many_is_refused_and_the_others_live(
+    module: str, firmware: str
+) -> None:
     async with echo_server() as server, opened(module, firmware) as rig:
         limit = rig.stack.capabilities.limit("sockets.max")
         socks = [rig.net.tcp_socket() for _ in range(limit)]

@@ -31,7 +31,9 @@ def sent_by_host(rig: Rig) -> list[str]:
     return [entry.detail for entry in rig.fake.journal if entry.kind == "command"]
 
 
-async def fails_to_open(firmware: str, expected: type[OSError], words: str, **settings: object) -> Rig:
+async def fails_to_open(
+    firmware: str, expected: type[OSError], words: str, **settings: object
+) -> Rig:
     rig = assemble("esp8266", firmware, **settings)
     try:
         with pytest.raises(expected, match=words) as caught:
@@ -208,7 +210,9 @@ def write(path: Path, text: str) -> dict[str, str]:
 
 
 @generations
-async def test_send_fail_ends_the_stream_with_an_honest_error(firmware: str, tmp_path: Path) -> None:
+async def test_send_fail_ends_the_stream_with_an_honest_error(
+    firmware: str, tmp_path: Path
+) -> None:
     """D04: nobody knows how much left; nothing is sent twice."""
     scenario = write(
         tmp_path,
@@ -261,7 +265,11 @@ async def test_a_damaged_read_breaks_the_socket_not_the_module(
 ) -> None:
     monkeypatch.setattr(commands, "READ", 0.5)
     monkeypatch.setattr(commands, "SLOWEST_LINE", 1e6)
-    form = "\\r\\n+CIPRECVDATA,10:short\\r\\nOK\\r\\n" if firmware == "N17" else "+CIPRECVDATA:10,short\\r\\nOK\\r\\n"
+    form = (
+        "\\r\\n+CIPRECVDATA,10:short\\r\\nOK\\r\\n"
+        if firmware == "N17"
+        else "+CIPRECVDATA:10,short\\r\\nOK\\r\\n"
+    )
     scenario = write(
         tmp_path,
         f"""

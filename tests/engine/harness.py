@@ -14,7 +14,6 @@ from atdriver.dialect import Dialect, Probe, Step
 from atdriver.engine import (
     Anomaly,
     Completed,
-    Deaf,
     Engine,
     Event,
     Failed,

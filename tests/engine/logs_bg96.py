@@ -597,9 +597,7 @@ CASES = (
         Feed(ERROR),
         Send(LAST_ERROR),
         Feed(line(b"+QIGETERROR: 552,invalid parameters") + OK),
-        expect(
-            refused(OPEN_RAW), done(LAST_ERROR, b"+QIGETERROR: 552,invalid parameters")
-        ),
+        expect(refused(OPEN_RAW), done(LAST_ERROR, b"+QIGETERROR: 552,invalid parameters")),
     ),
     # The id in the notice is the whole first field, not the first digit that can be found.
     case(
@@ -637,9 +635,7 @@ CASES = (
         InSync(),
         Send(OPEN_0),
         Feed(OK + line(b"+QIOPEN: 0,563")),
-        expect(
-            out_of_step("start"), IN_STEP, done(OPEN_0), urc("opened", b"+QIOPEN: 0,563")
-        ),
+        expect(out_of_step("start"), IN_STEP, done(OPEN_0), urc("opened", b"+QIOPEN: 0,563")),
     ),
     # A vendor page's notice without an id fits no manual: unknown, and harmless.
     case(

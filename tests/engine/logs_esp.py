@@ -201,7 +201,7 @@ _START_1_AGAIN = at.start_tcp(1, "94.230.210.85", 80, 0)
 # L35, L37
 _BLOCK_274 = b"r" * 274
 _SEND_274 = send(0, _BLOCK_274)
-_HTTP = at.simple("AT+HTTPCLIENT=2,0,\"http://192.0.2.1/\",,,1")
+_HTTP = at.simple('AT+HTTPCLIENT=2,0,"http://192.0.2.1/",,,1')
 _TIME = at.query("AT+CIPSNTPTIME?", rb"\+CIPSNTPTIME:.*")
 _MUX = at.query("AT+CIPMUX?", rb"\+CIPMUX:\d")
 
@@ -530,9 +530,7 @@ CASES = (
         expect(done(_JOINED, b'+CWJAP:"HomeWifiSSID","7c:8b:ca:3e:d7:5b",11,-55,0')),
         Send(_LINKS),
         Feed(b'STATUS:3\r\n+CIPSTATUS:4,"TCP","54.85.19.206",1883,12611,0\r\n' + OK),
-        expect(
-            done(_LINKS, b"STATUS:3", b'+CIPSTATUS:4,"TCP","54.85.19.206",1883,12611,0')
-        ),
+        expect(done(_LINKS, b"STATUS:3", b'+CIPSTATUS:4,"TCP","54.85.19.206",1883,12611,0')),
         Send(_LENGTHS),
         Feed(b"+CIPRECVLEN:0,0,0,0,0\r\n" + OK),
         expect(done(_LENGTHS, b"+CIPRECVLEN:0,0,0,0,0")),
@@ -555,9 +553,7 @@ CASES = (
         Feed(b"AT+CIPRECVDAT,=0,75\r\nto read 75 bytes\r\n"),
         expect(unknown(b"AT+CIPRECVDAT,=0,75"), unknown(b"to read 75 bytes")),
         Feed(b'+CIPRECVDATA:75,"192.168.4.2",49478,' + _GET_75 + OK),
-        expect(
-            done(_READ_75, block=_GET_75, fields={"quoted": b"192.168.4.2", "port": b"49478"})
-        ),
+        expect(done(_READ_75, block=_GET_75, fields={"quoted": b"192.168.4.2", "port": b"49478"})),
     ),
     # With CIPDINFO=1 the sender stands before every block, for TCP too: it is no data.
     case(
@@ -969,9 +965,7 @@ CASES = (
         Feed(b"+CIPRECVDATA:256," + _DATAGRAM + OK),
         Send(_REST_75),
         Feed(ERROR),
-        expect(
-            urc("data", b"+IPD,4,331"), done(_READ_256, block=_DATAGRAM), refused(_REST_75)
-        ),
+        expect(urc("data", b"+IPD,4,331"), done(_READ_256, block=_DATAGRAM), refused(_REST_75)),
     ),
     # ERROR instead of the prompt: the payload must not leave, its lines would become commands.
     case(

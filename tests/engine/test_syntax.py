@@ -45,7 +45,23 @@ def parameters(line: bytes, escape: bytes) -> list[bytes]:
         at += 1
 
 
-HOSTILE = ['"', "\\", ",", "\\,", '",', '\\"', '"\\', "\\\\", "*", "=", "?", ";", "ä", "€", "AT+RST"]
+HOSTILE = [
+    '"',
+    "\\",
+    ",",
+    "\\,",
+    '",',
+    '\\"',
+    '"\\',
+    "\\\\",
+    "*",
+    "=",
+    "?",
+    ";",
+    "ä",
+    "€",
+    "AT+RST",
+]
 VALUES = st.lists(
     st.sampled_from(HOSTILE) | st.characters(min_codepoint=0x20, exclude_categories=["Cs"]),
     max_size=12,
@@ -84,9 +100,7 @@ def test_control_characters_are_refused(encoder: Encoder, code: int) -> None:
 
 @pytest.mark.parametrize("encoder", [esp.ENCODER, bg96.ENCODER], ids=["esp", "bg96"])
 @given(st.lists(st.integers(0, 0x10FFFF) | st.integers(0, 0xFF), max_size=20))
-def test_whatever_is_given_either_is_safe_or_is_refused(
-    encoder: Encoder, codes: list[int]
-) -> None:
+def test_whatever_is_given_either_is_safe_or_is_refused(encoder: Encoder, codes: list[int]) -> None:
     value = "".join(map(chr, codes))
     try:
         raw = encoder.text(value, "value", 60)

@@ -28,7 +28,16 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     home = tmp_path_factory.mktemp("venv")
     subprocess.run([sys.executable, "-m", "venv", str(home)], check=True, timeout=120)
     python = str(home / "bin" / "python")
-    command = [python, "-m", "pip", "install", "-q", "-c", str(ROOT / "constraints.txt"), str(wheel)]
+    command = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "-c",
+        str(ROOT / "constraints.txt"),
+        str(wheel),
+    ]
     subprocess.run(command, check=True, timeout=300)
     return python
 

@@ -64,7 +64,10 @@ async def through(net: AsyncNetworkInterface, port: int, data: bytes) -> bytes:
 async def test_16_mib_come_back_equal(module: str, firmware: str) -> None:
     data = os.urandom(16 << 20)
     with simulated(module, firmware) as port:
-        async with echo_server() as server, aopen_modem(f"{module}:{port}", **SETTINGS[module]) as net:
+        async with (
+            echo_server() as server,
+            aopen_modem(f"{module}:{port}", **SETTINGS[module]) as net,
+        ):
             assert await through(net, server.port, data) == hashlib.sha256(data).digest()
             assert not net.stack.channel.engine.anomalies  # type: ignore[attr-defined]
         assert hashlib.sha256(server.received[0]).digest() == hashlib.sha256(data).digest()
@@ -74,7 +77,10 @@ async def test_16_mib_come_back_equal(module: str, firmware: str) -> None:
 @pytest.mark.timeout(120)
 async def test_all_sockets_at_once_each_its_own_data(module: str, firmware: str) -> None:
     with simulated(module, firmware) as port:
-        async with echo_server() as server, aopen_modem(f"{module}:{port}", **SETTINGS[module]) as net:
+        async with (
+            echo_server() as server,
+            aopen_modem(f"{module}:{port}", **SETTINGS[module]) as net,
+        ):
             count = net.capabilities.limit("sockets.max")
             blocks = [bytes([number]) * 1000 + os.urandom(100_000) for number in range(count)]
             back = await asyncio.gather(*(through(net, server.port, block) for block in blocks))
@@ -89,7 +95,7 @@ async def test_unplugged_module_ends_everything_with_an_error() -> None:
             sock = await net.connect(("srv", server.port), timeout=20)
             waiting = asyncio.create_task(sock.recv(1))
             await asyncio.sleep(0.1)
-            subprocess.run(["pkill", "-f", f"fake bg96 --firmware bg96"], check=False)
+            subprocess.run(["pkill", "-f", "fake bg96 --firmware bg96"], check=False)
             with pytest.raises(OSError):
                 await asyncio.wait_for(waiting, 5)
             before = os.times()

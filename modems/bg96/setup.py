@@ -1,0 +1,152 @@
+"""Bringing a BG96 up: find, identify, set, register, learn the notice port; and putting it back."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import contextlib
+
+from atdriver.channel import Channel
+from atdriver.dialect import Probe
+from atdriver.errors import CommandFailed, UnsupportedFirmware
+from atdriver.startup import find_module
+from atdriver.syntax import fields, number, string
+from modems.bg96 import commands
+from modems.bg96.capabilities import table
+from modems.bg96.dialect import CANARY, SOCKETS
+from modems.bg96.network import Network
+from modems.module import ModuleStack
+
+ESCAPE = ((1.1, b"+++"), (1.1, b""))
+"""Out of PPP or transparent mode: one second of silence on both sides (AT manual, `+++`)."""
+MODELS = ("BG96", "BG95", "BG77", "BG600L")
+
+
+class Bg96Setup(ModuleStack):
+    """The part of the stack that works before there are sockets."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        name: str,
+        rates: tuple[int, ...],
+        network: Network,
+        notice_port: str,
+        persist: bool,
+    ) -> None:
+        super().__init__(channel)
+        self.name = name
+        self.capabilities = table(name, "unknown")
+        self._rates = rates
+        self._network = network
+        self._notice_port = notice_port
+        self._persist = persist
+        self._former_port = ""
+        self._identity: dict[str, str] = {}
+        self._address = ""
+        self._opening: dict[int, asyncio.Future[int]] = {}
+        self._resolving = asyncio.Lock()
+        self._answers: asyncio.Queue[bytes] = asyncio.Queue()
+        self._pinging = asyncio.Lock()
+        self._pongs: asyncio.Queue[bytes] = asyncio.Queue()
+        self._poller: asyncio.Task[None] | None = None
+        self._strays = 0
+        self._reattaching: asyncio.Task[None] | None = None
+
+    # -- bring-up -----------------------------------------------------------------------------
+
+    async def _find(self) -> None:
+        self.channel.set_probe(Probe(b"AT"))
+        await find_module(self.channel, self._rates, ESCAPE)
+
+    async def _configure(self) -> None:
+        run = self.channel.run
+        await run(commands.simple("ATE0"))
+        await self._try("AT&D0")  # opening or closing the port must not drop anything
+        self._identify((await run(commands.IDENTITY)).lines)
+        await run(commands.simple("AT+CMEE=1"))
+        await run(commands.simple("AT+CEREG=2"))
+        self.channel.set_probe(CANARY)
+        await self._try("AT+QISDE=0")  # no echo of payload
+        await self._try('AT+QICFG="dataformat",0,0')
+        await self._try('AT+QICFG="viewmode",0')
+        await self._try('AT+QICFG="recvind",0')
+        if self._notice_port:
+            await self._set_notice_port(self._notice_port)
+        await self._close_leftovers()
+
+    def _identify(self, lines: list[bytes]) -> None:
+        texts = [line.decode("ascii", "backslashreplace").strip() for line in lines]
+        model = next((text for text in texts if text.startswith(MODELS)), "")
+        if not model:
+            shown = " / ".join(texts[:4]) or "nothing"
+            raise UnsupportedFirmware(f"this is no {', '.join(MODELS)}: ATI answers {shown}")
+        revision = next((t.partition(":")[2].strip() for t in texts if t.startswith("Rev")), "")
+        self._identity = {"manufacturer": texts[0], "model": model, "firmware": revision}
+        self.capabilities = table(self.name, revision or model)
+
+    async def _try(self, text: str) -> bool:
+        """A setting that this firmware may not know."""
+        try:
+            await self.channel.run(commands.simple(text))
+        except CommandFailed:
+            return False
+        return True
+
+    async def _close_leftovers(self) -> None:
+        """A module survives its host's restart with its sockets open."""
+        with contextlib.suppress(CommandFailed):
+            reply = await self.channel.run(commands.SOCKETS)
+            for row in reply.lines:
+                link = number(fields(row.partition(b":")[2])[0], 0, SOCKETS - 1, "connect id")
+                with contextlib.suppress(CommandFailed):
+                    await self.channel.run(commands.close(link, 0))
+
+    async def _attach(self) -> None:
+        self._address = await self._network.attach(self.channel)
+        if not self._notice_port:
+            await self._learn_notice_port()
+        if self._poller is None or self._poller.done():
+            self._poller = self._spawn(self._poll())
+
+    async def _learn_notice_port(self) -> None:
+        """Notices go to one port only, and a module has several. A socket's row names the port it
+        was opened on, which is ours; without this no `recv` would ever come."""
+        link = SOCKETS - 1
+        await self.run(commands.open_udp(link, self._free_port()))
+        port = ""
+        for _ in range(10):
+            reply = await self.run(commands.state(link))
+            if reply.lines:
+                port = string(fields(reply.lines[0].partition(b":")[2])[-1])
+                break
+            await asyncio.sleep(0.1)
+        with contextlib.suppress(CommandFailed):
+            await self.channel.run(commands.close(link, 0))
+        if port in ("usbat", "usbmodem", "uart1"):
+            await self._set_notice_port(port)
+
+    async def _set_notice_port(self, port: str) -> None:
+        """The setting is stored by the module, so it is written only when it differs, and the
+        former value comes back at the end unless `persist` is set."""
+        try:
+            reply = await self.channel.run(commands.NOTICE_PORT)
+        except CommandFailed:
+            return
+        former = string(fields(reply.lines[0])[-1]) if reply.lines else ""
+        if former == port:
+            return
+        if await self._try(f'AT+QURCCFG="urcport","{port}"') and not self._former_port:
+            self._former_port = former
+
+    @abc.abstractmethod
+    async def _poll(self) -> None:
+        """Look for data whose notice was lost, for ever."""
+
+    async def _restore(self) -> None:
+        if self._former_port and not self._persist:
+            await self._try(f'AT+QURCCFG="urcport","{self._former_port}"')
+            self._former_port = ""
+        await self._try("AT+CEREG=0")
+        await self._try("ATE1")

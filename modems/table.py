@@ -1,0 +1,317 @@
+"""The socket table of a module: opening, connecting, naming and closing sockets.
+
+The first of the three layers of `modems.module.ModuleStack`.
+"""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import errno
+import itertools
+import logging
+import random
+import socket as _socket
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+from atdriver.channel import Channel
+from atdriver.errors import CommandFailed
+from atdriver.exchange import Command, Reply
+from modems.lifecycle import ModuleLife, ModuleState
+from modems.sockets import ModuleSocket
+from netsocket import errors
+from netsocket.address import SocketAddress
+from netsocket.capability.model import CapabilityTable
+from netsocket.stack import Changed, Handle, InterfaceStatus, Kind, StatusChanged
+
+log = logging.getLogger("atdriver.modems")
+T = TypeVar("T")
+
+
+class ModuleSockets(abc.ABC):
+    """Sockets by handle, and the tasks that work on them."""
+
+    name: str
+    capabilities: CapabilityTable
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.life = ModuleLife()
+        self._sockets: dict[int, ModuleSocket] = {}
+        self._generations = itertools.count(1)
+        self._changed: Changed = _nobody
+        self._status_changed: StatusChanged = _nobody
+        self._status = InterfaceStatus.DISCONNECTED
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # -- what a vendor supplies ---------------------------------------------------------------
+
+    @abc.abstractmethod
+    async def _connect_link(self, sock: ModuleSocket, address: SocketAddress) -> None:
+        """Open a TCP link to a literal address; sets `sock.link`."""
+
+    @abc.abstractmethod
+    async def _open_datagram(self, sock: ModuleSocket, peer: SocketAddress | None) -> None:
+        """Open a UDP link that may talk to anybody; sets `sock.link`, `sock.local_port`. `peer` is
+        the first one that will be talked to, if known."""
+
+    @abc.abstractmethod
+    async def _close_link(self, sock: ModuleSocket, *, abort: bool) -> None:
+        """Close the link in the module; may raise."""
+
+    @abc.abstractmethod
+    async def resolve(self, name: str, family: int = 0) -> Sequence[str]:
+        """See Stack.resolve."""
+
+    @abc.abstractmethod
+    async def _own_address(self) -> str:
+        """The module's address as last known."""
+
+    # -- sockets ------------------------------------------------------------------------------
+
+    async def open(self, kind: Kind) -> Handle:
+        """See Stack.open."""
+        self._check_up()
+        limit = self.capabilities.limit("sockets.max")
+        if len(self._sockets) >= limit:
+            raise errors.NoSocket(f"all {limit} sockets of the {self.name} are in use")
+        number = next(n for n in itertools.count() if n not in self._sockets)
+        sock = ModuleSocket(number, next(self._generations), kind)
+        self._sockets[number] = sock
+        return Handle(number, sock.generation)
+
+    def _check_up(self) -> None:
+        if self.life.state is not ModuleState.IP_READY:
+            raise errors.NetworkDown(f"the {self.name} is not attached ({self.life.state.value})")
+
+    def _socket(self, handle: Handle) -> ModuleSocket:
+        sock = self._sockets.get(handle.number)
+        if sock is None or sock.generation != handle.generation:
+            raise errors.BadHandle("the socket is closed")
+        return sock
+
+    def _by_link(self, link: int) -> ModuleSocket | None:
+        for sock in self._sockets.values():
+            if sock.link == link:
+                return sock
+        return None
+
+    def _wake(self, sock: ModuleSocket) -> None:
+        if self._sockets.get(sock.number) is sock:
+            self._changed(Handle(sock.number, sock.generation), sock.generation)
+
+    async def bind(self, handle: Handle, address: SocketAddress) -> None:
+        """See Stack.bind; TCP keeps the port for listen or connect."""
+        sock = self._socket(handle)
+        if sock.link is not None or sock.local_port:
+            raise errors.InvalidArgument("the socket is bound already")
+        if not address.is_wildcard and address.host != (await self._own_address()):
+            raise errors.AddressNotAvailable(f"{address.host} is not an address of the module")
+        if sock.kind is Kind.TCP:
+            self._check_tcp_bind()
+        taken = {other.local_port for other in self._sockets.values() if other.kind is sock.kind}
+        if address.port in taken - {0}:
+            raise errors.AddressInUse(f"port {address.port} is bound already")
+        sock.local_port = address.port
+        if sock.kind is Kind.UDP:
+            try:
+                await self._transaction(self._open_datagram(sock, None))
+            except OSError:
+                sock.local_port = 0
+                raise
+
+    def _check_tcp_bind(self) -> None:
+        """Raise NotSupported where a TCP client cannot choose its port."""
+        self.capabilities["tcp.listen"].require()
+
+    async def listen(self, handle: Handle, backlog: int) -> None:
+        """See Stack.listen."""
+        del backlog
+        self._socket(handle)
+        raise errors.NotSupported(self.capabilities["tcp.listen"])
+
+    async def accept(self, handle: Handle) -> tuple[Handle, SocketAddress] | None:
+        """See Stack.accept."""
+        self._socket(handle)
+        raise errors.NotSupported(self.capabilities["tcp.listen"])
+
+    async def connect(self, handle: Handle, address: SocketAddress) -> None:
+        """See Stack.connect."""
+        sock = self._socket(handle)
+        self._check_up()
+        if sock.connected and sock.kind is Kind.TCP:
+            raise errors.AlreadyConnected("the socket is connected already")
+        await self._transaction(self._connect(sock, address))
+
+    async def _connect(self, sock: ModuleSocket, address: SocketAddress) -> None:
+        sock.connecting = True
+        try:
+            address = await self._literal(address)
+            if sock.closing:
+                raise errors.BadHandle("the socket was closed while connecting")
+            if sock.kind is Kind.UDP:
+                if sock.link is None:
+                    await self._open_datagram(sock, address)
+            else:
+                sock.broken = None
+                sock.peer_closed = sock.drained = sock.announced = False
+                sock.buffer.clear()
+                await self._connect_link(sock, address)
+            sock.remote = address
+            sock.connected = True
+        finally:
+            sock.connecting = False
+            if sock.closing:
+                await self._release(sock, abort=True)
+
+    def _abandon_connect(self, sock: ModuleSocket) -> None:
+        """close() during a connect: end the wait where the module's port is free meanwhile."""
+        del sock
+
+    async def _literal(self, address: SocketAddress) -> SocketAddress:
+        if address.is_literal:
+            return address
+        found = await self.resolve(address.host)
+        return SocketAddress(found[0], address.port)
+
+    async def close(self, handle: Handle, *, abort: bool = False) -> None:
+        """See Stack.close."""
+        sock = self._sockets.get(handle.number)
+        if sock is None or sock.generation != handle.generation:
+            return
+        sock.closing = True
+        if sock.connecting:
+            # The attempt runs on in the module; it cleans up when the module has decided, and
+            # keeps its place in the table until then.
+            self._abandon_connect(sock)
+            return
+        await self._transaction(self._release(sock, abort=abort))
+
+    async def _release(self, sock: ModuleSocket, *, abort: bool) -> None:
+        try:
+            if sock.link is not None:
+                await self._close_link(sock, abort=abort)
+        except OSError as error:
+            log.debug("%s: closing link %s: %s", self.name, sock.link, error)
+        finally:
+            sock.link = None
+            if self._sockets.get(sock.number) is sock:
+                del self._sockets[sock.number]
+
+    # -- the rest of the API ------------------------------------------------------------------
+
+    async def shutdown(self, handle: Handle, how: int) -> None:
+        """See Stack.shutdown: no AT module can close one direction."""
+        sock = self._socket(handle)
+        if not sock.connected:
+            raise errors.NotConnected("the socket is not connected")
+        if how == _socket.SHUT_WR:
+            raise errors.NotSupported(self.capabilities["tcp.half_close"])
+        if how == _socket.SHUT_RDWR and sock.link is not None:
+            await self._transaction(self._close_quietly(sock))
+
+    async def _close_quietly(self, sock: ModuleSocket) -> None:
+        try:
+            await self._close_link(sock, abort=False)
+        except OSError as error:
+            log.debug("%s: shutdown of link %s: %s", self.name, sock.link, error)
+        sock.link = None
+        sock.peer_closed = sock.drained = True
+        self._wake(sock)
+
+    async def local_address(self, handle: Handle) -> SocketAddress:
+        """See Stack.local_address."""
+        sock = self._socket(handle)
+        host = await self._own_address() if sock.link is not None else "0.0.0.0"
+        return SocketAddress(host, sock.local_port)
+
+    async def remote_address(self, handle: Handle) -> SocketAddress:
+        """See Stack.remote_address."""
+        sock = self._socket(handle)
+        if sock.remote is None or not sock.connected:
+            raise errors.NotConnected("the socket is not connected")
+        return sock.remote
+
+    async def set_option(self, handle: Handle, level: int, name: int, value: int | bytes) -> None:
+        """See Stack.set_option."""
+        self._socket(handle)
+        raise errors.NotSupported(
+            self.capabilities["tcp.send"],
+            f"the {self.name} has no socket option {level}/{name} (value {value!r})",
+            errno=errno.ENOPROTOOPT,
+        )
+
+    async def get_option(self, handle: Handle, level: int, name: int) -> int:
+        """See Stack.get_option."""
+        self._socket(handle)
+        raise errors.NotSupported(
+            self.capabilities["tcp.send"],
+            f"the {self.name} has no socket option {level}/{name}",
+            errno=errno.ENOPROTOOPT,
+        )
+
+    # -- notices ------------------------------------------------------------------------------
+
+    def attach(self, changed: Changed, status_changed: StatusChanged) -> None:
+        """See Stack.attach."""
+        self._changed = changed
+        self._status_changed = status_changed
+
+    def _set_status(self, status: InterfaceStatus) -> None:
+        if status is InterfaceStatus.GLOBAL_UP and self.life.state is not ModuleState.IP_READY:
+            return  # a notice in the middle of a bring-up, which tells by itself when it is done
+        if status is not self._status:
+            self._status = status
+            self._status_changed(status)
+
+    def _lost(self, error: OSError) -> None:
+        for sock in list(self._sockets.values()):
+            sock.link = None
+            sock.announced = False
+            self._break(sock, error)
+
+    def _break(self, sock: ModuleSocket, error: OSError) -> None:
+        if sock.broken is None:
+            sock.broken = error
+        self._wake(sock)
+
+    # -- tools --------------------------------------------------------------------------------
+
+    async def run(self, command: Command) -> Reply:
+        """One command, with AT errors turned into the Socket API's where they say nothing more."""
+        try:
+            return await self.channel.run(command)
+        except CommandFailed as error:
+            raise errors.DeviceError(str(error), module_code=_code(error)) from error
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.debug("%s: %s", self.name, task.exception())
+
+    async def _transaction(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run to the end, whatever happens to the caller (rule 4 of the Stack protocol)."""
+        return await asyncio.shield(self._spawn(coroutine))
+
+    def _free_port(self) -> int:
+        """An ephemeral local port for modules that do not choose one (RFC 6335 range)."""
+        taken = {sock.local_port for sock in self._sockets.values()}
+        while True:
+            port = random.randint(49152, 65535)
+            if port not in taken:
+                return port
+
+
+def _nobody(*_: object) -> None:
+    """Until `attach`."""
+
+
+def _code(error: CommandFailed) -> str:
+    return error.final.decode("ascii", "replace")
