@@ -51,7 +51,7 @@ class Command:
     stray: tuple[bytes, float] | None = None
     """After an error: a line that may still come for this command, and how long (s) to wait."""
     cut: re.Pattern[bytes] | None = None
-    """A notice (full match) that makes a result unlikely: wait `CUT_PATIENCE` more, then give up."""
+    """A notice (full match) that makes a result unlikely: wait a moment more, then give up."""
     ends_at_banner: bool = False
     """Whether the module's start banner ends it (reset commands)."""
     repeatable: bool = True

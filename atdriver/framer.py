@@ -262,12 +262,12 @@ class Framer:
         if buffer[start] > 0x0D:
             self._nuls = 0
             return True
-        if not self._lead and buffer[start + 2 : start + 3] > b"\r":
-            if buffer.startswith(_LINE_END, start):  # by far the most usual lead
-                self._lead = _LINE_END
-                self._position = start + 2
-                self._nuls = 0
-                return True
+        usual = not self._lead and buffer.startswith(_LINE_END, start)
+        if usual and buffer[start + 2 : start + 3] > b"\r":  # by far the most usual lead
+            self._lead = _LINE_END
+            self._position = start + 2
+            self._nuls = 0
+            return True
         match = _BLANK.match(buffer, start)
         self._position = end = match.end() if match is not None else start
         skipped = buffer[start:end]

@@ -1,7 +1,7 @@
 """The far end of the transfers, in a process of its own: `python -m benchmarks.farend`.
 
-One line asks for a transfer: "GET <n>" is answered with n bytes, "PUT <n>" reads n bytes and answers
-"OK" when the last one has arrived.
+One line asks for a transfer: "GET <n>" is answered with n bytes, "PUT <n>" reads n bytes and
+answers "OK" when the last one has arrived.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 
@@ -33,6 +34,10 @@ def diagram(machine: Machine) -> str:
     return "```mermaid\n" + "\n".join(lines) + "\n```\n"
 
 
+def _between(drawn: str) -> Callable[[re.Match[str]], str]:
+    return lambda match: match[1] + drawn + match[2]
+
+
 def _name(state: object) -> str:
     return state.name if isinstance(state, Enum) else str(state)
 
@@ -41,7 +46,7 @@ def page(text: str) -> str:
     """The page with every diagram redrawn between its marks."""
     for name, machine in MACHINES.items():
         mark = re.compile(rf"(<!-- diagram: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text, count = mark.subn(lambda m, d=diagram(machine): m[1] + d + m[2], text)
+        text, count = mark.subn(_between(diagram(machine)), text)
         if count != 1:
             raise SystemExit(f"{PAGE.name}: {count} places for the diagram {name!r}")
     return text

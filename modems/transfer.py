@@ -189,9 +189,9 @@ class Transfers(ModuleSockets):
         return len(data)
 
     async def _read_first(self, sock: ModuleSocket) -> None:
-        """Nothing can be read while a send waits in the module. A peer that answers as it reads, and
-        stops reading when its answers are not taken, would then never let the send end; so what it
-        has said already is taken into the host's buffer first, bounded in size and in number."""
+        """Nothing can be read while a send waits in the module. A peer that answers as it reads,
+        and stops reading when its answers are not taken, would then never let the send end; so
+        what it has said is taken into the host's buffer first, bounded in size and number."""
         for _ in range(READS_BEFORE_SEND):
             idle = not sock.announced and sock.reading is None
             if not sock.pull or idle or len(sock.buffer) >= BUFFER_CAP:

@@ -11,7 +11,7 @@ from atdriver.exchange import ERROR, Command
 from modems.bg96.dialect import MAX_READ, READ
 
 BASIC = 3.0
-"""300 ms in the manual (AT manual, "Maximum Response Time"); a busy USB stack gets ten times that."""
+"""300 ms in the AT manual ("Maximum Response Time"); a busy USB stack gets ten times that."""
 SIM = 10.0
 ACTIVATE = 155.0
 """AT+QIACT: 150 s."""

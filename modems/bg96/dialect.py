@@ -1,6 +1,7 @@
 """Quectel's line protocol as the BG96 speaks it.
 
-Sources: Quectel BG96 TCP(IP) AT Commands Manual V1.1 ("TCP(IP)") and BG96 AT Commands Manual V2.2 ("AT").
+Sources: Quectel BG96 TCP(IP) AT Commands Manual V1.1 ("TCP(IP)") and BG96 AT Commands Manual
+V2.2 ("AT").
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ PUSHED = Head(
     ),
     max_length=MAX_READ,
 )
-"""Direct push mode. Not among the dialect's heads: in buffer mode, the only one used, newer firmware
-prints the same line with nothing behind it ("recvind")."""
+"""Direct push mode. Not among the dialect's heads: in buffer mode, the only one used, newer
+firmware prints the same line with nothing behind it ("recvind")."""
 
 NOTICES = re.compile(
     rb'(?P<recv>\+QIURC: "recv",\d{1,2}(?:,\d{1,5})?)'
@@ -50,7 +51,8 @@ NOTICES = re.compile(
     rb"|(?P<ping>\+QPING: .{1,100})"
     rb"|(?P<registration>\+C[EG]?REG: .{1,80})"
     rb"|(?P<sim>\+CPIN: [A-Z0-9 -]{1,20})"
-    rb"|(?P<other>APP RDY|\+CFUN: \d|\+QUSIM: \d|\+QIND: .{1,60}|\+QSIMSTAT ?: .{1,10}|\+QCSCON: .{1,10}"
+    rb"|(?P<other>APP RDY|\+CFUN: \d|\+QUSIM: \d|\+QIND: .{1,60}|\+QSIMSTAT ?: .{1,10}"
+    rb"|\+QCSCON: .{1,10}"
     rb"|\+QPSMTIMER: .{1,40}|PSM POWER DOWN|\+QNTP: .{1,60}|\+CTZ.{1,40}|\+CGEV: .{1,60}|RING"
     rb'|NO CARRIER|\+QSSLURC: "[a-z]+",.{1,20})'
 )

@@ -1,7 +1,7 @@
 """Espressif's line protocol: literals of ESP-AT (all generations) and of the NonOS AT 1.x.
 
-Sources: ESP-AT User Guide v2.1 to v5.0 (AT Command Set, "AT Messages"), ESP8266 NonOS AT Instruction
-Set v3.0; where they are silent, the string literals of the published firmware libraries.
+Sources: ESP-AT User Guide v2.1 to v5.0 (AT Command Set, "AT Messages"), ESP8266 NonOS AT
+Instruction Set v3.0; where they are silent, the string literals of the published firmware.
 """
 
 from __future__ import annotations

@@ -215,7 +215,7 @@ class Esp8266Stack(Esp8266Setup):
             raise errors.NetworkDown("the WiFi connection is down", module_code=code) from error
         if elapsed < REFUSED_WITHIN:
             raise errors.ConnectionRefused(
-                f"{address}: connection refused (after {elapsed:.1f} s; the module gives no reason)",
+                f"{address}: connection refused ({elapsed:.1f} s; the module gives no reason)",
                 module_code=code,
             ) from error
         raise errors.ConnectTimeout(

@@ -25,7 +25,9 @@ every = pytest.mark.parametrize(("module", "firmware"), MODULES)
 
 
 @contextmanager
-def simulated(module: str, firmware: str) -> Iterator[str]:
+def simulated(
+    module: str, firmware: str, started: list[subprocess.Popen[str]] | None = None
+) -> Iterator[str]:
     """`atdriver fake` in a process of its own; yields the pty."""
     command = [sys.executable, "-m", "atdriver", "fake", module, "--firmware", firmware,
                "--resolve", "srv=127.0.0.1", "--time-scale", "0"]  # fmt: skip
@@ -33,6 +35,8 @@ def simulated(module: str, firmware: str) -> Iterator[str]:
         command += ["--ap", "lab:secret99"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
+    if started is not None:
+        started.append(child)
     try:
         yield child.stdout.readline().strip().removeprefix("port: ")
     finally:
@@ -90,12 +94,13 @@ async def test_all_sockets_at_once_each_its_own_data(module: str, firmware: str)
 
 async def test_unplugged_module_ends_everything_with_an_error() -> None:
     """I01: the other side of the pty vanishes; no busy loop, no hang."""
-    with simulated("bg96", "bg96") as port:
+    started: list[subprocess.Popen[str]] = []
+    with simulated("bg96", "bg96", started) as port:
         async with echo_server() as server, aopen_modem(f"bg96:{port}") as net:
             sock = await net.connect(("srv", server.port), timeout=20)
             waiting = asyncio.create_task(sock.recv(1))
             await asyncio.sleep(0.1)
-            subprocess.run(["pkill", "-f", "fake bg96 --firmware bg96"], check=False)
+            started[0].terminate()
             with pytest.raises(OSError):
                 await asyncio.wait_for(waiting, 5)
             before = os.times()
