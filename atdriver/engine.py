@@ -71,6 +71,11 @@ STEPS: dict[tuple[Stage, Token], str] = {
     (Stage.BUSY, Token.BUSY): "wait_busy",
 }
 
+LINE_END = b"\r\n"
+NOTICE_LEADS = (b"", LINE_END, LINE_END * 2)
+"""Line ends before a notice that came between a payload and its result."""
+TRAILER = "payload does not end at its trailer"
+
 STALL = 2.0
 """A counted payload that gets no byte for so long will not complete."""
 BUSY_PATIENCE = 1.0
@@ -170,7 +175,9 @@ class Engine:
         self._payload_written = False
         self._confirmed = True
         self._awaiting_trailer = False
-        self._notice_in_trailer = False
+        self._trailer = b""
+        self._trailer_frames = 0
+        self._strange: bytes | None = None
         self._attempts = 0
         self._stray = b""
         self._block: Head | None = None
@@ -205,6 +212,7 @@ class Engine:
         self._reply = Reply()
         self._payload_written = False
         self._confirmed = command.confirm is None
+        self._strange = None
         self._awaiting_trailer = False
         self._attempts += 1
         self._result_deadline = now + command.timeout
@@ -308,8 +316,8 @@ class Engine:
 
     def _data(self, data: Data) -> None:
         command = self._command
-        if self._awaiting_trailer and data.lead not in (b"", b"\r\n"):
-            self._damaged("payload does not end at its trailer", data.payload[:16])
+        if self._awaiting_trailer and data.lead not in NOTICE_LEADS:
+            self._damaged(TRAILER, data.payload[:16])
         if command is not None and command.block is not None and command.block is data.head:
             if self._reply.block is not None or len(data.payload) > command.block_max:
                 self._damaged("more data than asked for", data.payload[:16])
@@ -317,27 +325,37 @@ class Engine:
             self._answer_began()
             self._reply.block = data
             self._awaiting_trailer = True
-            self._notice_in_trailer = False
+            self._trailer = b""
+            self._trailer_frames = 0
             return
         if self.stage is Stage.RESYNC:
             self._quiet_from = None
             if self._retry is not None and self._retry.block is data.head:
                 self._taken_after_all()
-        self._notice_in_trailer = True
+        self._trailer += data.lead
+        self._trailer_frames += 2
         self.events.append(Received(data))
 
     def _line(self, line: Line) -> None:
         text = line.text
         command = self._command
+        if self._awaiting_trailer:
+            self._trailer_line(line)
+            return
         if not text.strip():
             return
         if command is not None:
             if text in command.ok:
-                if self._trailer_ok(line):
+                if command.block is None:
                     self._step(Token.GOOD, text)
+                else:
+                    self._damaged("result without its payload", text)
                 return
             if text in command.error or self.dialect.failures.fullmatch(text):
-                self._step(Token.BAD, text)
+                if self._strange is None or command.block is None:
+                    self._step(Token.BAD, text)
+                else:  # the head of the block may be what could not be read
+                    self._damaged("result behind unknown text", self._strange)
                 return
             if not self._payload_written and text in command.before_prompt:
                 return
@@ -363,10 +381,6 @@ class Engine:
         command = self._command
         dialect = self.dialect
         if match := dialect.notices.fullmatch(text):
-            if self._awaiting_trailer:
-                self._notice_in_trailer = True
-                if line.lead not in (b"", b"\r\n", b"\r\n\r\n"):
-                    self._damaged("payload does not end at its trailer", text)
             self.events.append(Unsolicited(match.lastgroup or "", text))
             if command is not None and command.cut is not None and command.cut.fullmatch(text):
                 self._result_deadline = min(self._result_deadline, self._now + CUT_PATIENCE)
@@ -378,29 +392,35 @@ class Engine:
         elif command is not None and dialect.reasons.fullmatch(text):
             self._reply.reasons.append(text)
         elif dialect.glued is not None and (match := dialect.glued.search(text)):
+            self._strange = text
             self._count("notice glued to other text", text)
             self.events.append(Unsolicited(match.lastgroup or "", match[match.lastgroup or 0]))
-        elif self._awaiting_trailer:
-            self._damaged("payload does not end at its trailer", text)
         elif command is not None and command.bare:
             self._reply.lines.append(text)
         else:
+            self._strange = text
             self._count("unknown line", text)
 
-    def _trailer_ok(self, line: Line) -> bool:
+    def _trailer_line(self, line: Line) -> None:
+        """Behind a counted payload: notices, exact line ends, the result. All else is damage."""
         command = self._command
         assert command is not None
+        self._trailer += line.lead
+        if line.text in command.ok and self._trailer_complete(command, line.lead):
+            self._step(Token.GOOD, line.text)
+        elif line.lead in NOTICE_LEADS and self.dialect.notices.fullmatch(line.text):
+            self._trailer_frames += 1
+            self._other_line(line)
+        else:
+            self._damaged(TRAILER, line.lead + line.text)
+
+    def _trailer_complete(self, command: Command, lead: bytes) -> bool:
+        if command.block_lead == LINE_END:  # notices of such modules may or may not begin with one
+            return lead == LINE_END
+        wanted = command.block_lead + LINE_END * self._trailer_frames
         block = self._reply.block
-        if command.block is not None and block is None:
-            self._damaged("result without its payload", line.text)
-            return False
-        if not self._awaiting_trailer:
-            return True
-        loose = self._notice_in_trailer or (block is not None and not block.payload)
-        if line.lead == command.block_lead or (loose and line.lead == b"\r\n"):
-            return True
-        self._damaged("payload does not end at its trailer", line.lead + line.text)
-        return False
+        empty = block is not None and not block.payload  # then the payload's own line end may lack
+        return self._trailer == wanted or (empty and self._trailer == wanted[2:])
 
     def _damaged(self, reason: str, sample: bytes) -> bool:
         """An anomaly that proves a counted answer wrong fails the command at once."""

@@ -33,6 +33,7 @@ SAMPLE = 48
 _BLANK = re.compile(rb"[\r\n\0]*")
 _CR = b"\r\0"
 _LINE_END = b"\r\n"
+_BLANK_LINE = b"\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -262,12 +263,14 @@ class Framer:
         if buffer[start] > 0x0D:
             self._nuls = 0
             return True
-        usual = not self._lead and buffer.startswith(_LINE_END, start)
-        if usual and buffer[start + 2 : start + 3] > b"\r":  # by far the most usual lead
-            self._lead = _LINE_END
-            self._position = start + 2
-            self._nuls = 0
-            return True
+        if not self._lead and buffer.startswith(_LINE_END, start):  # one or two: the usual leads
+            lead = _BLANK_LINE if buffer.startswith(_LINE_END, start + 2) else _LINE_END
+            end = start + len(lead)
+            if buffer[end : end + 1] > b"\r":
+                self._lead = lead
+                self._position = end
+                self._nuls = 0
+                return True
         match = _BLANK.match(buffer, start)
         self._position = end = match.end() if match is not None else start
         skipped = buffer[start:end]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from atdriver import open_modem
 from atdriver.cli import output
-from atdriver.cli.failure import FAILED, OK, Failure, Terminated
+from atdriver.cli.ending import Ending, orderly
+from atdriver.cli.failure import FAILED, OK, Failure
 from atdriver.cli.stage import EchoServer, FakeModule, WebServer, page
 from netsocket.blocking_interface import NetworkInterface
 from netsocket.capability.model import CapabilityTable
@@ -59,7 +58,7 @@ def show(out: Path, *, keep: bool) -> int:
     begun = time.monotonic()
     out.mkdir(parents=True, exist_ok=True)  # a wrong --out is told before the play, not after
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_orderly_end())
+        ending = stack.enter_context(orderly())
         web, echo = WebServer(), EchoServer()
         stack.callback(web.close)
         stack.callback(echo.close)
@@ -70,22 +69,31 @@ def show(out: Path, *, keep: bool) -> int:
         _say(f"real UDP server   127.0.0.1:{echo.port}  sends every datagram back")
         fakes, tables, good = [], [], True
         for player in PLAYERS:
+            ending.check()
             fake = stack.enter_context(FakeModule(*player.fake, "--time-scale", "0.05", *_NAMES))
             fakes.append(fake)
-            table, same = _play(player, fake, web.port, echo.port)
+            table, same = _play(player, fake, (web.port, echo.port), ending)
             tables.append(table)
             good = good and same
+        ending.check()
         report = write_report(out, tables)
         _say("")
         _say(f"capability report: {report}")
         _say(f"{'everything arrived unchanged' if good else 'SOMETHING DIFFERED'}, "
              f"{time.monotonic() - begun:.1f} s in all; both modules were simulated")  # fmt: skip
         if keep and good:
-            _wait(fakes, web.port)
+            _invite(fakes, web.port)
+            while not ending.asked:
+                time.sleep(0.1)
+            ending.accept()
     return OK if good else FAILED
 
 
-def _play(player: Player, fake: FakeModule, web: int, echo: int) -> tuple[CapabilityTable, bool]:
+def _play(
+    player: Player, fake: FakeModule, servers: tuple[int, int], ending: Ending
+) -> tuple[CapabilityTable, bool]:
+    ending.check()
+    web, echo = servers
     _say("")
     _say(f"== {player.name}, simulated by process {fake.pid} behind {fake.port}")
     begun = time.monotonic()
@@ -98,8 +106,10 @@ def _play(player: Player, fake: FakeModule, web: int, echo: int) -> tuple[Capabi
         route = (
             f"Python program → Socket API → AT commands → {fake.port} → simulated {player.module}"
         )
-        good = _fetch(net, web, route) and _echo(net, echo, route)
-        return net.capabilities, good
+        ending.check()
+        good = _fetch(net, web, route)
+        ending.check()
+        return net.capabilities, _echo(net, echo, route) and good
 
 
 def _fetch(net: NetworkInterface, port: int, route: str) -> bool:
@@ -144,35 +154,15 @@ def write_report(out: Path, tables: list[CapabilityTable]) -> Path:
     return index
 
 
-def _wait(fakes: list[FakeModule], web: int) -> None:
+def _invite(fakes: list[FakeModule], web: int) -> None:
     _say("")
     _say("The simulated modules stay until Ctrl-C. In another terminal, for example:")
     for player, fake in zip(PLAYERS, fakes, strict=True):
         _say(f"  atdriver info {player.module}:{fake.port}")
     _say(f"  printf 'GET / HTTP/1.0\\r\\n\\r\\n' | atdriver nc "
          f"bg96:{fakes[-1].port} {SITE} {web} --set apn=internet")  # fmt: skip
-    with contextlib.suppress(KeyboardInterrupt, Terminated):
-        while True:
-            time.sleep(3600)
 
 
 def _say(text: str, begun: float | None = None) -> None:
     took = "" if begun is None else f"  ({time.monotonic() - begun:.2f} s)"
     output.flushed(text + took)
-
-
-@contextlib.contextmanager
-def _orderly_end() -> Any:
-    """SIGTERM and SIGHUP end the demo as Ctrl-C does: nothing is left behind."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise Terminated
-
-    former = {}
-    try:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            former[number] = signal.signal(number, stop)
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)

@@ -23,11 +23,6 @@ SHORTEST_QUIET = 2.0
 """Seconds without data that end a conversation at the least, where -q says nothing ..."""
 ROUND_TRIPS = 4
 """... and as many measured round trips."""
-OWED_AT_FIRST = 16 * 1024
-OWED_AT_MOST = 64 * 1024
-"""Bytes that a peer who answers may owe before the next frame waits for him; see StreamRelay."""
-SILENCE = 0.5
-"""Seconds (or two round trips) without data that show that he owes nothing."""
 LAST_SEND = 5.0
 """Seconds that a send under way gets to fail when the peer has closed."""
 LARGEST_DATAGRAM = 65_507
@@ -120,13 +115,7 @@ class Relay(ABC):
 
 
 class StreamRelay(Relay):
-    """A TCP conversation.
-
-    A module that is taking a frame cannot be read meanwhile. A peer that echoes stops reading when
-    nobody takes his answers; then the frame is never taken, and both wait for ever. So as long as
-    a peer answers, he may fall behind by a limited amount only; one who turns out not to owe
-    anything is not waited for again until his next answer.
-    """
+    """A TCP conversation."""
 
     def __init__(
         self,
@@ -138,41 +127,20 @@ class StreamRelay(Relay):
     ) -> None:
         super().__init__(source, sink, quiet, round_trip)
         self.sock = sock
-        self._owed = 0  # bytes sent that may yet be answered
-        self._allowance = OWED_AT_FIRST
-        self._answers = False  # something came since he last turned out not to owe anything
 
     async def _outward(self) -> None:
         frame = min(self.sock.frame, CHUNK)
         while data := await self._next_input(frame):
-            await self._wait_for_answers()
             try:
                 await self.sock.sendall(data)
             except NetsocketError as error:
                 self.sent += error.accepted
                 raise
             self.sent += len(data)
-            self._owed += len(data)
 
     async def _inward(self) -> None:
         while data := await self.sock.recv(CHUNK):
-            self._answers = True
-            self._owed = max(0, self._owed - len(data))
             await self._deliver(data)
-
-    async def _wait_for_answers(self) -> None:
-        if self.sock.can_half_close:
-            return  # a stack that does both at once
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
-        silence = max(SILENCE, 2 * self.round_trip)
-        while self._answers and self._owed > self._allowance:
-            if not self._writing and loop.time() - max(self._heard, begun) >= silence:
-                self._answers = False
-                self._owed = 0
-                self._allowance = min(2 * self._allowance, OWED_AT_MOST)
-                return
-            await asyncio.sleep(0.005)
 
     async def _input_ended(self, outward: _Task, inward: _Task) -> None:
         failure = outward.exception()

@@ -67,7 +67,6 @@ NOTICES = re.compile(
     rb"|(?P<connect_failed>[0-4],CONNECT FAIL)"
     rb"|(?P<link>\+LINK_CONN:.{5,100})"
     rb"|(?P<data>\+IPD,[0-4],\d{1,7})"
-    rb"|(?P<single>CONNECT|CLOSED|\+IPD,\d{1,7})"
     rb"|(?P<wifi_connected>WIFI CONNECTED)"
     rb"|(?P<wifi_got_ip>WIFI GOT IP.{0,12})"
     rb"|(?P<wifi_disconnect>WIFI DISCONNECT)"

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,20 +26,25 @@ def test_hi_through_a_bg96(cli: Cli, bg96: Fake, tcp_echo: TcpServer) -> None:
     assert "nothing has come for 0.2 s: connection closed" in done.line
 
 
-@pytest.mark.parametrize("firmware", ["N17", "E2", "E22", "E24", "E33"])
-def test_hi_through_every_esp8266(
-    cli: Cli, fake: Starter, tcp_echo: TcpServer, firmware: str
-) -> None:
-    module = fake(
-        "esp8266", "--firmware", firmware, "--ap", "lab:secret99", "--resolve", "srv=127.0.0.1",
-        "--time-scale", "0.02",
-    )  # fmt: skip
-    done = cli(
-        "nc", module.spec, "srv", tcp_echo.port, "--set", "ssid=lab", "-q", "0.2",
-        stdin=b"hi\n", env={"ATDRIVER_PASSWORD": "secret99"},
-    )  # fmt: skip
-    assert (done.status, done.out) == (0, b"hi\n")
-    assert "connection closed" in done.line
+def test_hi_through_every_esp8266(cli: Cli, fake: Starter, tcp_echo: TcpServer) -> None:
+    def one(firmware: str) -> tuple[int, bytes, str]:
+        module = fake(
+            "esp8266", "--firmware", firmware, "--ap", "lab:secret99",
+            "--resolve", "srv=127.0.0.1", "--time-scale", "0.02",
+        )  # fmt: skip
+        done = cli(
+            "nc", module.spec, "srv", tcp_echo.port, "--set", "ssid=lab", "-q", "0.5",
+            stdin=b"hi\n", env={"ATDRIVER_PASSWORD": "secret99"},
+        )  # fmt: skip
+        return done.status, done.out, done.line
+
+    firmwares = ("N17", "E2", "E22", "E24", "E33")
+    with ThreadPoolExecutor(2) as threads:
+        for firmware, (status, out, line) in zip(
+            firmwares, threads.map(one, firmwares), strict=True
+        ):
+            assert (status, out) == (0, b"hi\n"), firmware
+            assert "connection closed" in line
 
 
 @pytest.mark.parametrize("module", ["esp8266", "bg96"])

@@ -1,0 +1,17 @@
+"""Settings of the generated tests: no deadline (a busy machine is no bug), the same cases each run."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "ci",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile(
+    "nightly", parent=settings.get_profile("ci"), derandomize=False, max_examples=2000
+)
+settings.load_profile("ci")
