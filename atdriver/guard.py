@@ -6,6 +6,7 @@ package of the same name, would otherwise shadow ours without a word.
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,7 +14,24 @@ HOME = Path(__file__).resolve().parent.parent
 
 
 def check() -> None:
-    """Raise ImportError naming the intruding file when one of our packages is not ours."""
+    """Raise ImportError naming the intruding file when one of our packages is not ours.
+
+    At the command line it is one line and exit status 1 instead.
+    """
+    try:
+        _check()
+    except ImportError as error:
+        if _at_command_line():
+            raise SystemExit(f"atdriver: {error}") from None
+        raise
+
+
+def _at_command_line() -> bool:
+    words = sys.orig_argv[1:]
+    return Path(sys.argv[0]).name == "atdriver" or words[:2] == ["-m", "atdriver"]
+
+
+def _check() -> None:
     for name in ("modems", "netsocket", "fakes"):
         found = find_spec(name)
         origin = found.origin if found is not None else None

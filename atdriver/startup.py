@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from atdriver.channel import Channel
 from atdriver.dialect import Step
 from atdriver.errors import ModuleSilent
@@ -20,30 +18,45 @@ async def find_module(
 ) -> int | None:
     """Get in step with the module; returns the baud rate found, None where none is meant.
 
-    The first of `rates` is tried as it is, then once more behind `escape` (steps that lead out of
-    a data mode), then every other rate. The rate is changed on the open descriptor, because a
-    reopened port may reset the board. Raises ModuleSilent naming the rates and what was seen.
+    The first of `rates` is tried as it is. Then, if what came back looks like another rate, every
+    other one; else first once more behind `escape` (steps that lead out of a data mode). The rate
+    is changed on the open descriptor, because a reopened port may reset the board. Raises
+    ModuleSilent naming the rates and what was seen.
     """
     link = channel.link
-    sample = b""
-    with contextlib.suppress(ModuleSilent):
-        await channel.synchronise(FIRST_PATIENCE)
-        return rates[0] if link.has_rate and rates else None
-    sample = sample or channel.sample
-    if escape:
-        with contextlib.suppress(ModuleSilent):
-            await channel.synchronise(FIRST_PATIENCE, escape)
-            return rates[0] if link.has_rate and rates else None
-        sample = sample or channel.sample
-    if link.has_rate:
+    samples: list[bytes] = []
+    first = rates[0] if link.has_rate and rates else None
+    if await _answers(channel, FIRST_PATIENCE, samples):
+        return first
+    garbled = bool(samples) and _looks_garbled(samples[0])
+    if escape and not garbled and await _answers(channel, FIRST_PATIENCE, samples, escape):
+        return first
+    if first is not None:
         for rate in rates[1:]:
             link.set_rate(rate)
-            with contextlib.suppress(ModuleSilent):
-                await channel.synchronise(RATE_PATIENCE)
+            if await _answers(channel, RATE_PATIENCE, samples):
                 return rate
-            sample = sample or channel.sample
-        link.set_rate(rates[0])
-    raise _nothing_found(channel, rates, sample)
+        link.set_rate(first)
+    if escape and garbled and await _answers(channel, FIRST_PATIENCE, samples, escape):
+        return first
+    raise _nothing_found(channel, rates, samples[0] if samples else b"")
+
+
+async def _answers(
+    channel: Channel, patience: float, samples: list[bytes], steps: tuple[Step, ...] = ()
+) -> bool:
+    try:
+        await channel.synchronise(patience, steps)
+    except ModuleSilent:
+        if channel.sample:
+            samples.append(channel.sample)
+        return False
+    return True
+
+
+def _looks_garbled(sample: bytes) -> bool:
+    """Whether the bytes look like those of another baud rate."""
+    return sum(byte >= 0x80 or byte == 0 for byte in sample) > len(sample) // 4
 
 
 def _nothing_found(channel: Channel, rates: tuple[int, ...], sample: bytes) -> ModuleSilent:
@@ -51,7 +64,7 @@ def _nothing_found(channel: Channel, rates: tuple[int, ...], sample: bytes) -> M
     tried = f" at {', '.join(map(str, rates))} baud" if channel.link.has_rate else ""
     if not sample:
         seen = "nothing came back at all (powered? right port? RX and TX swapped?)"
-    elif sum(byte >= 0x80 or byte == 0 for byte in sample) > len(sample) // 4:
+    elif _looks_garbled(sample):
         seen = f"what came back looks like another baud rate: {printable(sample[:40])}"
     else:
         seen = f"what came back is no AT answer: {printable(sample[:60])}"

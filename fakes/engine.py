@@ -180,12 +180,16 @@ class FakeModem(Toolkit):
         self._room.notify()
 
     async def serve_pty(
-        self, *, link: str | None = None, announce: Callable[[str], None] = print
+        self,
+        *,
+        link: str | None = None,
+        announce: Callable[[str], None] = print,
+        follow_rate: bool = False,
     ) -> None:
         """Run on a fresh pseudo terminal until cancelled (see `fakes.ptyport`)."""
         from .ptyport import serve
 
-        await serve(self, link=link, announce=announce)
+        await serve(self, link=link, announce=announce, follow_rate=follow_rate)
 
     def restart(self, *, silent: bool = False) -> None:
         """Reset the module: everything ends, settings to power-on, then `boot()`.

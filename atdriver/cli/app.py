@@ -335,6 +335,10 @@ def fake(
         float,
         typer.Option("--time-scale", metavar="X", min=0.0, help="Factor on its delays; 0: none."),
     ] = 1.0,
+    strict_baud: Annotated[
+        bool,
+        typer.Option("--strict-baud", help="A program that opens it at another rate gets noise."),
+    ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Run a simulated module on a pseudo terminal.
@@ -358,6 +362,7 @@ def fake(
                 access_points=access_points or [],
                 settings=settings or [],
                 time_scale=time_scale,
+                strict_baud=strict_baud,
             )
         )
 

@@ -41,12 +41,13 @@ class Wanted:
     access_points: list[str] = field(default_factory=list)
     settings: list[str] = field(default_factory=list)
     time_scale: float = 1.0
+    strict_baud: bool = False
 
 
 def serve(wanted: Wanted) -> None:
     """Run the fake until SIGINT or SIGTERM; the first line on stdout names its port."""
     module = _build(wanted)
-    asyncio.run(_serve(module, wanted.link))
+    asyncio.run(_serve(module, wanted.link, strict_baud=wanted.strict_baud))
 
 
 def _build(wanted: Wanted) -> Any:
@@ -78,7 +79,7 @@ def _build(wanted: Wanted) -> Any:
         raise UsageProblem(sentence(error)) from error
 
 
-async def _serve(module: Any, link: Path | None) -> None:
+async def _serve(module: Any, link: Path | None, *, strict_baud: bool) -> None:
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
@@ -93,7 +94,9 @@ async def _serve(module: Any, link: Path | None) -> None:
         with contextlib.suppress(RuntimeError, ValueError, NotImplementedError):
             loop.add_signal_handler(number, stop)
     try:
-        await module.serve_pty(link=str(link) if link else None, announce=output.flushed)
+        await module.serve_pty(
+            link=str(link) if link else None, announce=output.flushed, follow_rate=strict_baud
+        )
     except asyncio.CancelledError:
         if not asked:
             raise

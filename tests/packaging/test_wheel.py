@@ -71,6 +71,8 @@ def test_a_foreign_package_of_the_same_name_is_named(python: str, tmp_path: Path
     assert shown.returncode == 1
     assert str(intruder) in shown.stderr
     assert run(python, "-P", "-c", "import atdriver", cwd=tmp_path).returncode == 0
+    line = run(python, "-m", "atdriver", "ports", cwd=tmp_path)
+    assert (line.returncode, line.stderr.count("\n")) == (1, 1), line.stderr
 
 
 def test_types_are_seen_by_users(python: str, tmp_path: Path) -> None:

@@ -108,3 +108,22 @@ async def test_unplugged_module_ends_everything_with_an_error() -> None:
             after = os.times()
             assert (after.user + after.system) - (before.user + before.system) < 0.2
             await sock.close()
+
+
+@pytest.mark.parametrize("module", ["esp8266", "bg96"])
+async def test_another_baud_rate_is_found(module: str) -> None:
+    """A02: the module was left at 57600; what comes back at 115200 is noise."""
+    own = {"esp8266": ["--ap", "lab:secret99"], "bg96": ["--set", "port=uart1"]}[module]
+    command = [sys.executable, "-m", "atdriver", "fake", module, "--baud", "57600",
+               "--strict-baud", "--time-scale", "0", *own]  # fmt: skip
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    try:
+        port = child.stdout.readline().strip().removeprefix("port: ")
+        async with aopen_modem(f"{module}:{port}", **SETTINGS[module]) as net:
+            assert net.ip_address
+            assert net.stack.channel.link._rate == 57600  # type: ignore[attr-defined]
+    finally:
+        child.terminate()
+        assert child.wait(10) == 0
+        child.stdout.close()
