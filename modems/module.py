@@ -2,7 +2,8 @@
 
 A vendor's driver derives from `ModuleStack` and supplies the steps that differ: how the module is
 configured and attached, how a link is opened, read, written and closed, what its notices mean. The
-class comes in three layers: the socket table, transfers, and, here, the life of the module.
+class comes in layers: the socket table, listening, options, transfers, and, here, the life of the
+module.
 """
 
 from __future__ import annotations

@@ -50,8 +50,28 @@ class ModuleSocket:
     """Bytes that the module accepted on this connection."""
     refused: int = 0
     """Sends refused in a row."""
-    keepalive: int = 0
-    """Seconds, 0 = off; where the module takes it when connecting."""
+    family: int = 0
+    """Address family the socket was bound or opened for; 0 while undecided."""
+    listening: bool = False
+    backlog: int = 0
+    """Listener: accepted connections that may wait before further ones are closed at once."""
+    waiting: deque[ModuleSocket] = field(default_factory=deque)
+    """Listener: connections the module has accepted and the program has not."""
+    accepted: bool = False
+    """Whether a peer opened this connection."""
+    keep: bool = False
+    """SO_KEEPALIVE."""
+    keep_idle: int = 7200
+    """TCP_KEEPIDLE in seconds; the default is the usual one of TCP (RFC 9293, 3.8.4)."""
+    nodelay: bool = False
+    """TCP_NODELAY."""
+    linger: int | None = None
+    """SO_LINGER in seconds, None = off."""
+
+    @property
+    def keepalive(self) -> int:
+        """Seconds of silence after which the peer is probed, 0 = never."""
+        return self.keep_idle if self.keep else 0
 
     def deliver(self, payload: bytes, sender: SocketAddress | None) -> bool:
         """Take received bytes; False when a datagram had to be dropped for lack of room."""

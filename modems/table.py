@@ -1,6 +1,6 @@
 """The socket table of a module: opening, connecting, naming and closing sockets.
 
-The first of the three layers of `modems.module.ModuleStack`.
+The first of the layers of `modems.module.ModuleStack`.
 """
 
 from __future__ import annotations
@@ -73,13 +73,26 @@ class ModuleSockets(abc.ABC):
     async def open(self, kind: Kind) -> Handle:
         """See Stack.open."""
         self._check_up()
-        limit = self.capabilities.limit("sockets.max")
-        if len(self._sockets) >= limit:
+        if self._full():
+            limit = self.capabilities.limit("sockets.max")
             raise errors.NoSocket(f"all {limit} sockets of the {self.name} are in use")
+        sock = self._new_socket(kind)
+        return Handle(sock.number, sock.generation)
+
+    def _full(self) -> bool:
+        """Whether every socket of the module is in use or promised."""
+        used = sum(self._takes_link(sock) for sock in self._sockets.values())
+        return used >= self.capabilities.limit("sockets.max")
+
+    def _takes_link(self, sock: ModuleSocket) -> bool:
+        """Whether the socket holds one of the module's ids, or will."""
+        del sock
+        return True
+
+    def _new_socket(self, kind: Kind) -> ModuleSocket:
         number = next(n for n in itertools.count() if n not in self._sockets)
-        sock = ModuleSocket(number, next(self._generations), kind)
-        self._sockets[number] = sock
-        return Handle(number, sock.generation)
+        sock = self._sockets[number] = ModuleSocket(number, next(self._generations), kind)
+        return sock
 
     def _check_up(self) -> None:
         if self.life.state is not ModuleState.IP_READY:
@@ -106,14 +119,19 @@ class ModuleSockets(abc.ABC):
         sock = self._socket(handle)
         if sock.link is not None or sock.local_port:
             raise errors.InvalidArgument("the socket is bound already")
+        if address.family == _socket.AF_INET6:
+            self._require_ipv6()
         if not address.is_wildcard and address.host != (await self._own_address()):
             raise errors.AddressNotAvailable(f"{address.host} is not an address of the module")
-        if sock.kind is Kind.TCP:
-            self._check_tcp_bind()
-        taken = {other.local_port for other in self._sockets.values() if other.kind is sock.kind}
+        taken = {
+            other.local_port
+            for other in self._sockets.values()
+            if other.kind is sock.kind and not other.accepted
+        }
         if address.port in taken - {0}:
             raise errors.AddressInUse(f"port {address.port} is bound already")
         sock.local_port = address.port
+        sock.family = address.family
         if sock.kind is Kind.UDP:
             try:
                 await self._transaction(self._open_datagram(sock, None))
@@ -121,20 +139,11 @@ class ModuleSockets(abc.ABC):
                 sock.local_port = 0
                 raise
 
-    def _check_tcp_bind(self) -> None:
-        """Raise NotSupported where a TCP client cannot choose its port."""
-        self.capabilities["tcp.listen"].require()
-
-    async def listen(self, handle: Handle, backlog: int) -> None:
-        """See Stack.listen."""
-        del backlog
-        self._socket(handle)
-        raise errors.NotSupported(self.capabilities["tcp.listen"])
-
-    async def accept(self, handle: Handle) -> tuple[Handle, SocketAddress] | None:
-        """See Stack.accept."""
-        self._socket(handle)
-        raise errors.NotSupported(self.capabilities["tcp.listen"])
+    def _require_ipv6(self) -> None:
+        """Raise NotSupported (errno EAFNOSUPPORT) where the module has no IPv6."""
+        record = self.capabilities["ipv6"]
+        if not record.supported:
+            raise errors.NotSupported(record, errno=errno.EAFNOSUPPORT)
 
     async def connect(self, handle: Handle, address: SocketAddress) -> None:
         """See Stack.connect."""
@@ -142,6 +151,8 @@ class ModuleSockets(abc.ABC):
         self._check_up()
         if sock.connected and sock.kind is Kind.TCP:
             raise errors.AlreadyConnected("the socket is connected already")
+        if sock.listening:
+            raise errors.InvalidArgument("the socket is listening")
         await self._transaction(self._connect(sock, address))
 
     async def _connect(self, sock: ModuleSocket, address: SocketAddress) -> None:
@@ -232,24 +243,6 @@ class ModuleSockets(abc.ABC):
         if sock.remote is None or not sock.connected:
             raise errors.NotConnected("the socket is not connected")
         return sock.remote
-
-    async def set_option(self, handle: Handle, level: int, name: int, value: int | bytes) -> None:
-        """See Stack.set_option."""
-        self._socket(handle)
-        raise errors.NotSupported(
-            self.capabilities["tcp.send"],
-            f"the {self.name} has no socket option {level}/{name} (value {value!r})",
-            errno=errno.ENOPROTOOPT,
-        )
-
-    async def get_option(self, handle: Handle, level: int, name: int) -> int:
-        """See Stack.get_option."""
-        self._socket(handle)
-        raise errors.NotSupported(
-            self.capabilities["tcp.send"],
-            f"the {self.name} has no socket option {level}/{name}",
-            errno=errno.ENOPROTOOPT,
-        )
 
     # -- notices ------------------------------------------------------------------------------
 

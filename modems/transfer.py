@@ -1,6 +1,6 @@
 """Moving data: reading with one bounded transaction, sending one frame with three outcomes.
 
-The second of the three layers of `modems.module.ModuleStack`.
+The last but one of the layers of `modems.module.ModuleStack`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import NoReturn
 
 from atdriver.errors import ATError, CommandFailed, CommandTimeout, ModuleBusy, ReplyCorrupt
 from atdriver.exchange import Command
+from modems.options import SocketOptions
 from modems.sockets import BUFFER_CAP, ModuleSocket
-from modems.table import ModuleSockets, log
+from modems.table import log
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.stack import Handle, Kind
@@ -23,7 +24,7 @@ READS_BEFORE_SEND = 4
 """Enough to take more than two frames' worth of answers, few enough not to starve the send."""
 
 
-class Transfers(ModuleSockets):
+class Transfers(SocketOptions):
     """recv, recvfrom, send and sendto of the Stack protocol."""
 
     # -- what a vendor supplies ---------------------------------------------------------------

@@ -4,6 +4,8 @@ Blocking programs use `NetworkInterface`, `TCPSocket`, `UDPSocket`; asyncio prog
 twins. A driver implements `Stack`. Nothing here knows AT commands, serial ports or vendors.
 """
 
+from netsocket.adapters.listener import ListeningSocket
+from netsocket.adapters.server import StreamServer
 from netsocket.address import InvalidHostName, SocketAddress
 from netsocket.blocking_interface import (
     CellularInterface,
@@ -26,6 +28,8 @@ from netsocket.portal import Portal
 from netsocket.stack import AccessPoint, Handle, InterfaceStatus, Kind, Stack, StackStatus
 from netsocket.stream import AsyncTCPSocket
 from netsocket.tcp import TCPSocket
+from netsocket.tls import AsyncTLSSocket
+from netsocket.tlssocket import TLSSocket
 from netsocket.udp import UDPSocket
 
 __all__ = [
@@ -35,6 +39,7 @@ __all__ = [
     "AsyncEthernetInterface",
     "AsyncNetworkInterface",
     "AsyncTCPSocket",
+    "AsyncTLSSocket",
     "AsyncUDPSocket",
     "AsyncWiFiInterface",
     "Capability",
@@ -47,6 +52,7 @@ __all__ = [
     "InvalidHostName",
     "Kind",
     "Level",
+    "ListeningSocket",
     "Manual",
     "NetsocketError",
     "NetworkInterface",
@@ -58,7 +64,9 @@ __all__ = [
     "SocketState",
     "Stack",
     "StackStatus",
+    "StreamServer",
     "TCPSocket",
+    "TLSSocket",
     "UDPSocket",
     "WiFiInterface",
 ]

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast
 
 from netsocket.address import SocketAddress
-from netsocket.core import AsyncSocket
 from netsocket.portal import Portal
 
 if TYPE_CHECKING:
@@ -18,8 +17,9 @@ if TYPE_CHECKING:
 
     from netsocket.datagram import AsyncUDPSocket
     from netsocket.stream import AsyncTCPSocket
+    from netsocket.tls import AsyncTLSSocket
 
-    AnySocket = AsyncTCPSocket | AsyncUDPSocket
+    AnySocket = AsyncTCPSocket | AsyncUDPSocket | AsyncTLSSocket
 
 S = TypeVar("S", bound="AnySocket")
 
@@ -214,7 +214,7 @@ class BlockingSocket(Generic[S]):
         self.close()
 
     def __del__(self) -> None:
-        socket: AsyncSocket | None = getattr(self, "_async", None)
+        socket: AnySocket | None = getattr(self, "_async", None)
         if socket is None or socket.closed or self._closed or not self._portal.alive:
             return
         warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
@@ -225,7 +225,7 @@ class BlockingSocket(Generic[S]):
         return repr(self._async).replace("<Async", "<", 1)
 
 
-def _close_later(portal: Portal, socket: AsyncSocket) -> None:
+def _close_later(portal: Portal, socket: AnySocket) -> None:
     task = portal.loop.create_task(socket.close())
     _closing.add(task)
     task.add_done_callback(_closing.discard)

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import socket as _socket
+import ssl as _ssl
+import time
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Self
 
+from netsocket.adapters.listener import ListenerPump, ListeningSocket
+from netsocket.blocking_names import ask
 from netsocket.capability.model import CapabilityTable
 from netsocket.interface import (
+    BACKLOG,
     AsyncCellularInterface,
     AsyncEthernetInterface,
     AsyncNetworkInterface,
     AsyncWiFiInterface,
 )
+from netsocket.names import AddressInfo, Names
 from netsocket.portal import Portal
 from netsocket.stack import AccessPoint, InterfaceStatus, Stack, StackStatus
 from netsocket.tcp import TCPSocket
+from netsocket.tls import AsyncTLSSocket
+from netsocket.tlssocket import TLSSocket
 from netsocket.udp import UDPSocket
 
 
@@ -102,7 +112,10 @@ class NetworkInterface:
         return self._portal.run(self._async.refresh())
 
     def on_status(self, callback: Callable[[InterfaceStatus], object]) -> Callable[[], None]:
-        """Call `callback(status)` at each change, in the portal's thread; returns its removal."""
+        """Call `callback(status)` at each change, in the portal's thread; returns its removal.
+
+        It must return soon and cannot make blocking calls: post to a queue. See InterfaceLife.
+        """
         return self._async.on_status(callback)
 
     # -- sockets ------------------------------------------------------------------------------
@@ -119,22 +132,138 @@ class NetworkInterface:
         self._portal.run(socket.open())
         return UDPSocket(self._portal, socket)
 
+    def tls_socket(
+        self, context: _ssl.SSLContext | None = None, *, server_hostname: str | None = None
+    ) -> TLSSocket:
+        """A new TLS stream socket; `connect` shakes hands, too. Raises NoSocket (EMFILE)."""
+        socket = self._portal.run(_made(self._async, context, server_hostname))
+        return TLSSocket(self._portal, socket)
+
+    def wrap_socket(
+        self,
+        sock: TCPSocket,
+        context: _ssl.SSLContext | None = None,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        do_handshake_on_connect: bool = True,
+    ) -> TLSSocket:
+        """TLS over a connected or accepted TCPSocket, which it owns from now on.
+
+        Raises ssl.SSLError of the handshake, ValueError, TypeError. For the plain `socket.socket`
+        of create_connection use `SSLContext.wrap_socket(…, suppress_ragged_eofs=False)`.
+        """
+        below = sock._async if isinstance(sock, TCPSocket) else sock
+        socket = self._portal.run(
+            self._async.wrap_socket(
+                below,
+                context,
+                server_side=server_side,
+                server_hostname=server_hostname,
+                do_handshake_on_connect=do_handshake_on_connect,
+            )
+        )
+        sock._closed = True
+        return TLSSocket(self._portal, socket)
+
     def create_connection(
         self,
-        address: object,
+        address: tuple[str, int],
         timeout: float | None = None,
         source_address: object = None,
+        *,
+        ssl: _ssl.SSLContext | bool | None = None,
+        server_hostname: str | None = None,
     ) -> _socket.socket:
-        """A connected plain `socket.socket` with a descriptor, as socket.create_connection."""
-        return self._portal.run(
+        """A connected plain `socket.socket` with a descriptor, as socket.create_connection.
+
+        With `ssl` an `ssl.SSLSocket` over it, with the certificate checked for `server_hostname`,
+        by default the host; a cut stream raises ssl.SSLEOFError. `timeout` limits connecting and
+        the handshake together and is then the socket's time-out.
+        """
+        if server_hostname is not None and not ssl:
+            raise ValueError("server_hostname needs ssl")
+        begun = time.monotonic()
+        plain = self._portal.run(
             self._async.create_socket(address, timeout=timeout, source_address=source_address)
         )
+        if not ssl:
+            return plain
+        try:
+            context = _ssl.create_default_context() if ssl is True else ssl
+            if timeout is not None:
+                plain.settimeout(max(timeout - (time.monotonic() - begun), 0.001))
+            name = address[0].removesuffix(".") if server_hostname is None else server_hostname
+            made = context.wrap_socket(plain, server_hostname=name, suppress_ragged_eofs=False)
+        except BaseException:
+            plain.close()
+            raise
+        made.settimeout(timeout)
+        return made
+
+    def create_server(self, address: object, *, backlog: int = BACKLOG) -> ListeningSocket:
+        """A listening socket with a descriptor, as socket.create_server.
+
+        `accept`, `select`, and socketserver by `listener.server(HTTPServer, Handler)`; see
+        `netsocket.adapters.listener`. Raises NotSupported, AddressInUse.
+        """
+        user, pump = self._portal.run(self._async._listening_socket(address, backlog))
+        user.on_close = lambda: self._stop_listening(pump)
+        return user
+
+    def _stop_listening(self, pump: ListenerPump) -> None:
+        if self._portal.alive:
+            with contextlib.suppress(RuntimeError):  # closed in the loop's own thread: later then
+                self._portal.run(pump.stop())
+
+    # -- names --------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> Names:
+        """The cache of names: `size`, `lifetime` in seconds."""
+        return self._async.names
+
+    def resolve(self, name: str, family: int = 0) -> list[str]:
+        """Addresses of a name, by the stack; answers are kept a while (`names`).
+
+        Raises NameNotFound, NameTryAgain, InvalidHostName (ValueError), NotSupported.
+        """
+        return self._portal.run(self._async.resolve(name, family))
+
+    def resolve_async(
+        self,
+        name: str,
+        callback: Callable[[concurrent.futures.Future[list[str]]], object] | None = None,
+        family: int = 0,
+    ) -> concurrent.futures.Future[list[str]]:
+        """Ask without waiting; `cancel()` it as long as there is no answer.
+
+        `callback(future)` comes in the portal's thread when the answer is there (before this
+        returns, in this thread, when it is known already) and never after a successful cancel; it
+        must return soon. Five may be under way: then NameTryAgain.
+        """
+        future = self._portal.run(ask(self._async, name, family))
+        if callback is not None:
+            future.add_done_callback(lambda done: None if done.cancelled() else callback(done))
+        return future
+
+    def gethostbyname(self, name: str) -> str:
+        """The first IPv4 address, as socket.gethostbyname."""
+        return self._portal.run(self._async.gethostbyname(name))
+
+    def getaddrinfo(  # noqa: PLR0917 - socket.getaddrinfo's own arguments
+        self,
+        host: str | None,
+        port: int | str | None,
+        family: int = 0,
+        type: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+    ) -> list[AddressInfo]:
+        """As socket.getaddrinfo, by the stack. Host None needs AI_PASSIVE: any own address."""
+        return self._portal.run(self._async.getaddrinfo(host, port, family, type, proto, flags))
 
     # -- services -----------------------------------------------------------------------------
-
-    def resolve(self, name: str) -> list[str]:
-        """Addresses of a name, by the stack."""
-        return self._portal.run(self._async.resolve(name))
 
     def ping(self, host: str) -> float:
         """Round trip in seconds, by the stack. Raises NotSupported."""
@@ -146,6 +275,14 @@ class NetworkInterface:
 
     def __repr__(self) -> str:
         return repr(self._async).replace("<Async", "<", 1)
+
+
+async def _made(
+    interface: AsyncNetworkInterface, context: _ssl.SSLContext | None, hostname: str | None
+) -> AsyncTLSSocket:
+    socket = interface.tls_socket(context, server_hostname=hostname)
+    await socket.open()
+    return socket
 
 
 class WiFiInterface(NetworkInterface):

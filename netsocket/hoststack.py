@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from netsocket.address import SocketAddress
+from netsocket.capability.catalogue import CATALOGUE
 from netsocket.capability.model import Capability, CapabilityTable, Level
 from netsocket.errors import (
     BadHandle,
@@ -25,42 +26,35 @@ from netsocket.errors import (
 )
 from netsocket.stack import Changed, Handle, InterfaceStatus, Kind, StackStatus, StatusChanged
 
+_OTHERWISE: Final = (
+    Capability("tcp.shutdown_read", Level.EMULATED, "kept by the socket object, as on every stack"),
+    Capability("sockets.max", Level.FULL, "as many as the process may have descriptors"),
+    Capability("frame.max_send", Level.FULL, "no frames: any prefix may be accepted"),
+    Capability("frame.max_recv", Level.FULL, "no frames"),
+    Capability(
+        "datagram.max_send",
+        Level.FULL,
+        "largest UDP payload over IPv4: 65535 - 20 - 8",
+        limit=65_507,
+        unit="bytes",
+    ),
+    Capability("datagram.max_recv", Level.FULL, limit=65_535, unit="bytes"),
+    Capability("tls.module", Level.NONE, "TLS is done above the sockets"),
+    Capability("send.outcome", Level.PARTIAL, "accepted means queued in the operating system"),
+    Capability("interface.scan", Level.NONE, "left to the operating system's own tools"),
+    Capability("interface.ping", Level.NONE, "a raw socket would need privileges"),
+)
+
 HOST_CAPABILITIES: Final = CapabilityTable(
     "host",
     "operating system",
     [
+        *_OTHERWISE,
         *(
             Capability(id_, Level.FULL)
-            for id_ in (
-                "tcp.connect",
-                "tcp.send",
-                "tcp.recv",
-                "tcp.half_close",
-                "tcp.listen",
-                "tcp.close",
-                "tcp.abort",
-                "udp.connect",
-                "udp.sendto_many",
-                "udp.boundaries",
-                "udp.zero_length",
-                "dns.resolve",
-                "ipv6",
-                "receive.backpressure",
-            )
+            for id_ in CATALOGUE
+            if id_ not in {record.id for record in _OTHERWISE}
         ),
-        Capability("sockets.max", Level.FULL, "as many as the process may have descriptors"),
-        Capability("frame.max_send", Level.FULL, "no frames: any prefix may be accepted"),
-        Capability("frame.max_recv", Level.FULL, "no frames"),
-        Capability(
-            "datagram.max_send",
-            Level.FULL,
-            "largest UDP payload over IPv4: 65535 - 20 - 8",
-            limit=65_507,
-            unit="bytes",
-        ),
-        Capability("datagram.max_recv", Level.FULL, limit=65_535, unit="bytes"),
-        Capability("tls.module", Level.NONE, "TLS is done above the sockets"),
-        Capability("send.outcome", Level.PARTIAL, "accepted means queued in the operating system"),
     ],
 )
 

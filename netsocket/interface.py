@@ -3,145 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socket as _socket
+import ssl as _ssl
 from collections.abc import Callable, Sequence
-from typing import Self, TypeVar
+from typing import Any, Final, TypeVar
 
+from netsocket.adapters.datagrams import DatagramTransport
 from netsocket.adapters.descriptor import DescriptorPump
+from netsocket.adapters.listener import ListenerPump, ListeningSocket
+from netsocket.adapters.server import HANDSHAKE_LIMIT, StreamServer
 from netsocket.adapters.streams import DEFAULT_LIMIT, StreamTransport, open_streams
 from netsocket.address import SocketAddress, check_host
-from netsocket.capability.model import Capability, CapabilityTable, Level
+from netsocket.capability.model import Capability, Level
 from netsocket.datagram import AsyncUDPSocket
-from netsocket.errors import NetworkDown, NetworkTimeout, NotSupported
-from netsocket.stack import (
-    AccessPoint,
-    InterfaceStatus,
-    PingingStack,
-    ScanningStack,
-    Stack,
-    StackStatus,
-)
+from netsocket.errors import NameNotFound, NotSupported
+from netsocket.interface_life import FLUSH_LIMIT, InterfaceLife
+from netsocket.names import AddressInfo, address_infos, port_number
+from netsocket.stack import AccessPoint, PingingStack, ScanningStack
 from netsocket.stream import AsyncTCPSocket
-from netsocket.table import SocketTable, log
+from netsocket.tls import AsyncTLSSocket
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
+D = TypeVar("D", bound=asyncio.DatagramProtocol)
 
-FLUSH_LIMIT = 5.0
-"""Seconds that already closed descriptors get, at close, to send what they had queued."""
+BACKLOG: Final = 5
+"""Connections that may wait to be accepted, where the stack lets one choose."""
 
 _SCAN = Capability("scan", Level.NONE, "this stack cannot list networks")
 _PING = Capability("ping", Level.NONE, "this stack cannot measure a round trip")
 
 
-class AsyncNetworkInterface:
+class AsyncNetworkInterface(InterfaceLife):
     """A network interface over a stack.
 
     `async with` brings it up and closes it. Its sockets may outlive it and every restart of the
-    module: they are broken then, and each call says so; none hangs.
+    module: they are broken then, and each call says so; none hangs. Life and status are those of
+    `InterfaceLife`.
     """
-
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
-        self._table = SocketTable(stack)
-        self._table.on_status = self._status_noticed
-        self._state = InterfaceStatus.DISCONNECTED
-        self._snapshot = StackStatus(InterfaceStatus.DISCONNECTED)
-        self._callbacks: list[Callable[[InterfaceStatus], object]] = []
-        self._state_watchers: set[asyncio.Future[None]] = set()
-        self._pumps: set[DescriptorPump] = set()
-        self._transports: set[StreamTransport] = set()
-        self._closed = False
-
-    # -- life ---------------------------------------------------------------------------------
-
-    async def up(self) -> None:
-        """Bring the interface up; nothing when it is. Raises AuthenticationFailed,
-        NetworkNotFound, NetworkTimeout, DhcpFailed, OSError."""
-        self._check_open()
-        await self.stack.up()
-        await self.refresh()
-
-    async def down(self) -> None:
-        """Close every socket and take the interface down; `up` may follow."""
-        await self._end_sockets("the interface was taken down")
-        self._table.closed = False
-        self._status_noticed(InterfaceStatus.DISCONNECTED)
-
-    async def close(self) -> None:
-        """Take the interface down for good; nothing of it is left running. Idempotent."""
-        if self._closed:
-            return
-        self._closed = True
-        await self._end_sockets("the interface was closed")
-        self._status_noticed(InterfaceStatus.DISCONNECTED)
-
-    async def _end_sockets(self, reason: str) -> None:
-        await asyncio.gather(
-            *(pump.stop(FLUSH_LIMIT) for pump in list(self._pumps)),
-            *(each.stop(NetworkDown(reason), FLUSH_LIMIT) for each in list(self._transports)),
-        )
-        await self._table.close(NetworkDown(reason))
-        try:
-            await self.stack.down()
-        finally:
-            await self._table.settle()
-
-    async def __aenter__(self) -> Self:
-        """Bring the interface up."""
-        try:
-            await self.up()
-        except BaseException:
-            await self.close()
-            raise
-        return self
-
-    async def __aexit__(self, *_exc: object) -> None:
-        await self.close()
-
-    # -- what it is ---------------------------------------------------------------------------
-
-    @property
-    def name(self) -> str:
-        """Short name of the stack."""
-        return self.stack.name
-
-    @property
-    def capabilities(self) -> CapabilityTable:
-        """What the stack claims."""
-        return self.stack.capabilities
-
-    @property
-    def status(self) -> InterfaceStatus:
-        """The state as last noticed; nothing is asked."""
-        return self._state
-
-    @property
-    def snapshot(self) -> StackStatus:
-        """The last answer to `refresh`."""
-        return self._snapshot
-
-    @property
-    def ip_address(self) -> str | None:
-        """Own address as of the last `refresh`; None while not attached."""
-        return self._snapshot.ip_address
-
-    async def refresh(self) -> StackStatus:
-        """Ask the stack how it is."""
-        self._check_open()
-        self._snapshot = await self.stack.status()
-        self._status_noticed(self._snapshot.state)
-        return self._snapshot
-
-    def on_status(self, callback: Callable[[InterfaceStatus], object]) -> Callable[[], None]:
-        """Call `callback(status)` at each change, in the loop's thread; returns its removal."""
-        self._callbacks.append(callback)
-
-        def remove() -> None:
-            if callback in self._callbacks:
-                self._callbacks.remove(callback)
-
-        return remove
 
     # -- sockets ------------------------------------------------------------------------------
 
@@ -185,29 +85,84 @@ class AsyncNetworkInterface:
         socket.settimeout(None)
         return socket
 
+    def tls_socket(
+        self, context: _ssl.SSLContext | None = None, *, server_hostname: str | None = None
+    ) -> AsyncTLSSocket:
+        """A new TLS stream socket; `connect` shakes hands, too. See `netsocket.tls`."""
+        return AsyncTLSSocket(self.tcp_socket(), context, server_hostname=server_hostname)
+
+    async def wrap_socket(
+        self,
+        socket: AsyncTCPSocket,
+        context: _ssl.SSLContext | None = None,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        do_handshake_on_connect: bool = True,
+    ) -> AsyncTLSSocket:
+        """TLS over a connected or accepted stream socket, which it owns from now on.
+
+        Raises ssl.SSLError of the handshake (the socket is closed then), ValueError when the
+        context checks the host name and none is given, TypeError.
+        """
+        if not isinstance(socket, AsyncTCPSocket):
+            raise TypeError(
+                f"wrap_socket takes a TCP socket of this package, not {type(socket).__name__}; for "
+                "a real descriptor use SSLContext.wrap_socket(…, suppress_ragged_eofs=False)"
+            )
+        made = AsyncTLSSocket(
+            socket, context, server_side=server_side, server_hostname=server_hostname
+        )
+        made.prepare()
+        if do_handshake_on_connect and socket.state.name in ("OPEN", "DRAINING"):
+            await made.do_handshake()
+        return made
+
+    # -- asyncio's own names ------------------------------------------------------------------
+
     async def create_connection(
         self,
         protocol_factory: Callable[[], P],
         host: str,
         port: int,
         *,
+        ssl: _ssl.SSLContext | bool | None = None,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
         timeout: float | None = None,
     ) -> tuple[StreamTransport, P]:
-        """As asyncio's loop.create_connection, through this interface."""
-        socket = await self.connect((host, port), timeout=timeout)
+        """As asyncio's loop.create_connection, through this interface.
+
+        `timeout` limits connecting and the handshake together. With `ssl` the certificate is
+        checked for `server_hostname`, by default `host`.
+        """
+        socket = await self._stream(
+            (host, port), timeout, ssl, server_hostname, ssl_handshake_timeout
+        )
         try:
             protocol = protocol_factory()
             transport = await StreamTransport.start(socket, protocol)
         except BaseException:
             await socket.close()
             raise
-        return self._kept(transport), protocol
+        self._started(transport)
+        return transport, protocol
 
     async def open_connection(
-        self, host: str, port: int, *, timeout: float | None = None, limit: int = DEFAULT_LIMIT
+        self,
+        host: str,
+        port: int,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        ssl: _ssl.SSLContext | bool | None = None,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+        timeout: float | None = None,
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """As asyncio.open_connection, through this interface; `timeout` limits connecting."""
-        socket = await self.connect((host, port), timeout=timeout)
+        """As asyncio.open_connection, through this interface; see create_connection."""
+        socket = await self._stream(
+            (host, port), timeout, ssl, server_hostname, ssl_handshake_timeout
+        )
         try:
             reader, writer = await open_streams(socket, limit)
         except BaseException:
@@ -215,8 +170,91 @@ class AsyncNetworkInterface:
             raise
         transport = writer.transport
         assert isinstance(transport, StreamTransport)
-        self._kept(transport)
+        self._started(transport)
         return reader, writer
+
+    async def create_server(
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        host: str | None = None,
+        port: int = 0,
+        *,
+        backlog: int = 100,
+        ssl: _ssl.SSLContext | None = None,
+        ssl_handshake_timeout: float | None = None,
+    ) -> StreamServer:
+        """As asyncio's loop.create_server; it serves from the start. Raises NotSupported,
+        AddressInUse."""
+        listener, address = await self._listen(SocketAddress(host or "", port), backlog)
+        server = StreamServer(
+            listener,
+            address,
+            protocol_factory,
+            self._started,
+            context=ssl,
+            handshake_limit=ssl_handshake_timeout,
+        )
+        self._ends_with_me(server, lambda _error: server.stop())
+        server.task.add_done_callback(lambda _task: self._forget(server))
+        return server
+
+    async def start_server(
+        self,
+        client_connected_cb: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Any],
+        host: str | None = None,
+        port: int = 0,
+        *,
+        limit: int = DEFAULT_LIMIT,
+        backlog: int = 100,
+        ssl: _ssl.SSLContext | None = None,
+        ssl_handshake_timeout: float | None = None,
+    ) -> StreamServer:
+        """As asyncio.start_server: `client_connected_cb(reader, writer)` for each connection."""
+        loop = asyncio.get_running_loop()
+
+        def factory() -> asyncio.StreamReaderProtocol:
+            reader = asyncio.StreamReader(limit=limit, loop=loop)
+            return asyncio.StreamReaderProtocol(reader, client_connected_cb, loop=loop)
+
+        return await self.create_server(
+            factory,
+            host,
+            port,
+            backlog=backlog,
+            ssl=ssl,
+            ssl_handshake_timeout=ssl_handshake_timeout,
+        )
+
+    async def create_datagram_endpoint(
+        self,
+        protocol_factory: Callable[[], D],
+        local_addr: object = None,
+        remote_addr: object = None,
+        *,
+        allow_broadcast: bool = False,
+    ) -> tuple[DatagramTransport, D]:
+        """As asyncio's loop.create_datagram_endpoint. Raises NotSupported, AddressInUse."""
+        socket = self.udp_socket()
+        try:
+            if allow_broadcast:
+                await socket.setsockopt(_socket.SOL_SOCKET, _socket.SO_BROADCAST, 1)
+            if local_addr is not None:
+                await socket.bind(local_addr)
+            peer = None
+            if remote_addr is not None:
+                await socket.connect(remote_addr)
+                peer = SocketAddress.coerce(remote_addr)
+            await socket.open()
+            protocol = protocol_factory()
+            transport = await DatagramTransport.start(socket, protocol, peer)
+        except BaseException:
+            await socket.close()
+            raise
+        self._ends_with_me(transport, lambda error: transport.stop(error, FLUSH_LIMIT))
+        transport.on_end = lambda: self._forget(transport)
+        return transport, protocol
+
+    # -- real descriptors ---------------------------------------------------------------------
 
     async def create_socket(
         self,
@@ -232,23 +270,84 @@ class AsyncNetworkInterface:
         in blocking mode from this loop's own thread.
         """
         socket = await self.connect(address, timeout=timeout, source_address=source_address)
-        pump = DescriptorPump(socket)
-        self._pumps.add(pump)
-        pump.task.add_done_callback(lambda _task: self._pumps.discard(pump))
-        user = pump.take()
+        user = self._pumped(socket).take()
         user.settimeout(timeout)
         return user
 
-    # -- services -----------------------------------------------------------------------------
+    async def create_listening_socket(
+        self, address: object, *, backlog: int = BACKLOG
+    ) -> ListeningSocket:
+        """A listening socket with a descriptor: select, socketserver and http.server can use it.
 
-    async def resolve(self, name: str) -> list[str]:
-        """Addresses of a name, by the stack. Raises NameNotFound, NameTryAgain, ValueError."""
+        See `netsocket.adapters.listener`. Raises NotSupported, AddressInUse.
+        """
+        user, _pump = await self._listening_socket(address, backlog)
+        return user
+
+    # -- names --------------------------------------------------------------------------------
+
+    async def resolve(self, name: str, family: int = 0) -> list[str]:
+        """Addresses of a name, by the stack; answers are kept a while (`names`).
+
+        Raises NameNotFound, NameTryAgain, InvalidHostName (ValueError), NotSupported.
+        """
         self._check_open()
-        address = SocketAddress(name)
-        if address.is_literal:
-            return [address.host]
-        self.capabilities["dns.resolve"].require()
-        return list(await self.stack.resolve(address.host))
+        return await self.names.resolve(name, family)
+
+    def resolve_async(
+        self,
+        name: str,
+        callback: Callable[[asyncio.Future[list[str]]], object] | None = None,
+        family: int = 0,
+    ) -> asyncio.Future[list[str]]:
+        """Ask without waiting: a future to await or to cancel.
+
+        `callback(future)` comes when the answer is there, before this returns when it is known
+        already, and never after a cancel. Five may be under way: then NameTryAgain.
+        """
+        self._check_open()
+        future = self.names.start(name, family)
+        if callback is not None:
+
+            def answered(done: asyncio.Future[list[str]]) -> None:
+                if not done.cancelled():
+                    done.exception()  # the callback has it: no complaint that nobody asked
+                    callback(done)
+
+            if future.done():
+                answered(future)
+            else:
+                future.add_done_callback(answered)
+        return future
+
+    async def gethostbyname(self, name: str) -> str:
+        """The first IPv4 address, as socket.gethostbyname."""
+        return (await self.resolve(name, _socket.AF_INET))[0]
+
+    async def getaddrinfo(  # noqa: PLR0917 - socket.getaddrinfo's own arguments
+        self,
+        host: str | None,
+        port: int | str | None,
+        family: int = 0,
+        type: int = 0,
+        proto: int = 0,
+        flags: int = 0,
+    ) -> list[AddressInfo]:
+        """As socket.getaddrinfo, by the stack. Host None needs AI_PASSIVE: any own address."""
+        number = port_number(port, proto)
+        if host is None:
+            if not flags & _socket.AI_PASSIVE:
+                raise NameNotFound("no host; a module has no loopback address")
+            host = "::" if family == _socket.AF_INET6 else "0.0.0.0"
+        found = self.names.known(host, family)
+        if found is None:
+            if flags & _socket.AI_NUMERICHOST:
+                raise NameNotFound(f"{host}: not an IP address")
+            found = await self.resolve(host, family)
+        canonical = host if flags & _socket.AI_CANONNAME else ""
+        return address_infos(found, number, type, proto, canonical)
+
+    # -- services -----------------------------------------------------------------------------
 
     async def ping(self, host: str) -> float:
         """Round trip in seconds, by the stack. Raises NotSupported, ConnectTimeout."""
@@ -266,51 +365,73 @@ class AsyncNetworkInterface:
 
     # -- inside -------------------------------------------------------------------------------
 
-    def _kept(self, transport: StreamTransport) -> StreamTransport:
-        self._transports.add(transport)
-        transport.on_end = lambda: self._transports.discard(transport)
-        return transport
+    async def _stream(
+        self,
+        address: tuple[str, int],
+        timeout: float | None,
+        ssl: _ssl.SSLContext | bool | None,
+        server_hostname: str | None,
+        handshake_timeout: float | None,
+    ) -> AsyncTCPSocket | AsyncTLSSocket:
+        if not ssl:
+            if server_hostname is not None or handshake_timeout is not None:
+                raise ValueError("server_hostname and ssl_handshake_timeout need ssl")
+            return await self.connect(address, timeout=timeout)
+        context = _ssl.create_default_context() if ssl is True else ssl
+        name = address[0].removesuffix(".") if server_hostname is None else server_hostname
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        socket = await self.connect(address, timeout=timeout)
+        try:
+            tls = AsyncTLSSocket(socket, context, server_hostname=name or None)
+            limit = HANDSHAKE_LIMIT if handshake_timeout is None else handshake_timeout
+            if deadline is not None:
+                limit = min(limit, max(deadline - loop.time(), 0.001))
+            tls.settimeout(limit)
+            await tls.do_handshake()
+        except BaseException:
+            await socket.close()
+            raise
+        tls.settimeout(None)
+        return tls
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise NetworkDown("the interface was closed")
+    async def _listen(
+        self, address: SocketAddress, backlog: int
+    ) -> tuple[AsyncTCPSocket, SocketAddress]:
+        self.capabilities["tcp.listen"].require()
+        listener = self.tcp_socket()
+        try:
+            with contextlib.suppress(NotSupported):
+                await listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+            await listener.bind(address)
+            await listener.listen(backlog)
+            return listener, await listener.getsockname()
+        except BaseException:
+            await listener.close()
+            raise
 
-    async def _wait_attached(self, deadline: float | None) -> None:
-        while self._state is InterfaceStatus.CONNECTING:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._state_watchers.add(waiter)
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await waiter
-            except TimeoutError:
-                raise NetworkTimeout("the interface is still attaching") from None
-            finally:
-                self._state_watchers.discard(waiter)
-            self._check_open()
+    async def _listening_socket(
+        self, address: object, backlog: int
+    ) -> tuple[ListeningSocket, ListenerPump]:
+        listener, own = await self._listen(SocketAddress.coerce(address), backlog)
+        pump = ListenerPump(listener, own, backlog, self._pumped)
+        self._ends_with_me(pump, lambda _error: pump.stop())
+        pump.task.add_done_callback(lambda _task: self._forget(pump))
+        return pump.take(), pump
 
-    def _status_noticed(self, status: InterfaceStatus) -> None:
-        if status is self._state:
-            return
-        self._state = status
-        if status is not self._snapshot.state:
-            keeps = status in (InterfaceStatus.GLOBAL_UP, InterfaceStatus.LOCAL_UP)
-            self._snapshot = StackStatus(
-                status,
-                self._snapshot.ip_address if keeps else None,
-                self._snapshot.epoch,
-                self._snapshot.details,
-            )
-        for waiter in self._state_watchers:
-            if not waiter.done():
-                waiter.set_result(None)
-        for callback in list(self._callbacks):
-            try:
-                callback(status)
-            except Exception:
-                log.exception("status callback of %r failed", self)
+    @property
+    def _pumps(self) -> list[DescriptorPump]:
+        return [each for each in self._dependants if isinstance(each, DescriptorPump)]
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name} {self._state.name.lower()}>"
+    def _pumped(self, socket: AsyncTCPSocket) -> DescriptorPump:
+        pump = DescriptorPump(socket)
+        self._ends_with_me(pump, lambda _error: pump.stop(FLUSH_LIMIT))
+        pump.task.add_done_callback(lambda _task: self._forget(pump))
+        return pump
+
+    def _started(self, transport: StreamTransport) -> None:
+        self._ends_with_me(transport, lambda error: transport.stop(error, FLUSH_LIMIT))
+        transport.on_end = lambda: self._forget(transport)
 
 
 class AsyncWiFiInterface(AsyncNetworkInterface):

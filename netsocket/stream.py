@@ -414,6 +414,10 @@ class AsyncTCPSocket(AsyncSocket):
         self._rest = data[size:]
         return data[:size]
 
+    def put_back(self, data: bytes) -> None:
+        """Bytes that a layer above read too many: the next recv gives them first."""
+        self._rest = data + self._rest
+
     async def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> int:
         """As recv, into a writable buffer; nbytes 0 = its whole length. Returns the count."""
         view = memoryview(buffer).cast("B")

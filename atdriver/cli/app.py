@@ -367,3 +367,81 @@ def fake(
         )
 
     raise typer.Exit(execute(action))
+
+
+@app.command()
+def report(
+    specs: Annotated[
+        list[str],
+        typer.Argument(metavar="SPEC…", help="Modules to measure; bg96:fake, or host for this PC."),
+    ],
+    *,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where the report goes.")
+    ] = Path("out"),
+    compare: Annotated[
+        Path | None,
+        typer.Option("--compare", metavar="OLD.json", help="Show what changed since then."),
+    ] = None,
+    far_end: Annotated[
+        str,
+        typer.Option(
+            "--far-end", metavar="ADDR", help="Own address that the module reaches this host at."
+        ),
+    ] = "127.0.0.1",
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="A name of that address.")
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="ID", help="Only this promise or probe; repeatable."),
+    ] = None,
+    settings: Settings = None,
+    profile: Profile = None,
+    verbose: Verbose = False,
+    timeout: Timeout = None,
+) -> None:
+    """Measure the Socket API on modules and compare it with their claims.
+
+    The status is 1 when a claim and a measurement contradict each other."""
+
+    def action() -> int:
+        from atdriver.cli import report as implementation
+
+        wanted = [
+            request(
+                spec,
+                settings=settings,
+                profile=profile,
+                trace=None,
+                verbose=verbose,
+                timeout=timeout,
+            )
+            for spec in specs
+        ]
+        return implementation.show(
+            wanted, out, compare=compare, far_end=far_end, name=name, only=only or []
+        )
+
+    raise typer.Exit(execute(action))
+
+
+@app.command("far-end")
+def far_end_command(
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDR", help="Address to listen on.")
+    ] = "127.0.0.1",
+    verbose: Verbose = False,
+) -> None:
+    """Run the test services (echo, discard, chargen, …) for a module to talk to.
+
+    Each line on stdout names a service and its port; Ctrl-C ends them."""
+
+    def action() -> None:
+        from atdriver.cli.farend import serve
+
+        if verbose:
+            be_verbose()
+        serve(host)
+
+    raise typer.Exit(execute(action))

@@ -155,6 +155,13 @@ class LinkCommands(LookupCommands):
                 await self.sleep(timeout)
             self.connect_failed(number)
             return
+        if self.links[number] is not None:
+            # A peer came in meanwhile and the server gave it this id (ESP8266_NONOS_SDK #50, #65,
+            # esp-at #527). There the command never ends; here it ends with ERROR (INF), because
+            # what a host can do about the former is a restart only.
+            tcp.abort()
+            self.note("id taken", f"{number} by an accepted connection")
+            raise CommandError()
         link = Link(number, kind, (address, port), tcp=tcp)
         self.add_link(link)
         self.ok()

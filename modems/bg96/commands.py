@@ -6,6 +6,7 @@ Limits in seconds, from the maximum response times of the BG96 manuals with some
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from atdriver.exchange import ERROR, Command
 from modems.bg96.dialect import MAX_READ, READ
@@ -27,6 +28,10 @@ RESOLVE = 60.0
 """AT+QIDNSGIP's notices: 60 s."""
 SLOWEST_LINE = 960.0
 """Bytes per second at 9600 baud."""
+
+
+MakeOpen = Callable[[int], Command]
+"""The AT+QIOPEN for a connect id."""
 
 
 def simple(text: str, timeout: float = BASIC) -> Command:
@@ -68,6 +73,11 @@ def profile(apn: bytes, user: bytes, password: bytes, authentication: int) -> Co
 def open_tcp(link: int, host: str, port: int, local_port: int) -> Command:
     """Begin a TCP connection in buffer mode; the result is the notice +QIOPEN."""
     return simple(f'AT+QIOPEN=1,{link},"TCP","{host}",{port},{local_port},0', 10.0)
+
+
+def open_listener(link: int, local_port: int) -> Command:
+    """Listen on a port; connections that come are in buffer mode as well."""
+    return simple(f'AT+QIOPEN=1,{link},"TCP LISTENER","127.0.0.1",0,{local_port},0', 10.0)
 
 
 def open_udp(link: int, local_port: int) -> Command:

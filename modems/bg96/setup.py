@@ -45,6 +45,7 @@ class Bg96Setup(ModuleStack):
         self._former_port = ""
         self._identity: dict[str, str] = {}
         self._address = ""
+        self._surplus: set[int] = set()  # accepted connections that are being closed again
         self._opening: dict[int, asyncio.Future[int]] = {}
         self._resolving = asyncio.Lock()
         self._answers: asyncio.Queue[bytes] = asyncio.Queue()

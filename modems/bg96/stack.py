@@ -21,10 +21,11 @@ from modems.bg96.network import (
     details,
     last_error,
 )
-from modems.bg96.setup import Bg96Setup
+from modems.bg96.options import Bg96Options
 from modems.lifecycle import ModuleState
 from modems.module import RECOVERY_DELAYS
 from modems.sockets import ModuleSocket
+from modems.table import log
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.stack import InterfaceStatus, Kind, StackStatus
@@ -38,7 +39,7 @@ FLUSH_PATIENCE = 3.0
 """Seconds to wait before a close until the peer has acknowledged what was sent."""
 
 
-class Bg96Stack(Bg96Setup):
+class Bg96Stack(Bg96Options):
     """See netsocket.stack.Stack; settings in modems.bg96."""
 
     # -- notices ------------------------------------------------------------------------------
@@ -65,9 +66,9 @@ class Bg96Stack(Bg96Setup):
         elif name == "ping":
             self._pongs.put_nowait(b",".join(parts))
         elif name == "incoming":
-            link = number(parts[1], 0, SOCKETS - 1, "connect id")
-            if self._by_link(link) is None:
-                self._spawn(self._try(f"AT+QICLOSE={link},0"))
+            self._on_incoming(parts)
+        elif name == "incoming_full":
+            log.warning("%s: a connection was turned away, all connect ids are in use", self.name)
         elif name == "pdpdeact" and parts[1] == str(CONTEXT).encode():
             self._on_context_lost()
 
@@ -101,6 +102,9 @@ class Bg96Stack(Bg96Setup):
     def _on_restart(self) -> None:
         if self._reattaching is not None:
             self._reattaching.cancel()
+        for waiter in self._opening.values():  # the notice will not come any more
+            if not waiter.done():
+                waiter.set_result(570)
         super()._on_restart()
 
     def _pushed(self, event: Received) -> None:
@@ -114,39 +118,51 @@ class Bg96Stack(Bg96Setup):
         while True:
             await asyncio.sleep(POLL_INTERVAL)
             for sock in list(self._sockets.values()):
-                if sock.link is not None and not sock.announced and not sock.connecting:
+                idle = not sock.announced and not sock.connecting and not sock.listening
+                if sock.link is not None and idle:
                     sock.announced = True  # the next read asks the module
                     self._wake(sock)
 
     # -- links --------------------------------------------------------------------------------
 
-    def _free_link(self) -> int:
-        used = {sock.link for sock in self._sockets.values()}
-        for link in range(SOCKETS):
-            if link not in used and link not in self._opening:
-                return link
-        raise errors.NoSocket(f"all {SOCKETS} connect ids are in use")
-
     async def _connect_link(self, sock: ModuleSocket, address: SocketAddress) -> None:
         if address.family == 10:
-            self.capabilities["ipv6"].require()
+            self._require_ipv6()
         started = time.monotonic()
-        link = sock.link = self._free_link()
         try:
-            code = await self._open(
-                link, commands.open_tcp(link, address.host, address.port, sock.local_port)
+            code = await self._open_id(
+                sock,
+                lambda link: commands.open_tcp(link, address.host, address.port, sock.local_port),
             )
-            if code == 563:  # the id was left open by somebody else
-                await self._try(f"AT+QICLOSE={link},1")
-                code = await self._open(
-                    link, commands.open_tcp(link, address.host, address.port, sock.local_port)
-                )
         except BaseException:
             await self._discard(sock)
             raise
         if code != 0:
             await self._discard(sock)
-            raise _connect_error(address, code, time.monotonic() - started)
+            raise _connect_error(address, sock.local_port, code, time.monotonic() - started)
+
+    async def _open_id(self, sock: ModuleSocket, make: commands.MakeOpen) -> int:
+        """Open what `make` says on a free id; the result code. Sets `sock.link`.
+
+        Code 563 means that the id is in use: by a connection that came in at this moment (then
+        another id is taken), or left open by somebody else (then it is closed).
+        """
+        closed_once = False
+        while True:
+            link = sock.link = await self._free_link()
+            code = await self._open(link, make(link))
+            if code == 0 and self._by_link(link) is not sock:
+                # A peer had it for a moment, and was closed before the open.
+                self._displace(link)
+                sock.link = link
+            if code != 563:
+                return code
+            if self._by_link(link) is not sock:
+                continue
+            if closed_once:
+                return code
+            closed_once = True
+            await self._try(f"AT+QICLOSE={link},1")
 
     async def _open(self, link: int, command: Command) -> int:
         """Run an open and wait for its notice, which may even come before the OK."""
@@ -179,12 +195,8 @@ class Bg96Stack(Bg96Setup):
 
     async def _open_datagram(self, sock: ModuleSocket, peer: SocketAddress | None) -> None:
         sock.first_peer = peer
-        link = sock.link = self._free_link()
         port = sock.local_port or self._free_port()
-        code = await self._open(link, commands.open_udp(link, port))
-        if code == 563:
-            await self._try(f"AT+QICLOSE={link},0")
-            code = await self._open(link, commands.open_udp(link, port))
+        code = await self._open_id(sock, lambda link: commands.open_udp(link, port))
         if code != 0:
             await self._discard(sock)
             if code == 556:
@@ -197,13 +209,17 @@ class Bg96Stack(Bg96Setup):
         assert link is not None
         patience = 0
         if sock.kind is Kind.TCP and not abort and not sock.peer_closed and sock.broken is None:
-            await self._flush(sock)
             patience = 2
+            if sock.linger is None:
+                await self._flush(sock, FLUSH_PATIENCE)
+            else:
+                await self._flush(sock, sock.linger)
+                patience = sock.linger
         await self.channel.run(commands.close(link, patience), urgent=abort)
 
-    async def _flush(self, sock: ModuleSocket) -> None:
-        """SEND OK means "in the module's buffer": wait until the peer has it, or a few seconds."""
-        deadline = time.monotonic() + FLUSH_PATIENCE
+    async def _flush(self, sock: ModuleSocket, seconds: float) -> None:
+        """SEND OK means "in the module's buffer": wait until the peer has it, or `seconds`."""
+        deadline = time.monotonic() + seconds
         while sock.sent and not sock.peer_closed and time.monotonic() < deadline:
             try:
                 _, _, under_way = await self._counters(sock)
@@ -403,11 +419,13 @@ def _sender(found: dict[str, bytes]) -> SocketAddress | None:
         return None
 
 
-def _connect_error(address: SocketAddress, code: int, elapsed: float) -> OSError:
+def _connect_error(address: SocketAddress, local_port: int, code: int, elapsed: float) -> OSError:
     text = f"{address}: {describe(code)}"
     number_text = str(code)
     if code == 571:
         return errors.BadHandle("the socket was closed while connecting")
+    if code == 556:
+        return errors.AddressInUse(f"local port {local_port} is in use", module_code=number_text)
     if code in (552, 566) and elapsed < REFUSED_WITHIN:
         return errors.ConnectionRefused(
             f"{address}: connection refused (code {code} after {elapsed:.1f} s; the module does "

@@ -29,6 +29,7 @@ class Esp8266Driver:
         Setting("netmask", "255.255.255.0", "netmask for a static address"),
         Setting("receive", "pull", "pull (flow control) or push (+IPD)", choices=("pull", "push")),
         Setting("send_timeout", SEND, "seconds to wait for SEND OK"),
+        Setting("server_links", 4, "links that peers may take while listening, 1 to 5"),
     )
 
     def create(self, channel: Channel, name: str, values: Mapping[str, Value]) -> Esp8266Stack:
@@ -47,6 +48,7 @@ class Esp8266Driver:
             ),
             receive=str(values["receive"]),
             send_timeout=float(values["send_timeout"]),
+            server_links=min(5, max(1, int(values["server_links"]))),
         )
 
 

@@ -58,13 +58,19 @@ def scan() -> Command:
     return query("AT+CWLAP", rb"\+CWLAP:\(.*\)", SCAN)
 
 
+def _opened(link: int) -> bytes:
+    """The line of a link that the driver opens; one that the module accepted has a 1 behind the
+    type (AT+SYSMSG, +LINK_CONN)."""
+    return rb'%d,CONNECT|\+LINK_CONN:0,%d,"[A-Za-z0-9]{2,6}",0,.*' % (link, link)
+
+
 def start_tcp(link: int, host: str, port: int, keepalive: int) -> Command:
     """Open a TCP link to a literal address."""
     kind = "TCPv6" if ":" in host else "TCP"
     tail = f",{keepalive}" if keepalive else ""
     return query(
         f'AT+CIPSTART={link},"{kind}","{host}",{port}{tail}',
-        rb"%d,CONNECT|\+LINK_CONN:0,%d,.*" % (link, link),
+        _opened(link),
         CONNECT,
     )
 
@@ -75,7 +81,7 @@ def start_udp(link: int, local_port: int, peer: tuple[str, int] | None) -> Comma
     kind = "UDPv6" if ":" in host else "UDP"
     return query(
         f'AT+CIPSTART={link},"{kind}","{host}",{port},{local_port},0',
-        rb"%d,CONNECT|\+LINK_CONN:0,%d,.*" % (link, link),
+        _opened(link),
         CONNECT,
     )
 
@@ -123,11 +129,11 @@ def links() -> Command:
     return query("AT+CIPSTATUS", rb"\+CIPSTATUS:[0-4],.*|STATUS:\d")
 
 
-def resolve(name: bytes) -> Command:
-    """Resolve an (encoded) name."""
-    return Command(
-        b"AT+CIPDOMAIN=" + name, RESOLVE, info=re.compile(rb'\+CIPDOMAIN:"?[0-9A-Fa-f:.]{2,45}"?')
-    )
+def resolve(name: bytes, network: int = 0) -> Command:
+    """Resolve an (encoded) name; network 3: to IPv6 only (since v2.2), 0: not said."""
+    tail = b",%d" % network if network else b""
+    info = re.compile(rb'\+CIPDOMAIN:"?[0-9A-Fa-f:.]{2,45}"?')
+    return Command(b"AT+CIPDOMAIN=" + name + tail, RESOLVE, info=info)
 
 
 def ping(host: bytes) -> Command:

@@ -68,11 +68,11 @@ NOTICES = re.compile(
     rb"|(?P<link>\+LINK_CONN:.{5,100})"
     rb"|(?P<data>\+IPD,[0-4],\d{1,7})"
     rb"|(?P<wifi_connected>WIFI CONNECTED)"
-    rb"|(?P<wifi_got_ip>WIFI GOT IP.{0,12})"
+    rb"|(?P<wifi_got_ip>WIFI GOT IP)"
     rb"|(?P<wifi_disconnect>WIFI DISCONNECT)"
     rb"|(?P<server_full>Have \d+ Connections)"
     rb"|(?P<other>\+STA_(?:DIS)?CONNECTED:.{1,40}|\+DIST_STA_IP:.{1,60}|\+ETH_[A-Z_]{3,20}:?.{0,20}"
-    rb"|\+TIME_UPDATED|DHCP TIMEOUT|\+QUITT)"
+    rb"|\+TIME_UPDATED|DHCP TIMEOUT|\+QUITT|WIFI GOT IP.{1,12})"
 )
 
 GLUED = re.compile(

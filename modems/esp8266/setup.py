@@ -15,6 +15,7 @@ from modems.esp8266.dialect import CANARY, DIALECT, ESCAPE, MAX_FRAME, NONOS_MAX
 from modems.esp8266.firmware import Firmware, identify
 from modems.esp8266.wifi import WiFi
 from modems.module import ModuleStack
+from modems.sockets import ModuleSocket
 
 
 class Esp8266Setup(ModuleStack):
@@ -29,6 +30,7 @@ class Esp8266Setup(ModuleStack):
         wifi: WiFi,
         receive: str,
         send_timeout: float,
+        server_links: int = 4,
     ) -> None:
         super().__init__(channel)
         self.name = name
@@ -45,6 +47,15 @@ class Esp8266Setup(ModuleStack):
         self._resting: dict[int, float] = {}
         self._poller: asyncio.Task[None] | None = None
         self._address = ""
+        self._ipv6 = False
+        self._listener: ModuleSocket | None = None
+        self._server_links = server_links
+        self._served = False  # whether settings of the server have to be put back
+        self._surplus: set[int] = set()  # accepted links that are being closed again
+        self._pull_links: dict[int, bool] = {}  # AT+CIPRECVTYPE by link id
+        self._details_from: int | None = None  # AT+SYSMSG as it was found
+        self._options_known: int | None = None
+        self._link_options: dict[int, tuple[int, int, int, int]] = {}
 
     # -- bring-up -----------------------------------------------------------------------------
 
@@ -69,11 +80,23 @@ class Esp8266Setup(ModuleStack):
         await run(commands.simple("AT+CIPDINFO=0"))
         self._sender_info = False
         self._resting.clear()
+        self._surplus.clear()
+        self._pull_links.clear()
+        self._link_options.clear()
+        self._details_from = self._options_known = None
+        self._served = False
         await self._choose_receive_mode()
+        self._ipv6 = new and await self._try("AT+CIPV6=1")  # since v2.2; before the join
         frame = 2048
         if new and not self.firmware.is_esp8266 and await self._try("AT+CIPSENDLCFG?"):
             frame = MAX_FRAME  # the command came with the longer frame, v2.4
-        self.capabilities = table(self.name, self.firmware, receive=self._receive_mode, frame=frame)
+        self.capabilities = table(
+            self.name,
+            self.firmware,
+            receive=self._receive_mode,
+            frame=frame,
+            ipv6=self._ipv6,
+        )
 
     async def _try(self, text: str) -> bool:
         """A setting, or a question, that this firmware may not know."""
@@ -120,6 +143,8 @@ class Esp8266Setup(ModuleStack):
         """Look for data whose notice was lost, for ever."""
 
     async def _restore(self) -> None:
+        if self._ipv6:
+            await self._try("AT+CIPV6=0")
         for text in ("AT+CIPRECVMODE=0", "AT+CIPDINFO=0", "AT+CIPMUX=0"):
             await self._try(text)
         if self.firmware.family == "E":

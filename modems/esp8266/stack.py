@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from atdriver.engine import Anomaly, Received
 from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply, RestartSeen
-from atdriver.exchange import Command
+from atdriver.exchange import Command, Reply
 from atdriver.framer import Head
 from atdriver.syntax import fields, number, string
 from modems.esp8266 import commands
@@ -23,17 +23,16 @@ from modems.esp8266.dialect import (
     RECEIVED_E_SENDER,
     RECEIVED_N,
 )
-from modems.esp8266.setup import Esp8266Setup
+from modems.esp8266.options import Esp8266Options
+from modems.esp8266.server import QUARANTINE
 from modems.sockets import ModuleSocket
 from netsocket import errors
 from netsocket.address import SocketAddress
-from netsocket.stack import AccessPoint, InterfaceStatus, Kind, StackStatus
+from netsocket.stack import AccessPoint, Handle, InterfaceStatus, Kind, StackStatus
 
 POLL_INTERVAL = 3.0
 """Seconds between looks at the waiting lengths: notices were lost by several versions (esp-at
 issues 280 and 294), so they alone are not trusted."""
-QUARANTINE = 1.0
-"""Seconds a link id rests after a failed open: its CLOSED may still come."""
 LONG_QUARANTINE = 30.0
 """Seconds it rests when a close got no answer."""
 REFUSED_WITHIN = 2.5
@@ -45,7 +44,7 @@ REFUSED_SENDS = 25
 """Refusals in a row before a link that takes nothing is given up."""
 
 
-class Esp8266Stack(Esp8266Setup):
+class Esp8266Stack(Esp8266Options):
     """See netsocket.stack.Stack; settings in modems.esp8266."""
 
     # -- notices ------------------------------------------------------------------------------
@@ -59,7 +58,12 @@ class Esp8266Stack(Esp8266Setup):
                 sock.announced = True
                 self._wake(sock)
         elif name == "connect":
-            self._on_stranger(text[0] - 0x30)
+            self._on_connect(text[0] - 0x30)
+        elif name == "link":
+            try:
+                self._on_link(text)
+            except (MalformedReply, IndexError):
+                self.anomalies += 1
         elif name == "wifi_disconnect" and self._wanted_up:
             self._set_status(InterfaceStatus.CONNECTING)
             asyncio.get_running_loop().call_later(LINK_LOSS_GRACE, self._check_links_soon)
@@ -76,11 +80,6 @@ class Esp8266Stack(Esp8266Setup):
         if not sock.pull:
             sock.drained = True
         self._wake(sock)
-
-    def _on_stranger(self, link: int) -> None:
-        """CONNECT for a link nobody opened: close it, or its data would land anywhere."""
-        if self._by_link(link) is None:
-            self._spawn(self._try(f"AT+CIPCLOSE={link}"))
 
     def _pushed(self, event: Received) -> None:
         data = event.data
@@ -105,7 +104,7 @@ class Esp8266Stack(Esp8266Setup):
         if self._wanted_up and self.channel.listener is not None:
             self._spawn(self._check_links())
 
-    async def _check_links(self) -> None:
+    async def _check_links(self, why: str = "the WiFi connection was lost") -> None:
         """Ask which links are open, and end the sockets whose link is not."""
         open_links = await self._open_links()
         for sock in list(self._sockets.values()):
@@ -113,19 +112,10 @@ class Esp8266Stack(Esp8266Setup):
                 continue
             if sock.link not in open_links:
                 sock.link = None
-                self._break(sock, errors.ConnectionReset("the WiFi connection was lost"))
+                self._break(sock, errors.ConnectionReset(why))
 
     async def _open_links(self) -> set[int]:
-        try:
-            reply = await self.channel.run(commands.links())
-        except CommandFailed:
-            reply = await self.run(commands.query("AT+CIPSTATE?", rb"\+CIPSTATE:[0-4],.*"))
-        found = set()
-        for row in reply.lines:
-            name, _, rest = row.partition(b":")
-            if name != b"STATUS":
-                found.add(number(rest[:1], 0, LINKS - 1, "link id"))
-        return found
+        return set(await self._rows())
 
     async def _poll(self) -> None:
         while True:
@@ -149,53 +139,62 @@ class Esp8266Stack(Esp8266Setup):
 
     # -- links --------------------------------------------------------------------------------
 
-    async def _free_link(self) -> int:
-        """The lowest id that is neither used nor resting; waits for a resting one."""
-        for _ in range(40):
-            now = time.monotonic()
-            used = {sock.link for sock in self._sockets.values()}
-            for link in range(LINKS):
-                if link not in used and self._resting.get(link, 0.0) <= now:
-                    self._resting.pop(link, None)
-                    return link
-            await asyncio.sleep(0.05)
-        raise errors.NoSocket("no link id is free: a closed one has not been confirmed yet")
-
-    async def _set_type(self, link: int, *, pull: bool) -> None:
-        if self._per_link_type:
-            await self.run(commands.simple(f"AT+CIPRECVTYPE={link},{int(pull)}"))
-
     async def _connect_link(self, sock: ModuleSocket, address: SocketAddress) -> None:
         if address.family == 10:
-            self.capabilities["ipv6"].require()
-        sock.link = link = await self._free_link()
+            self._require_ipv6()
+        if sock.local_port:
+            raise errors.NotSupported(
+                self.capabilities["tcp.bind_port"],
+                "the module chooses the local port of a connection that it opens: AT+CIPSTART "
+                "takes none for TCP",
+            )
+        sock.family = address.family
         sock.pull = self._receive_mode != "push"
+        for _ in range(LINKS):
+            if await self._connect_once(sock, address):
+                return
+        raise errors.NoSocket("connections that come in take every link id")
+
+    async def _connect_once(self, sock: ModuleSocket, address: SocketAddress) -> bool:
+        """Try one link id; False when an accepted connection has taken it meanwhile."""
+        sock.link = link = await self._free_link()
         started = time.monotonic()
+        command = commands.start_tcp(link, address.host, address.port, sock.keepalive)
         try:
             await self._set_type(link, pull=sock.pull)
-            command = commands.start_tcp(link, address.host, address.port, sock.keepalive)
-            try:
-                reply = await self.channel.run(command)
-            except CommandFailed as error:
-                if b"ALREADY CONNECTED" not in error.reasons:
-                    raise
-                await self._try(f"AT+CIPCLOSE={link}")
-                reply = await self.channel.run(command)
+            await self._write_options(sock)
+            reply = await self._start_link(sock, link, command)
         except CommandFailed as error:
+            if await self._is_stolen(sock, link):
+                return False
             self._give_up_link(sock)
             self._raise_connect_error(error, address, time.monotonic() - started)
         except CommandTimeout as error:
+            if await self._is_stolen(sock, link):
+                return False
             await self._try(f"AT+CIPCLOSE={link}")
             self._give_up_link(sock)
             raise errors.ConnectTimeout(f"{address}: {error}") from error
         except BaseException:
             self._give_up_link(sock)
             raise
+        if sock.link != link:
+            return False
         if not reply.lines:
             # OK without CONNECT: nobody can be sure what is open.
             await self._try(f"AT+CIPCLOSE={link}")
             self._give_up_link(sock)
             raise errors.DeviceError(f"{address}: the module answered OK without CONNECT")
+        return True
+
+    async def _start_link(self, sock: ModuleSocket, link: int, command: Command) -> Reply:
+        try:
+            return await self.channel.run(command)
+        except CommandFailed as error:
+            if b"ALREADY CONNECTED" not in error.reasons or await self._is_stolen(sock, link):
+                raise
+        await self._try(f"AT+CIPCLOSE={link}")  # left open by somebody else
+        return await self.channel.run(command)
 
     def _give_up_link(self, sock: ModuleSocket) -> None:
         if sock.link is not None and not sock.peer_closed:
@@ -224,13 +223,18 @@ class Esp8266Stack(Esp8266Setup):
         ) from error
 
     async def _open_datagram(self, sock: ModuleSocket, peer: SocketAddress | None) -> None:
+        family = peer.family if peer is not None else sock.family
+        if family == 10:
+            self._require_ipv6()
         await self._want_sender_info()
         sock.link = link = await self._free_link()
+        sock.family = family
         sock.pull = self._receive_mode == "pull_all"
         port = sock.local_port or self._free_port()
         try:
             await self._set_type(link, pull=False)
-            await self.channel.run(commands.start_udp(link, port, peer))
+            anybody = ("::", port) if family == 10 else None
+            await self.channel.run(commands.start_udp(link, port, peer or anybody))
         except CommandFailed as error:
             self._give_up_link(sock)
             raise errors.AddressInUse(
@@ -252,13 +256,16 @@ class Esp8266Stack(Esp8266Setup):
     async def _close_link(self, sock: ModuleSocket, *, abort: bool) -> None:
         link = sock.link
         assert link is not None
-        if sock.peer_closed and sock.drained:
-            return  # the module has freed it already
-        if abort and sock.kind is Kind.TCP and not sock.peer_closed:
-            if self.firmware.family == "N":
-                await self._try(f"AT+CIPCLOSEMODE={link},1")
-            elif self.capabilities["tcp.abort"].supported:
-                await self._try(f"AT+CIPTCPOPT={link},0")
+        if sock.peer_closed and (sock.drained or self._listener is not None):
+            return  # the module has freed it already, and may have given it to the next peer
+        if sock.kind is Kind.TCP and not sock.peer_closed:
+            if abort or sock.linger == 0:
+                await self._prepare_reset(sock)
+            else:
+                with contextlib.suppress(CommandFailed, errors.DeviceError):
+                    await self._write_options(sock)  # an earlier owner of the id may have reset
+        if sock.link != link:
+            return  # closed and given to somebody else meanwhile
         try:
             await self.channel.run(commands.close(link), urgent=abort)
         except CommandFailed:
@@ -266,6 +273,19 @@ class Esp8266Stack(Esp8266Setup):
         except CommandTimeout:
             self._resting[link] = time.monotonic() + LONG_QUARANTINE
             raise
+        if sock.link != link:
+            # The peer's close crossed ours: whether the id's new owner was hit, the module knows.
+            self._spawn(self._check_links("the link was closed"))
+        elif sock.kind is Kind.UDP and self._listener is not None:
+            await self._set_type(link, pull=self._receive_mode != "push")
+
+    async def _prepare_reset(self, sock: ModuleSocket) -> None:
+        """Make the close of this link a reset, where the firmware can."""
+        if self.firmware.family == "N":
+            await self._try(f"AT+CIPCLOSEMODE={sock.link},1")
+        elif self.capabilities["tcp.abort"].supported:
+            with contextlib.suppress(CommandFailed, errors.DeviceError):
+                await self._write_options(sock, abort=True)
 
     # -- data ---------------------------------------------------------------------------------
 
@@ -274,15 +294,19 @@ class Esp8266Stack(Esp8266Setup):
         async with self._form:
             if sock.link is None:
                 return
+            link = sock.link
             ask = self.capabilities.limit("frame.max_recv")
             sock.announced = False  # a notice that comes from here on is a new one
             try:
-                reply = await self.channel.run(commands.read(sock.link, ask, self._block_head()))
+                reply = await self.channel.run(commands.read(link, ask, self._block_head()))
             except CommandFailed:
                 await self._nothing_read(sock)
                 return
             block = reply.block
             if block is None:
+                return
+            if sock.link != link:
+                self._unclear_owner(link)
                 return
             # A pulled datagram names the address that the link was opened with, whoever sent it.
             sender = sock.first_peer or _sender(block.fields)
@@ -290,6 +314,13 @@ class Esp8266Stack(Esp8266Setup):
                 return
             if len(block.payload) >= ask:
                 sock.announced = True
+
+    def _unclear_owner(self, link: int) -> None:
+        """The id changed hands while it was read, and the bytes may be the new owner's: as neither
+        stream is whole for certain, both end with an error."""
+        new = self._by_link(link)
+        if new is not None:
+            self._break(new, errors.ConnectionReset("its first bytes may be lost"))
 
     def _block_head(self) -> Head:
         if self.firmware.family == "N":
@@ -314,6 +345,10 @@ class Esp8266Stack(Esp8266Setup):
     ) -> Command:
         if sock.link is None:
             raise sock.broken or errors.BrokenPipe("the connection is closed")
+        if address is not None and address.family != sock.family:
+            raise errors.AddressFamilyNotSupported(
+                f"{address}: the socket was opened for the other version of IP"
+            )
         remote = (address.host, address.port) if address is not None else None
         return commands.send(sock.link, data, remote, self._send_timeout)
 
@@ -337,9 +372,12 @@ class Esp8266Stack(Esp8266Setup):
     # -- questions ----------------------------------------------------------------------------
 
     async def resolve(self, name: str, family: int = 0) -> Sequence[str]:
-        """See Stack.resolve."""
-        del family
-        command = commands.resolve(ENCODER.text(name, "a host name", 64, 1))
+        """See Stack.resolve; of both versions the module prefers IPv4."""
+        if family == 10:
+            self._require_ipv6()
+        command = commands.resolve(
+            ENCODER.text(name, "a host name", 64, 1), 3 if family == 10 else 0
+        )
         try:
             reply = await self.channel.run(command)
         except CommandFailed as error:
@@ -358,6 +396,14 @@ class Esp8266Stack(Esp8266Setup):
 
     async def _own_address(self) -> str:
         return self._address
+
+    async def local_address(self, handle: Handle) -> SocketAddress:
+        """See Stack.local_address."""
+        sock = self._socket(handle)
+        if sock.family != 10:
+            return await super().local_address(handle)
+        host = await self._wifi.ipv6_address(self.channel) if sock.link is not None else "::"
+        return SocketAddress(host, sock.local_port)
 
     async def status(self) -> StackStatus:
         """See Stack.status."""

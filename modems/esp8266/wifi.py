@@ -21,6 +21,7 @@ from netsocket.stack import AccessPoint
 ADDRESS_PATIENCE = 15.0
 """Seconds to wait for an address after the join (DHCP)."""
 _STA = re.compile(rb'\+CIPSTA(?:_CUR)?:ip:"(?P<ip>[0-9.]{7,15})"')
+_STA6 = re.compile(rb'\+CIPSTA:ip6(?P<kind>[lg]l):"(?P<ip>[0-9A-Fa-f:.]{2,45})"')
 _JOINED = re.compile(rb'\+CWJAP(?:_CUR)?:"(?P<ssid>.*)","(?P<bssid>[0-9a-fA-F:]{17})",(?P<rest>.*)')
 # From both ends, because an SSID in an answer is not escaped and may hold quotes and commas.
 _FOUND = re.compile(
@@ -112,6 +113,12 @@ class WiFi:
         else:
             found["wifi"] = "not joined"
         return found
+
+    async def ipv6_address(self, channel: Channel) -> str:
+        """The station's global IPv6 address, else the link-local one, "::" without either."""
+        reply = await channel.run(commands.query("AT+CIPSTA?", rb"\+CIPSTA:.*"))
+        found = {m["kind"]: m["ip"].decode("ascii") for m in map(_STA6.fullmatch, reply.lines) if m}
+        return found.get(b"gl") or found.get(b"ll") or "::"
 
     async def scan(self, channel: Channel, firmware: Firmware) -> Sequence[AccessPoint]:
         """Networks in reach; rows that cannot be read are left out."""

@@ -144,6 +144,8 @@ class DescriptorPump:
 
     def _hung_up(self) -> bool:
         """Whether every copy of the user's end is closed."""
+        if self._own.fileno() == -1:
+            return True  # our end is closed already, the connection is about to be
         poll = select.poll()
         poll.register(self._own, 0)
         return any(events & select.POLLHUP for _fd, events in poll.poll(0))

@@ -7,6 +7,8 @@ Known properties of this transport:
 - `can_write_eof` is True only where the stack claims a half-close; else `write_eof` raises.
 - `get_extra_info("socket")` is None: there is no descriptor to set options on.
 - An orderly end is `eof_received`; anything else is `connection_lost(exc)`, never an EOF.
+- Over an AsyncTLSSocket it is a TLS transport, with asyncio's `ssl_object`, `sslcontext`,
+  `peercert` and `cipher`; a cut TLS stream is `connection_lost(SSLEOFError)`.
 - `connection_lost` comes after the stack took the socket back, so the next open finds it free.
 """
 
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from netsocket.address import SocketAddress
 from netsocket.stream import AsyncTCPSocket
+from netsocket.tls import AsyncTLSSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,7 +39,7 @@ class StreamTransport(asyncio.Transport):
 
     def __init__(
         self,
-        socket: AsyncTCPSocket,
+        socket: AsyncTCPSocket | AsyncTLSSocket,
         protocol: asyncio.BaseProtocol,
         extra: dict[str, Any],
     ) -> None:
@@ -60,7 +63,9 @@ class StreamTransport(asyncio.Transport):
         self.on_end: Callable[[], object] = lambda: None
 
     @classmethod
-    async def start(cls, socket: AsyncTCPSocket, protocol: asyncio.BaseProtocol) -> StreamTransport:
+    async def start(
+        cls, socket: AsyncTCPSocket | AsyncTLSSocket, protocol: asyncio.BaseProtocol
+    ) -> StreamTransport:
         """Take over a connected socket; `connection_made` has been called on return."""
         socket.settimeout(None)
         extra: dict[str, Any] = {
@@ -68,6 +73,14 @@ class StreamTransport(asyncio.Transport):
             "peername": await _told(socket.getpeername()),
             "sockname": await _told(socket.getsockname()),
         }
+        if isinstance(socket, AsyncTLSSocket):
+            extra.update(
+                sslcontext=socket.context,
+                ssl_object=socket.ssl_object,
+                peercert=socket.getpeercert(),
+                cipher=socket.cipher(),
+                compression=socket.compression(),
+            )
         transport = cls(socket, protocol, extra)
         try:
             protocol.connection_made(transport)
@@ -287,7 +300,7 @@ async def _told(asked: Any) -> SocketAddress | None:
 
 
 async def open_streams(
-    socket: AsyncTCPSocket, limit: int = DEFAULT_LIMIT
+    socket: AsyncTCPSocket | AsyncTLSSocket, limit: int = DEFAULT_LIMIT
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """The pair that asyncio.open_connection returns, over a connected socket."""
     loop = asyncio.get_running_loop()

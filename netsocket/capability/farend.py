@@ -1,0 +1,284 @@
+"""FarEnd: the peers that probes talk to, real servers that remember what reached them.
+
+Everything a probe believes about sending, ending and boundaries is read from here, never from the
+socket under test. The services are those of the Mbed OS test plan (RFC 862 echo, RFC 863 discard,
+RFC 864 chargen, RFC 867 daytime) and a few that misbehave on purpose.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket as _socket
+import struct
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+TAIL: Final = bytes(range(256)) * 20
+"""What the `tail` service sends before it closes at once: 5120 bytes, more than one module read
+of any module known here takes at once on its own."""
+BURST: Final = tuple(bytes([65 + number]) * size for number, size in
+                     enumerate((100, 200, 300, 120, 500)))  # fmt: skip
+"""The datagrams that the `burst` service answers with, sizes of UDPSOCKET_ECHOTEST_BURST."""
+DAYTIME: Final = b"1970-01-01 00:00:00\r\n"
+_RESET: Final = struct.pack("ii", 1, 0)  # struct linger: on, 0 seconds
+SERVICES: Final = ("echo", "discard", "daytime", "chargen", "tail", "reset", "slow", "half_close")
+
+
+def chargen(count: int) -> bytes:
+    """The first `count` bytes of RFC 864's pattern: rows of 72 of the 95 printables."""
+    printable = bytes(range(32, 127))
+    rows = (printable[n:] + printable[:n] for n in range(95))
+    period = b"".join(row[:72] + b"\r\n" for row in rows)
+    return (period * (count // len(period) + 1))[:count]
+
+
+@dataclass
+class Connection:
+    """One TCP connection as seen from the far end."""
+
+    peer: tuple[str, int]
+    received: bytearray = field(default_factory=bytearray)
+    sent: int = 0
+    ended: str = ""
+    """ "" while open, then "eof" (the module closed in order), "reset", or "closed" (by us)."""
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set it to let the `slow` service begin to read."""
+
+
+@dataclass
+class Service:
+    """One TCP service and the connections it has had."""
+
+    name: str
+    port: int = 0
+    connections: list[Connection] = field(default_factory=list)
+
+    async def connection(self, index: int, seconds: float = 5.0) -> Connection:
+        """The connection number `index`; waits for it. Raises TimeoutError."""
+        await until(lambda: len(self.connections) > index, seconds)
+        return self.connections[index]
+
+
+class Datagrams(asyncio.DatagramProtocol):
+    """One UDP service: remembers what came and answers as `answer` says."""
+
+    def __init__(self, answer: Callable[[bytes], tuple[bytes, ...]]) -> None:
+        self.answer = answer
+        self.received: list[tuple[bytes, tuple[str, int]]] = []
+        self.port = 0
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """From asyncio."""
+        self._transport = transport
+        self.port = transport.get_extra_info("sockname")[1]
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        """From asyncio."""
+        self.received.append((data, (addr[0], addr[1])))
+        for reply in self.answer(data):
+            self.send(reply, addr)
+
+    def error_received(self, exc: Exception) -> None:
+        """A peer that has gone is no news."""
+
+    def send(self, data: bytes, address: tuple[str, int]) -> None:
+        """One datagram from this service's port."""
+        if data:
+            self._transport.sendto(data, address)
+        else:  # asyncio drops empty ones
+            sock = self._transport.get_extra_info("socket")
+            with contextlib.suppress(OSError):
+                _socket.socket.sendto(sock._sock, b"", address)
+
+    def close(self) -> None:
+        """Stop answering."""
+        self._transport.close()
+
+
+class FarEnd:
+    """The test services on one host; an async context manager.
+
+    `host` is where they listen and how the module reaches them. Names: `name` resolves to `host`
+    in the stack under test, `unknown_name` resolves to nothing.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        *,
+        name: str = "localhost",
+        unknown_name: str = "nosuch.invalid",
+    ) -> None:
+        self.host = host
+        self.name = name
+        self.unknown_name = unknown_name
+        self.tcp = {service: Service(service) for service in SERVICES}
+        self.udp: dict[str, Datagrams] = {}
+        self._servers: list[asyncio.Server] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._silent: list[_socket.socket] = []
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this computer can reach the services."""
+        return ipaddress.ip_address(self.host).is_loopback
+
+    async def __aenter__(self) -> Self:
+        """Start every service on a port of its own."""
+        for name, service in self.tcp.items():
+            await self._listen(service, getattr(self, f"_{name}"))
+        await self._datagrams("echo", lambda data: (data,))
+        await self._datagrams("other", lambda data: (b"other:" + data,))
+        await self._datagrams("discard", lambda _data: ())
+        await self._datagrams("burst", lambda _data: BURST)
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        for server in self._servers:
+            server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for service in self.udp.values():
+            service.close()
+        for sock in self._silent:
+            sock.close()
+        await asyncio.sleep(0)
+
+    async def _listen(
+        self,
+        service: Service,
+        serve: Callable[[Connection, _socket.socket], Awaitable[None]],
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        listener = _socket.create_server((self.host, 0), backlog=64)
+        listener.setblocking(False)
+        service.port = listener.getsockname()[1]
+
+        async def one(sock: _socket.socket, peer: tuple[str, int]) -> None:
+            connection = Connection((peer[0], peer[1]))
+            service.connections.append(connection)
+            with sock:
+                try:
+                    await serve(connection, sock)
+                    connection.ended = connection.ended or "eof"
+                except ConnectionError:
+                    connection.ended = "reset"
+
+        async def accept() -> None:
+            with listener:
+                while True:
+                    sock, peer = await loop.sock_accept(listener)
+                    sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+                    self._keep(one(sock, peer))
+
+        self._keep(accept())
+
+    def _keep(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _datagrams(self, name: str, answer: Callable[[bytes], tuple[bytes, ...]]) -> None:
+        _, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
+            lambda: Datagrams(answer), (self.host, 0)
+        )
+        self.udp[name] = protocol
+
+    # -- addresses ----------------------------------------------------------------------------
+
+    def address(self, service: str) -> tuple[str, int]:
+        """Where a TCP service is."""
+        return self.host, self.tcp[service].port
+
+    def datagram_address(self, service: str) -> tuple[str, int]:
+        """Where a UDP service is."""
+        return self.host, self.udp[service].port
+
+    def refusing(self) -> tuple[str, int]:
+        """A TCP address at which nobody listens."""
+        with _socket.socket() as sock:
+            sock.bind((self.host, 0))
+            port: int = sock.getsockname()[1]
+        return self.host, port
+
+    def silent(self) -> tuple[str, int]:
+        """A TCP address that never answers: a listener whose queue is full (Linux drops SYNs)."""
+        listener = _socket.socket()
+        self._silent.append(listener)
+        listener.bind((self.host, 0))
+        listener.listen(0)
+        address: tuple[str, int] = listener.getsockname()
+        for _ in range(3):
+            filler = _socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(address)
+            self._silent.append(filler)
+        return address
+
+    async def dial(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect to a listener of the module; on loopback its own address means this computer."""
+        return await asyncio.open_connection(self.host if self.loopback else host, port)
+
+    # -- services -----------------------------------------------------------------------------
+
+    async def _read(self, connection: Connection, sock: _socket.socket, echo: bool = False) -> None:
+        loop = asyncio.get_running_loop()
+        while data := await loop.sock_recv(sock, 65536):
+            connection.received += data
+            if echo:
+                await loop.sock_sendall(sock, data)
+                connection.sent += len(data)
+
+    async def _echo(self, connection: Connection, sock: _socket.socket) -> None:
+        await self._read(connection, sock, echo=True)
+
+    async def _discard(self, connection: Connection, sock: _socket.socket) -> None:
+        await self._read(connection, sock)
+
+    async def _daytime(self, connection: Connection, sock: _socket.socket) -> None:
+        await asyncio.get_running_loop().sock_sendall(sock, DAYTIME)
+        connection.sent, connection.ended = len(DAYTIME), "closed"
+
+    async def _tail(self, connection: Connection, sock: _socket.socket) -> None:
+        await asyncio.get_running_loop().sock_sendall(sock, TAIL)
+        connection.sent, connection.ended = len(TAIL), "closed"
+
+    async def _chargen(self, connection: Connection, sock: _socket.socket) -> None:
+        """Until the peer leaves; small buffers, so that `sent` tells what the peer let through."""
+        sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, 8192)
+        loop = asyncio.get_running_loop()
+        period = chargen(74 * 95)
+        while True:
+            await loop.sock_sendall(sock, period)
+            connection.sent += len(period)
+
+    async def _reset(self, connection: Connection, sock: _socket.socket) -> None:
+        """Takes one byte, then resets the connection."""
+        connection.received += await asyncio.get_running_loop().sock_recv(sock, 1)
+        sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, _RESET)
+        connection.ended = "closed"
+
+    async def _slow(self, connection: Connection, sock: _socket.socket) -> None:
+        """Reads nothing until it is released."""
+        sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, 8192)
+        await connection.release.wait()
+        await self._read(connection, sock)
+
+    async def _half_close(self, connection: Connection, sock: _socket.socket) -> None:
+        """Reads to the end, then answers with the number of bytes it got."""
+        await self._read(connection, sock)
+        connection.ended = "eof"
+        await asyncio.sleep(0.05)
+        await asyncio.get_running_loop().sock_sendall(sock, b"%d" % len(connection.received))
+
+
+async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait for something to become true at the far end. Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - what it watches has no event
+            await asyncio.sleep(0.005)

@@ -1,0 +1,140 @@
+"""Running the probes on a stack and holding the claims against what they found."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import netsocket.capability.probes  # noqa: F401 - registers them
+from netsocket.capability.catalogue import CATALOGUE, VERSION
+from netsocket.capability.farend import FarEnd
+from netsocket.capability.model import Capability, CapabilityTable, Level
+from netsocket.capability.verdict import PROBES, Broken, Outcome, Probe, Verdict
+from netsocket.errors import NotSupported
+from netsocket.interface import AsyncNetworkInterface
+from netsocket.stack import Stack
+
+PROBE_LIMIT: Final = 90.0
+"""Seconds for one probe; then it counts as failed."""
+_WORST: Final = (
+    Outcome.UNJUDGED,
+    Outcome.PASS,
+    Outcome.UNSUPPORTED,
+    Outcome.PARTIAL,
+    Outcome.FAIL,
+)
+
+
+class UnstatedClaims(UserWarning):
+    """A stack's table says nothing about some promises; they read UNKNOWN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one probe found."""
+
+    probe: str
+    promise: str
+    outcome: Outcome
+    evidence: str
+    seconds: float
+
+
+@dataclass
+class Measurement:
+    """All results of one module with one firmware; `kind` says what the evidence is worth."""
+
+    claims: CapabilityTable
+    results: list[Result]
+    kind: str
+    date: str = ""
+    spec: str = ""
+    catalogue: int = VERSION
+    anomalies: dict[str, int] = field(default_factory=dict)
+
+    def outcome(self, promise: str) -> Outcome:
+        """The worst that the probes of a promise found; UNJUDGED when there is none."""
+        found = [result.outcome for result in self.results if result.promise == promise]
+        return max(found, key=_WORST.index, default=Outcome.UNJUDGED)
+
+    def contradictions(self) -> list[str]:
+        """One sentence for each promise whose claim is not what was found."""
+        found = []
+        for id_, claim in self.claims.items():
+            if not agrees(claim, self.outcome(id_)):
+                evidence = "; ".join(
+                    f"{result.probe} {result.outcome.value}: {result.evidence}"
+                    for result in self.results
+                    if result.promise == id_
+                )
+                found.append(f"{id_}: claimed {claim.level.value}, but {evidence}")
+        return found
+
+    def unknown(self) -> list[str]:
+        """Promises that are claimed UNKNOWN."""
+        return [id_ for id_, claim in self.claims.items() if claim.level is Level.UNKNOWN]
+
+
+def agrees(claim: Capability, outcome: Outcome) -> bool:
+    """Whether a claim and a measurement say the same. Both directions count: a promise that is
+    broken, and one that is kept though the claim says it cannot be."""
+    if outcome is Outcome.UNJUDGED or claim.level is Level.UNKNOWN:
+        return True
+    if claim.level in (Level.FULL, Level.EMULATED):
+        return outcome is Outcome.PASS
+    if claim.level is Level.PARTIAL:
+        return outcome is Outcome.PARTIAL
+    return outcome in (Outcome.FAIL, Outcome.UNSUPPORTED)
+
+
+async def judge(probe: Probe, net: AsyncNetworkInterface, far: FarEnd) -> Result:
+    """Run one probe; whatever it raises becomes a verdict."""
+    begun = time.monotonic()
+    try:
+        async with asyncio.timeout(PROBE_LIMIT):
+            verdict = await probe.run(net, far)
+    except Broken as error:
+        verdict = Verdict(Outcome.FAIL, str(error))
+    except NotSupported as error:
+        verdict = Verdict(Outcome.UNSUPPORTED, str(error))
+    except (OSError, ValueError, asyncio.InvalidStateError) as error:
+        verdict = Verdict(Outcome.FAIL, f"{type(error).__name__}: {error}")
+    return Result(
+        probe.name, probe.promise, verdict.outcome, verdict.evidence, time.monotonic() - begun
+    )
+
+
+async def run(
+    stack: Stack | AsyncNetworkInterface,
+    far_end: FarEnd,
+    *,
+    kind: str = "measured",
+    only: Iterable[str] | None = None,
+    progress: Callable[[Result], object] | None = None,
+) -> Measurement:
+    """Run the probes on a stack, or on an interface that is up, against a running far end.
+
+    `kind` is "measured" for hardware and the host, "simulated" for a fake; `only` names promises
+    or probes. Warns with UnstatedClaims when the stack's table is not complete. A stack that is
+    handed over is brought up and down here.
+    """
+    if not isinstance(stack, AsyncNetworkInterface):
+        async with AsyncNetworkInterface(stack) as net:
+            return await run(net, far_end, kind=kind, only=only, progress=progress)
+    net = stack
+    if net.capabilities.unstated:
+        names = ", ".join(id_ for id_ in CATALOGUE if id_ in net.capabilities.unstated)
+        warnings.warn(f"{net.name} claims nothing about {names}", UnstatedClaims, stacklevel=2)
+    wanted = None if only is None else set(only)
+    results = []
+    for probe in PROBES.values():
+        if wanted is None or wanted & {probe.name, probe.promise}:
+            results.append(await judge(probe, net, far_end))
+            if progress is not None:
+                progress(results[-1])
+    now = time.strftime("%Y-%m-%d", time.gmtime())
+    return Measurement(net.capabilities, results, kind, now)

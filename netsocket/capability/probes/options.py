@@ -1,0 +1,114 @@
+"""Socket options: set, read back, or refused with ENOPROTOOPT; never silently ignored."""
+
+from __future__ import annotations
+
+import errno
+import socket as _socket
+import struct
+
+from netsocket.capability.farend import FarEnd
+from netsocket.capability.probes.tools import LIMIT, echo
+from netsocket.capability.verdict import Outcome, Run, Verdict, check, partial, passed, probe
+from netsocket.errors import NotSupported
+from netsocket.interface import AsyncNetworkInterface
+
+TCP = _socket.IPPROTO_TCP
+SOL = _socket.SOL_SOCKET
+
+
+def _option(
+    name: str, promise: str, level: int, number: int, value: int, *, exact: bool = True
+) -> Run:
+    """A probe of an integer option: set before connect, read back (defect 11), connect, echo."""
+
+    @probe(name, promise)
+    async def judge(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
+        async with net.tcp_socket() as sock:
+            sock.settimeout(LIMIT)
+            await sock.setsockopt(level, number, value)
+            try:
+                back = await sock.getsockopt(level, number)
+            except NotSupported:
+                back = None
+            await sock.connect(far.address("echo"))
+            await echo(sock, b"with the option")
+        if back is None:
+            return partial(f"{value} was taken, but cannot be read back")
+        check(back == value if exact else back > 0, f"{value} was set, {back} is read back")
+        return passed(f"{value} set, {back} read back, then an echo")
+
+    return judge
+
+
+reuseaddr = _option("TCPSOCKET_SETSOCKOPT_REUSEADDR", "option.reuseaddr", SOL,
+                    _socket.SO_REUSEADDR, 1)  # fmt: skip
+keepalive = _option("TCPSOCKET_SETSOCKOPT_KEEPALIVE_VALID", "option.keepalive", SOL,
+                    _socket.SO_KEEPALIVE, 1)  # fmt: skip
+keepidle = _option("TCPSOCKET_SETSOCKOPT_KEEPIDLE", "option.keepidle", TCP,
+                   _socket.TCP_KEEPIDLE, 7200)  # fmt: skip
+keepintvl = _option("TCPSOCKET_SETSOCKOPT_KEEPINTVL", "option.keepintvl", TCP,
+                    _socket.TCP_KEEPINTVL, 60)  # fmt: skip
+nodelay = _option("TCPSOCKET_SETSOCKOPT_NODELAY", "option.nodelay", TCP, _socket.TCP_NODELAY, 1)
+sndbuf = _option("TCPSOCKET_SETSOCKOPT_SNDBUF", "option.sndbuf", SOL, _socket.SO_SNDBUF, 16384,
+                 exact=False)  # fmt: skip
+rcvbuf = _option("TCPSOCKET_SETSOCKOPT_RCVBUF", "option.rcvbuf", SOL, _socket.SO_RCVBUF, 16384,
+                 exact=False)  # fmt: skip
+tos = _option("TCPSOCKET_SETSOCKOPT_IPTOS", "option.tos", _socket.IPPROTO_IP, _socket.IP_TOS, 16)
+
+
+@probe("UDPSOCKET_SETSOCKOPT_BROADCAST", "option.broadcast")
+async def broadcast(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
+    """SO_BROADCAST on a datagram socket; nothing is broadcast."""
+    del far
+    async with net.udp_socket() as sock:
+        await sock.setsockopt(SOL, _socket.SO_BROADCAST, 1)
+        back = await sock.getsockopt(SOL, _socket.SO_BROADCAST)
+    check(bool(back), f"1 was set, {back} is read back")
+    return passed("set and read back")
+
+
+@probe("TCPSOCKET_SETSOCKOPT_LINGER", "option.linger")
+async def linger(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
+    """SO_LINGER on, 1 second."""
+    async with net.tcp_socket() as sock:
+        sock.settimeout(LIMIT)
+        await sock.setsockopt(SOL, _socket.SO_LINGER, struct.pack("ii", 1, 1))
+        await sock.connect(far.address("echo"))
+        await echo(sock, b"with linger")
+    return passed("accepted, then an echo")
+
+
+@probe("UDPSOCKET_MULTICAST_JOIN", "option.multicast")
+async def multicast(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
+    """Join 224.0.0.251 on the interface of the far end's host; nothing is sent."""
+    request = _socket.inet_aton("224.0.0.251") + _socket.inet_aton(far.host)
+    async with net.udp_socket() as sock:
+        await sock.setsockopt(_socket.IPPROTO_IP, _socket.IP_ADD_MEMBERSHIP, request)
+    return passed("joined")
+
+
+@probe("TCPSOCKET_SETSOCKOPT_UNKNOWN", "option.honest")
+async def honest(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
+    """An option that no stack has: 54321."""
+    del far
+    async with net.tcp_socket() as sock:
+        for number in range(2):
+            try:
+                await (sock.getsockopt(SOL, 54321) if number else sock.setsockopt(SOL, 54321, 1))
+            except NotSupported as error:
+                check(error.errno == errno.ENOPROTOOPT, f"errno {error.errno}")
+            else:
+                return Verdict(Outcome.FAIL, "an unknown option was accepted")
+    return passed("ENOPROTOOPT from setsockopt and getsockopt")
+
+
+@probe("TCPSOCKET_GETSOCKOPT_TYPE", "option.type")
+async def type_(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
+    """SO_TYPE, SO_ERROR and SO_ACCEPTCONN."""
+    del far
+    async with net.tcp_socket() as stream, net.udp_socket() as datagram:
+        kinds = [await each.getsockopt(SOL, _socket.SO_TYPE) for each in (stream, datagram)]
+        check(kinds == [_socket.SOCK_STREAM, _socket.SOCK_DGRAM], f"SO_TYPE says {kinds}")
+        check(await stream.getsockopt(SOL, _socket.SO_ERROR) == 0, "SO_ERROR is not 0")
+        check(await stream.getsockopt(SOL, _socket.SO_ACCEPTCONN) == 0, "SO_ACCEPTCONN is not 0")
+    return passed("as it should be")

@@ -1,0 +1,94 @@
+"""What probes share: sockets that close themselves, exact reads, traps for parsers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from netsocket.capability.farend import Connection, FarEnd
+from netsocket.capability.verdict import Broken, check
+from netsocket.interface import AsyncNetworkInterface
+from netsocket.stream import AsyncTCPSocket
+
+LIMIT = 15.0
+"""Seconds for one call of a probe."""
+SIZES = (*range(1, 11), *range(100, 1201, 100))
+"""The plan's 22 echo sizes in bytes."""
+TRAPS = (b"\r\nOK\r\n", b"+IPD,0,5:", b"0,CLOSED\r\n", b'\r\n+QIURC: "closed",0\r\n', b"> ",
+         b"\r\nERROR\r\n", b"\r\nSEND OK\r\n", b"+++", b"\r\nready\r\n", b"\x1a\x00")  # fmt: skip
+"""Text that a driver must not take for its module's."""
+
+
+@asynccontextmanager
+async def connected(
+    net: AsyncNetworkInterface, far: FarEnd, service: str
+) -> AsyncIterator[tuple[AsyncTCPSocket, Connection]]:
+    """A connected socket and the connection as the far end sees it."""
+    known = len(far.tcp[service].connections)
+    async with net.tcp_socket() as sock:
+        sock.settimeout(LIMIT)
+        await sock.connect(far.address(service))
+        yield sock, await far.tcp[service].connection(known)
+
+
+async def receive(sock: AsyncTCPSocket, count: int) -> bytes:
+    """Exactly `count` bytes, fewer only at an orderly end; never asks for more than is missing."""
+    got = bytearray()
+    while len(got) < count:
+        part = await sock.recv(min(1220, count - len(got)))
+        if not part:
+            break
+        got += part
+    return bytes(got)
+
+
+async def echo(sock: AsyncTCPSocket, data: bytes) -> None:
+    """Send and get back the same."""
+    await sock.sendall(data)
+    back = await receive(sock, len(data))
+    check(back == data, difference(data, back))
+
+
+def difference(expected: bytes, got: bytes) -> str:
+    """Where two byte strings part."""
+    at = next((n for n, (a, b) in enumerate(zip(expected, got, strict=False)) if a != b),
+              min(len(expected), len(got)))  # fmt: skip
+    return (f"{len(got)} of {len(expected)} bytes, first difference at {at}: "
+            f"{got[at:at + 16]!r} instead of {expected[at:at + 16]!r}")  # fmt: skip
+
+
+def pattern(count: int, seed: int = 0) -> bytes:
+    """Bytes that tell where they belong."""
+    block = b"".join(b"%07d." % (seed * 100_000 + n) for n in range(count // 8 + 1))
+    return block[:count]
+
+
+@contextmanager
+def raises(*kinds: type[BaseException], call: str) -> Iterator[None]:
+    """The block must raise one of `kinds`; anything else is the evidence of a failure."""
+    try:
+        yield
+    except kinds:
+        return
+    except OSError as error:
+        raise Broken(f"{call} raised {error!r}, not {kinds[0].__name__}") from error
+    raise Broken(f"{call} raised nothing, {kinds[0].__name__} was due")
+
+
+async def errno_of(call: object) -> int | None:
+    """The errno that an awaitable raises, None when it raises nothing."""
+    try:
+        await call  # type: ignore[misc]
+    except OSError as error:
+        return error.errno
+    return None
+
+
+async def within(seconds: float, work: object) -> object:
+    """The result of an awaitable, or Broken when it takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await work  # type: ignore[misc]
+    except TimeoutError:
+        raise Broken(f"nothing happened within {seconds:g} s") from None

@@ -1,0 +1,103 @@
+"""Measurements that several tests read: each module once per session."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netsocket.capability import FarEnd, Measurement, run
+from netsocket.capability.report import render_markdown
+from netsocket.hoststack import HostStack
+from tests.drivers.rig import assemble, opened
+
+UNKNOWN_NAME = "nosuch.invalid"
+NAMES = {"esp8266": "srv", "bg96": "srv"}
+OPEN_DEFECTS = {"esp8266": {"udp.bind_port"}}
+"""Promises that a driver breaks though its module could keep them: claims stay as the manual has
+them. Empty an entry when the driver is mended."""
+MODULES = [
+    ("esp8266", "N17", "pull"),
+    ("esp8266", "E2", "pull"),
+    ("esp8266", "E24", "pull"),
+    ("esp8266", "E33", "pull"),
+    ("esp8266", "E24", "push"),
+    ("bg96", "bg96", ""),
+]
+
+
+def far_end(module: str) -> FarEnd:
+    return FarEnd(name=NAMES.get(module, "localhost"), unknown_name=UNKNOWN_NAME)
+
+
+def settings(receive: str) -> dict[str, Any]:
+    return {"receive": receive} if receive else {}
+
+
+@functools.cache
+def host() -> Measurement:
+    """The host; the one name that would leave this computer is answered here."""
+    real = socket.getaddrinfo
+
+    def answer(name: Any, *arguments: Any, **more: Any) -> Any:
+        if name == UNKNOWN_NAME:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return real(name, *arguments, **more)
+
+    async def measure() -> Measurement:
+        async with far_end("host") as far:
+            return await run(HostStack(), far)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", answer)
+        return asyncio.run(measure())
+
+
+@functools.cache
+def _simulated() -> dict[tuple[str, str, str], Measurement]:
+    async def measure(module: str, firmware: str, receive: str) -> Measurement:
+        async with (
+            far_end(module) as far,
+            opened(module, firmware, **settings(receive)) as rig,
+        ):
+            return await run(rig.net, far, kind="simulated")
+
+    async def measure_all() -> list[Measurement]:  # most of it is waiting
+        return list(await asyncio.gather(*(measure(*each) for each in MODULES)))
+
+    return dict(zip(MODULES, asyncio.run(measure_all()), strict=True))
+
+
+def simulated(module: str, firmware: str, receive: str) -> Measurement:
+    return _simulated()[module, firmware, receive]
+
+
+def surprises(found: Measurement) -> list[str]:
+    """Contradictions that are not known defects."""
+    known = OPEN_DEFECTS.get(found.claims.module, set())
+    return [line for line in found.contradictions() if line.partition(":")[0] not in known]
+
+
+def claims(module: str, firmware: str, receive: str) -> Any:
+    """The table before the module was asked anything."""
+    return assemble(module, firmware, **settings(receive)).stack.capabilities
+
+
+def comparison() -> str:
+    """The text of docs/modules.md."""
+    shown = [("esp8266", "N17", "pull"), ("esp8266", "E24", "pull"), ("esp8266", "E33", "pull"),
+             ("bg96", "bg96", "")]  # fmt: skip
+    tables = [simulated(*each).claims for each in shown]
+    return render_markdown(
+        tables,
+        "Firmware versions are those of the simulated modules. Measure your own module with "
+        "`atdriver report SPEC --far-end ADDRESS` (see capabilities.md).",
+    )
+
+
+if __name__ == "__main__":
+    Path("docs/modules.md").write_text(comparison(), encoding="utf-8")
