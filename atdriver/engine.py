@@ -72,8 +72,6 @@ STEPS: dict[tuple[Stage, Token], str] = {
 }
 
 LINE_END = b"\r\n"
-NOTICE_LEADS = (b"", LINE_END, LINE_END * 2)
-"""Line ends before a notice that came between a payload and its result."""
 TRAILER = "payload does not end at its trailer"
 
 STALL = 2.0
@@ -90,7 +88,7 @@ QUIET = 0.1
 """Silence that must follow a probe's answer before it counts."""
 DOUBTFUL_QUIET = 1.0
 """The same where answers may still be on their way, to a probe that came to nothing or to the
-command that was given up: what a module has queued it works off in shorter steps (300 ms a line)."""
+command that was given up: what a module has queued comes in shorter steps (300 ms a line)."""
 RESYNC_LIMIT = 60.0
 """A module that does not get in step within this time is deaf."""
 
@@ -316,7 +314,7 @@ class Engine:
 
     def _data(self, data: Data) -> None:
         command = self._command
-        if self._awaiting_trailer and data.lead not in NOTICE_LEADS:
+        if self._awaiting_trailer and not self._may_stand_in_trailer(data.lead, framed=True):
             self._damaged(TRAILER, data.payload[:16])
         if command is not None and command.block is not None and command.block is data.head:
             if self._reply.block is not None or len(data.payload) > command.block_max:
@@ -406,13 +404,24 @@ class Engine:
         command = self._command
         assert command is not None
         self._trailer += line.lead
+        framed = self.dialect.framed.fullmatch(line.text) is not None
         if line.text in command.ok and self._trailer_complete(command, line.lead):
             self._step(Token.GOOD, line.text)
-        elif line.lead in NOTICE_LEADS and self.dialect.notices.fullmatch(line.text):
+        elif self.dialect.notices.fullmatch(line.text) and self._may_stand_in_trailer(
+            line.lead, framed=framed
+        ):
             self._trailer_frames += 1
             self._other_line(line)
         else:
             self._damaged(TRAILER, line.lead + line.text)
+
+    def _may_stand_in_trailer(self, lead: bytes, *, framed: bool) -> bool:
+        """Whether a notice with these line ends before it fits between a payload and its result."""
+        command = self._command
+        assert command is not None
+        if command.block_lead == LINE_END:
+            return lead == LINE_END or (not framed and not lead)
+        return lead in (LINE_END, LINE_END * 2)  # the sum is judged at the end
 
     def _trailer_complete(self, command: Command, lead: bytes) -> bool:
         if command.block_lead == LINE_END:  # notices of such modules may or may not begin with one
@@ -498,6 +507,9 @@ class Engine:
         assert command is not None
         if self.framer.mid_payload:  # perhaps its block; a payload that stalls is ended elsewhere
             self._deadline = self._now + BUSY_PATIENCE
+            return
+        if command.block is not None and self._strange is not None:
+            self._damaged("result behind unknown text", self._strange)  # as with an error
             return
         if self._attempts >= BUSY_ATTEMPTS or not command.repeatable:
             self._fail(ModuleBusy(f"{command}: the module stays busy"))

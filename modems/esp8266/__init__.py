@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from atdriver.channel import Channel
@@ -30,6 +31,8 @@ class Esp8266Driver:
         Setting("receive", "pull", "pull (flow control) or push (+IPD)", choices=("pull", "push")),
         Setting("send_timeout", SEND, "seconds to wait for SEND OK"),
     )
+
+    identity = (b"AT+GMR", re.compile(rb"AT version:.*"))
 
     def create(self, channel: Channel, name: str, values: Mapping[str, Value]) -> Esp8266Stack:
         """A stack over this channel."""
