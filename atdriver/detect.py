@@ -47,16 +47,23 @@ async def find_driver(found: Specification, make_link: Callable[[], Link]) -> Sp
     try:
         await channel.open()
         await find_module(channel, RATES)
-        seen: list[bytes] = []
+        seen: dict[bytes, list[bytes]] = {}
+        fitting = []
         for name in modem_names():
             question, pattern = load_driver(name).identity
-            answer = await _ask(channel, question)
-            if any(pattern.fullmatch(line) for line in answer):
-                return replace(found, module=name)
-            seen += answer
+            if question not in seen:
+                seen[question] = await _ask(channel, question)
+            if any(pattern.fullmatch(line) for line in seen[question]):
+                fitting.append(name)
     finally:
         await channel.close()
-    shown = " / ".join(line.decode("ascii", "backslashreplace") for line in seen[:6]) or "nothing"
+    lines = [line for answer in seen.values() for line in answer]
+    if fitting:
+        # One driver may go by several names: the one that the module says itself, if any.
+        said = b" ".join(lines).lower()
+        own = [name for name in fitting if name.encode() in said]
+        return replace(found, module=(own or fitting)[-1])
+    shown = " / ".join(line.decode("ascii", "backslashreplace") for line in lines[:6]) or "nothing"
     raise UnknownModule(f"{found.port}: no driver knows this module; it answers {shown}")
 
 
