@@ -304,3 +304,21 @@ async def test_settings_are_put_back_at_the_end() -> None:
 
 def test_names_of_the_rig_are_loopback() -> None:
     assert all(address.startswith("127.") for address in NAMES.values())
+
+
+@pytest.mark.parametrize(
+    ("firmware", "dhcp_off", "static"),
+    [
+        ("N17", "AT+CWDHCP_CUR=1,0", 'AT+CIPSTA_CUR="127.0.0.9","127.0.0.1","255.0.0.0"'),
+        ("E24", "AT+CWDHCP=0,1", 'AT+CIPSTA="127.0.0.9","127.0.0.1","255.0.0.0"'),
+    ],
+)
+async def test_a_static_address_and_the_swapped_arguments_of_cwdhcp(
+    firmware: str, dhcp_off: str, static: str
+) -> None:
+    async with opened(
+        "esp8266", firmware, ip="127.0.0.9", gateway="127.0.0.1", netmask="255.0.0.0"
+    ) as rig:
+        assert dhcp_off in sent_by_host(rig)
+        assert static in sent_by_host(rig)
+        assert rig.net.ip_address == "127.0.0.9"
