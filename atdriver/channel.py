@@ -14,22 +14,13 @@ from collections import deque
 from collections.abc import Callable
 
 from atdriver.dialect import Probe, Step
-from atdriver.engine import (
-    RESYNC_LIMIT,
-    Anomaly,
-    Completed,
-    Deaf,
-    Engine,
-    Event,
-    Failed,
-    InStep,
-    OutOfStep,
-    Restarted,
-)
+from atdriver.engine import Engine
 from atdriver.errors import ATError, EncodeError, ModuleSilent, PortLost
+from atdriver.events import Anomaly, Completed, Deaf, Event, Failed, InStep, OutOfStep, Restarted
 from atdriver.exchange import Command, Reply
 from atdriver.lifecycle import ChannelLife, ChannelMode
 from atdriver.link import Link
+from atdriver.resync import RESYNC_LIMIT
 from atdriver.trace import Trace, printable
 
 log = logging.getLogger("atdriver.channel")

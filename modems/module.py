@@ -11,8 +11,8 @@ import abc
 import asyncio
 
 from atdriver.channel import Channel
-from atdriver.engine import Anomaly, Deaf, Event, Received, Restarted, Unsolicited
 from atdriver.errors import PortLost
+from atdriver.events import Anomaly, Deaf, Event, Received, Restarted, Unsolicited
 from modems.lifecycle import ModuleState
 from modems.table import log
 from modems.transfer import Transfers

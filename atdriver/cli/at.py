@@ -17,8 +17,8 @@ from atdriver.cli.options import Request
 from atdriver.cli.rawcommand import GOOD, build, check
 from atdriver.cli.session import opened, put_together, run
 from atdriver.cli.streams import Source
-from atdriver.engine import Anomaly, Event, Received, Restarted, Unsolicited
 from atdriver.errors import CommandFailed, PortLost
+from atdriver.events import Anomaly, Event, Received, Restarted, Unsolicited
 from atdriver.exchange import Command
 from atdriver.modem import Modem
 from atdriver.trace import printable

@@ -10,8 +10,8 @@ import time
 from collections.abc import Sequence
 from typing import NoReturn
 
-from atdriver.engine import Anomaly, Received
 from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply, RestartSeen
+from atdriver.events import Anomaly, Received
 from atdriver.exchange import Command
 from atdriver.framer import Head
 from atdriver.syntax import fields, number, string
