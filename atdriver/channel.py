@@ -66,6 +66,11 @@ class Channel:
         """Whether commands pass; see ChannelMode."""
         return ChannelMode.CLOSED if self._life is None else self._life.state
 
+    @property
+    def reachable(self) -> bool:
+        """Whether the port is still there, whatever the module does."""
+        return self._life is not None and not isinstance(self._failure, PortLost)
+
     async def open(self) -> None:
         """Open the link. Commands wait until `synchronise` has succeeded once.
 
