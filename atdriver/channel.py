@@ -14,22 +14,13 @@ from collections import deque
 from collections.abc import Callable
 
 from atdriver.dialect import Probe, Step
-from atdriver.engine import (
-    RESYNC_LIMIT,
-    Anomaly,
-    Completed,
-    Deaf,
-    Engine,
-    Event,
-    Failed,
-    InStep,
-    OutOfStep,
-    Restarted,
-)
+from atdriver.engine import Engine
 from atdriver.errors import ATError, EncodeError, ModuleSilent, PortLost
+from atdriver.events import Anomaly, Completed, Deaf, Event, Failed, InStep, OutOfStep, Restarted
 from atdriver.exchange import Command, Reply
 from atdriver.lifecycle import ChannelLife, ChannelMode
 from atdriver.link import Link
+from atdriver.resync import RESYNC_LIMIT
 from atdriver.trace import Trace, printable
 
 log = logging.getLogger("atdriver.channel")
@@ -74,6 +65,11 @@ class Channel:
     def mode(self) -> ChannelMode:
         """Whether commands pass; see ChannelMode."""
         return ChannelMode.CLOSED if self._life is None else self._life.state
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the port is still there, whatever the module does."""
+        return self._life is not None and not isinstance(self._failure, PortLost)
 
     async def open(self) -> None:
         """Open the link. Commands wait until `synchronise` has succeeded once.

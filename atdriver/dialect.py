@@ -56,5 +56,7 @@ class Dialect:
     """Lines that only a starting module prints."""
     max_command: int
     """Longest command line, bytes, terminator included."""
+    framed: re.Pattern[bytes] = re.compile(b"(?!)")
+    """Notices that always have a line end before them too, whatever comes before."""
     unstick: Callable[[Command, bool], tuple[Step, ...]] = no_unsticking
     """How to get the module out of a data phase: (command, payload was written) → steps."""

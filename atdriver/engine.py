@@ -10,9 +10,8 @@ Times are seconds on whatever monotonic clock the caller uses; the engine never 
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from enum import Enum, auto
-from typing import NamedTuple
 
 from atdriver.dialect import Dialect, Probe, Step
 from atdriver.errors import (
@@ -25,8 +24,21 @@ from atdriver.errors import (
     ReplyCorrupt,
     RestartSeen,
 )
+from atdriver.events import (
+    Anomaly,
+    Completed,
+    Deaf,
+    Event,
+    Failed,
+    InStep,
+    OutOfStep,
+    Received,
+    Restarted,
+    Unsolicited,
+)
 from atdriver.exchange import Command, Reply
 from atdriver.framer import Data, Framer, Head, Line, Noise, Prompt
+from atdriver.resync import RESYNC_LIMIT, Judgement, Resync, Verdict
 
 
 class Stage(Enum):
@@ -72,8 +84,6 @@ STEPS: dict[tuple[Stage, Token], str] = {
 }
 
 LINE_END = b"\r\n"
-NOTICE_LEADS = (b"", LINE_END, LINE_END * 2)
-"""Line ends before a notice that came between a payload and its result."""
 TRAILER = "payload does not end at its trailer"
 
 STALL = 2.0
@@ -84,74 +94,6 @@ BUSY_ATTEMPTS = 8
 """How often a command is offered to a module that keeps being busy."""
 CUT_PATIENCE = 1.0
 """How long a result may still come after a notice that makes it unlikely."""
-PROBE_TIMEOUT = 2.0
-PROBE_PAUSE = 0.5
-QUIET = 0.1
-"""Silence that must follow a probe's answer before it counts."""
-DOUBTFUL_QUIET = 1.0
-"""The same where answers may still be on their way, to a probe that came to nothing or to the
-command that was given up: what a module has queued it works off in shorter steps (300 ms a line)."""
-RESYNC_LIMIT = 60.0
-"""A module that does not get in step within this time is deaf."""
-
-
-class Unsolicited(NamedTuple):
-    """A line of the dialect's notice table; `name` is the table's name for it."""
-
-    name: str
-    text: bytes
-
-
-class Received(NamedTuple):
-    """A counted payload that no command asked for."""
-
-    data: Data
-
-
-class Completed(NamedTuple):
-    """The command in flight ended well."""
-
-    command: Command
-    reply: Reply
-
-
-class Failed(NamedTuple):
-    """The command in flight ended otherwise."""
-
-    command: Command
-    error: ATError
-
-
-class Restarted(NamedTuple):
-    """The module started anew: all its sockets and volatile settings are gone."""
-
-    evidence: bytes
-
-
-class Anomaly(NamedTuple):
-    """Something that no rule covers; never fatal by itself. `reason` is a fixed phrase."""
-
-    reason: str
-    sample: bytes
-
-
-class OutOfStep(NamedTuple):
-    """RESYNC began; `reason` says why."""
-
-    reason: str
-
-
-class InStep(NamedTuple):
-    """RESYNC ended well."""
-
-
-class Deaf(NamedTuple):
-    """RESYNC was given up."""
-
-
-Event = (
-    Unsolicited | Received | Completed | Failed | Restarted | Anomaly | OutOfStep | InStep | Deaf
-)
 
 
 class Engine:
@@ -160,7 +102,6 @@ class Engine:
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self.framer = Framer(dialect.heads)
-        self.probe = Probe(b"AT")
         self.stage = Stage.IDLE
         self.writes: list[bytes] = []
         self.events: list[Event] = []
@@ -181,15 +122,17 @@ class Engine:
         self._attempts = 0
         self._stray = b""
         self._block: Head | None = None
-        # RESYNC
-        self._script: deque[Step] = deque()
+        self._resync = Resync(dialect)
         self._retry: Command | None = None
-        self._proofs = 0
-        self._asked = False
-        self._answer_seen = False
-        self._doubt = False
-        self._quiet_from: float | None = None
-        self._resync_end = 0.0
+
+    @property
+    def probe(self) -> Probe:
+        """What proves that host and module are in step."""
+        return self._resync.probe
+
+    @probe.setter
+    def probe(self, probe: Probe) -> None:
+        self._resync.probe = probe
 
     # -- commands -----------------------------------------------------------------------------
 
@@ -316,7 +259,7 @@ class Engine:
 
     def _data(self, data: Data) -> None:
         command = self._command
-        if self._awaiting_trailer and data.lead not in NOTICE_LEADS:
+        if self._awaiting_trailer and not self._may_stand_in_trailer(data.lead, framed=True):
             self._damaged(TRAILER, data.payload[:16])
         if command is not None and command.block is not None and command.block is data.head:
             if self._reply.block is not None or len(data.payload) > command.block_max:
@@ -329,7 +272,7 @@ class Engine:
             self._trailer_frames = 0
             return
         if self.stage is Stage.RESYNC:
-            self._quiet_from = None
+            self._resync.disturb()
             if self._retry is not None and self._retry.block is data.head:
                 self._taken_after_all()
         self._trailer += data.lead
@@ -406,13 +349,24 @@ class Engine:
         command = self._command
         assert command is not None
         self._trailer += line.lead
+        framed = self.dialect.framed.fullmatch(line.text) is not None
         if line.text in command.ok and self._trailer_complete(command, line.lead):
             self._step(Token.GOOD, line.text)
-        elif line.lead in NOTICE_LEADS and self.dialect.notices.fullmatch(line.text):
+        elif self.dialect.notices.fullmatch(line.text) and self._may_stand_in_trailer(
+            line.lead, framed=framed
+        ):
             self._trailer_frames += 1
             self._other_line(line)
         else:
             self._damaged(TRAILER, line.lead + line.text)
+
+    def _may_stand_in_trailer(self, lead: bytes, *, framed: bool) -> bool:
+        """Whether a notice with these line ends before it fits between a payload and its result."""
+        command = self._command
+        assert command is not None
+        if command.block_lead == LINE_END:
+            return lead == LINE_END or (not framed and not lead)
+        return lead in (LINE_END, LINE_END * 2)  # the sum is judged at the end
 
     def _trailer_complete(self, command: Command, lead: bytes) -> bool:
         if command.block_lead == LINE_END:  # notices of such modules may or may not begin with one
@@ -499,6 +453,9 @@ class Engine:
         if self.framer.mid_payload:  # perhaps its block; a payload that stalls is ended elsewhere
             self._deadline = self._now + BUSY_PATIENCE
             return
+        if command.block is not None and self._strange is not None:
+            self._damaged("result behind unknown text", self._strange)  # as with an error
+            return
         if self._attempts >= BUSY_ATTEMPTS or not command.repeatable:
             self._fail(ModuleBusy(f"{command}: the module stays busy"))
             self._enter_resync("the module stays busy")
@@ -564,48 +521,24 @@ class Engine:
         self._enter_resync("start", steps)
 
     def _enter_resync(self, reason: str, steps: tuple[Step, ...] = ()) -> None:
-        if self.stage is not Stage.RESYNC:
+        afresh = self.stage is not Stage.RESYNC
+        if afresh:
             self.events.append(OutOfStep(reason))
-            self._resync_end = self._now + self.probing_limit
         self.stage = Stage.RESYNC
         self.framer.armed = False
         self._awaiting_trailer = False
-        self._script = deque(steps)
-        self._proofs = 0
-        self._asked = False
-        self._doubt = self.probe.answer is None and reason != "start"
-        self._quiet_from = None
-        self._next_script_step(QUIET)
-
-    def _next_script_step(self, pause: float = 0.0) -> None:
-        wait = self._script[0][0] if self._script else pause
-        self._deadline = self._now + wait
+        limit = self.probing_limit if afresh else None
+        self._resync.begin(self._now, limit, steps, answers_owed=reason != "start")
+        self._deadline = self._resync.deadline
 
     def _continue_resync(self) -> None:
-        if self._script:
-            _, data = self._script.popleft()
-            if data:
-                self.writes.append(data)
-            self._next_script_step(QUIET)
-            return
-        if self._quiet_from is not None:
-            self._quiet_from = None
-            self._doubt = False
-            self._proofs += 1
-            if self._proofs == 2:
-                self._in_step()
-                return
-        elif self._now >= self._resync_end:
+        verdict = self._resync.tick(self._now, mid_payload=self.framer.mid_payload)
+        self.writes += self._resync.take_writes()
+        self._deadline = self._resync.deadline
+        if verdict is Verdict.IN_STEP:
+            self._in_step()
+        elif verdict is Verdict.DEAF:
             self._give_up()
-            return
-        if self.framer.mid_payload:  # the answer would be counted as payload, and keep it alive
-            self._deadline = self._now + QUIET
-            return
-        self._doubt = self._doubt or self._asked
-        self._asked = True
-        self._answer_seen = False
-        self.writes.append(self.probe.text + self.dialect.terminator)
-        self._deadline = self._now + PROBE_TIMEOUT
 
     def _in_step(self) -> None:
         self._rest()
@@ -629,43 +562,14 @@ class Engine:
 
     def _resync_line(self, text: bytes) -> bool:
         """Judge a line while probing; True when it is done with."""
-        probe = self.probe
-        if probe.restarted is not None and probe.restarted.fullmatch(text):
+        judgement = self._resync.line(text, self._now)
+        self._deadline = self._resync.deadline
+        if judgement is Judgement.RESTARTED:
             self._restarted(text)
-            return True
-        if probe.answer is not None and probe.answer.fullmatch(text):
-            self._answer_seen = True
-            return True
-        if text == b"OK":
-            if self._script or self._quiet_from is not None:
-                self._late(text)
-            elif probe.answer is None or self._answer_seen:
-                self._asked = False
-                self._quiet_from = self._now
-                self._deadline = self._now + (DOUBTFUL_QUIET if self._doubt else QUIET)
-            else:
-                self._late(text)
-            return True
-        if (
-            text == b"ERROR"
-            or self.dialect.failures.fullmatch(text)
-            or self.dialect.busy.fullmatch(text)
-        ):
-            if not self._script:
-                self._quiet_from = None
-                self._deadline = self._now + PROBE_PAUSE
-            return True
-        return text == probe.text
-
-    def _late(self, text: bytes) -> None:
-        """A final result that no probe accounts for: start counting proofs again."""
-        self._count("late answer discarded", text)
-        self._taken_after_all()
-        self._doubt = True
-        self._proofs = 0
-        if self._quiet_from is not None:
-            self._quiet_from = None
-            self._deadline = self._now + PROBE_PAUSE
+        elif judgement is Judgement.LATE:
+            self._count("late answer discarded", text)
+            self._taken_after_all()
+        return judgement is not Judgement.FOREIGN
 
     def _count(self, reason: str, sample: bytes) -> None:
         self.anomalies[reason] += 1

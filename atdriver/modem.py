@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from atdriver.channel import Channel
+from atdriver.detect import find_driver
 from atdriver.engine import Engine
 from atdriver.errors import SpecificationError
 from atdriver.link import Link
@@ -20,7 +21,7 @@ from atdriver.links.memory import MemoryLink
 from atdriver.links.rfc2217 import Rfc2217Link
 from atdriver.links.serial import SerialLink
 from atdriver.links.tcp import TcpLink
-from atdriver.registry import Driver, Value, load_driver, load_fake
+from atdriver.registry import LINK_SETTINGS, Driver, Value, load_driver, load_fake
 from atdriver.specification import Specification, collect, parse, read_profile, refuse
 from atdriver.trace import trace_to
 from netsocket.blocking_interface import (
@@ -60,6 +61,19 @@ class Modem:
     kind: str
     stack: Stack
     channel: Channel | None
+
+
+async def named(specification: str) -> str:
+    """`auto:PORT` with the name of the module that answers there; anything else as it is."""
+    found = parse(specification)
+    if found.module != "auto":
+        return specification
+    values, _ = collect(
+        LINK_SETTINGS, keywords={}, specification=found.settings, options={}, profile={}
+    )
+    found = await find_driver(found, _real_link(found.port, values))
+    settings = "".join(f",{key}={value}" for key, value in found.settings.items())
+    return f"{found.module}{settings}:{found.port}"
 
 
 def assemble(
@@ -165,7 +179,8 @@ class OpeningModem:
         self._interface: AsyncNetworkInterface | None = None
 
     async def _open(self) -> AsyncNetworkInterface:
-        modem = self._modem = _assemble_call(self._specification, self._settings)
+        specification = await named(self._specification)
+        modem = self._modem = _assemble_call(specification, self._settings)
         interface = _ASYNC[modem.kind](modem.stack)
         try:
             await interface.up()

@@ -6,6 +6,7 @@ is an object like `Driver`; a fake is a callable in group `atdriver.fakes`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
@@ -77,6 +78,8 @@ class Driver(Protocol):
     """"wifi" or "cellular": which interface class wraps it."""
     dialect: Dialect
     settings: tuple[Setting, ...]
+    identity: tuple[bytes, re.Pattern[bytes]]
+    """A harmless question, and a line that only this driver's modules answer (`auto:PORT`)."""
 
     def create(self, channel: Channel, name: str, values: Mapping[str, Value]) -> Any:
         """A netsocket Stack over this channel."""
@@ -96,12 +99,8 @@ def load_driver(name: str) -> Driver:
     """The driver of that name. Raises UnknownModule naming those there are."""
     point = _find(MODEMS, name)
     if point is None:
-        if name == "auto":
-            raise UnknownModule(
-                f"finding the module (auto) is not offered yet: name it, {', '.join(modem_names())}"
-            )
         raise UnknownModule(
-            f"unknown module {name!r}; installed: {', '.join(modem_names())}, and host"
+            f"unknown module {name!r}; installed: {', '.join(modem_names())}, and auto, host"
         )
     driver: Driver = _load(point)
     return driver

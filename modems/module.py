@@ -12,8 +12,9 @@ import abc
 import asyncio
 
 from atdriver.channel import Channel
-from atdriver.engine import Anomaly, Deaf, Event, Received, Restarted, Unsolicited
+from atdriver.dialect import Step
 from atdriver.errors import PortLost
+from atdriver.events import Anomaly, Deaf, Event, Received, Restarted, Unsolicited
 from modems.lifecycle import ModuleState
 from modems.table import log
 from modems.transfer import Transfers
@@ -24,8 +25,17 @@ RECOVERY_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Seconds between attempts to bring a module up again that restarted by itself."""
 
 
+RESET_AT = 2
+"""The attempt before which the module is told to reset."""
+RESET_PATIENCE = 20.0
+"""Seconds for a module to come back from a reset and answer."""
+
+
 class ModuleStack(Transfers):
     """A Stack (see netsocket.stack) inside a module behind an AT channel."""
+
+    reset_steps: tuple[Step, ...] = ()
+    """How to reset a module that does not answer as it should."""
 
     def __init__(self, channel: Channel) -> None:
         super().__init__(channel)
@@ -138,6 +148,8 @@ class ModuleStack(Transfers):
             self._lost(PortLost(f"the {self.name} is gone or does not answer any more"))
             self.life.fire("failed")
             self._set_status(InterfaceStatus.DISCONNECTED)
+            if self.channel.reachable:
+                self._start_recovery()
         elif isinstance(event, Anomaly):
             self.anomalies += 1
             self._on_anomaly(event)
@@ -149,17 +161,24 @@ class ModuleStack(Transfers):
         self.epoch += 1
         self._lost(errors.ModuleRestarted(f"the {self.name} restarted"))
         self.life.fire("rebooted")
-        if self._wanted_up:
+        self._start_recovery()
+
+    def _start_recovery(self) -> None:
+        if self._wanted_up and (self._recovery is None or self._recovery.done()):
             self._set_status(InterfaceStatus.CONNECTING)
-            if self._recovery is None or self._recovery.done():
-                self._recovery = self._spawn(self._recover())
+            self._recovery = self._spawn(self._recover())
 
     async def _recover(self) -> None:
-        for delay in RECOVERY_DELAYS:
+        """Bring the module up again; one that stays silent or busy is reset on the way."""
+        for attempt, delay in enumerate(RECOVERY_DELAYS):
             await asyncio.sleep(delay)
             try:
                 async with self._up_lock:
+                    if attempt == RESET_AT:
+                        await self.channel.synchronise(RESET_PATIENCE, self.reset_steps)
                     await self._bring_up()
+            except PortLost:
+                break
             except OSError as error:
                 log.warning("%s: coming up again failed: %s", self.name, error)
                 self.life.fire("rebooted")

@@ -70,12 +70,16 @@ class Transfers(SocketOptions):
         if sock.kind is Kind.TCP:
             data = await self.recv(handle, size)
             return None if data is None else (data, sock.remote or SocketAddress("", 0))
-        if not sock.datagrams and self._worth_reading(sock):
-            await self._refill(sock, self.capabilities.limit("datagram.max_recv"))
-        while sock.datagrams:
+        limit = self.capabilities.limit("datagram.max_recv")
+        while True:
+            if not sock.datagrams and self._worth_reading(sock):
+                await self._refill(sock, limit)
+            if not sock.datagrams:
+                break
             payload, sender = sock.take_datagram(size)
             if sock.remote is None or not sender.port or sender == sock.remote:
                 return payload, sender
+            # A stranger's: the module may hold more, and will not say so again.
         if sock.broken is not None:
             raise sock.broken
         return None

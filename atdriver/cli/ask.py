@@ -21,7 +21,7 @@ def scan(request: Request) -> None:
     """The WiFi networks in reach, strongest first."""
 
     async def ask() -> list[AccessPoint]:
-        modem = put_together(request)
+        modem = await put_together(request)
         async with (
             opened(modem, request, attach=False) as net,
             limit(request.timeout, "no list of networks"),
@@ -48,7 +48,7 @@ def resolve(request: Request, name: str) -> None:
     host = host_name(name)
 
     async def ask() -> list[str]:
-        modem = put_together(request)
+        modem = await put_together(request)
         async with (
             opened(modem, request, attach=True) as net,
             limit(request.timeout, f"{name}: no answer"),
@@ -69,7 +69,7 @@ def ping(request: Request, host: str, count: int) -> int:
     times: list[float | None] = []
 
     async def ask() -> None:
-        modem = put_together(request)
+        modem = await put_together(request)
         async with opened(modem, request, attach=True) as net:
             for number in range(count):
                 if number:

@@ -17,8 +17,8 @@ from atdriver.cli.options import Request
 from atdriver.cli.rawcommand import GOOD, build, check
 from atdriver.cli.session import opened, put_together, run
 from atdriver.cli.streams import Source
-from atdriver.engine import Anomaly, Event, Received, Restarted, Unsolicited
 from atdriver.errors import CommandFailed, PortLost
+from atdriver.events import Anomaly, Event, Received, Restarted, Unsolicited
 from atdriver.exchange import Command
 from atdriver.modem import Modem
 from atdriver.trace import printable
@@ -34,7 +34,7 @@ def once(request: Request, text: str) -> int:
     line = check(os.fsencode(text))
 
     async def ask() -> int:
-        modem, channel = _put_together(request)
+        modem, channel = await _put_together(request)
         command = build(line, channel.engine.dialect, request.timeout or DEFAULT_TIMEOUT)
         lines: list[bytes] = []
         async with opened(modem, request, attach=False):
@@ -60,7 +60,7 @@ def console(request: Request) -> int:
         raise UsageProblem("--json needs a command: the console prints lines")
 
     async def talk() -> int:
-        modem, channel = _put_together(request)
+        modem, channel = await _put_together(request)
         async with opened(modem, request, attach=False):
             if sys.stdin is not None and sys.stdin.isatty():
                 note(f"connected to {channel.link.name}; Ctrl-D ends")
@@ -88,8 +88,8 @@ async def _answer(channel: Channel, given: bytes, request: Request) -> None:
         _print(line)
 
 
-def _put_together(request: Request) -> tuple[Modem, Channel]:
-    modem = put_together(request)
+async def _put_together(request: Request) -> tuple[Modem, Channel]:
+    modem = await put_together(request)
     if modem.channel is None:
         raise UsageProblem(f"{request.spec} takes no AT commands")
     return modem, modem.channel

@@ -23,8 +23,8 @@ _WORDS = {
 
 def show(request: Request) -> None:
     """Ask the module and print what it says; nothing is joined for it."""
-    module = request.spec.partition(":")[0].partition(",")[0]
     status, table = run(_ask(request))
+    module = table.module
     if request.as_json:
         output.data(
             {
@@ -41,7 +41,7 @@ def show(request: Request) -> None:
 
 
 async def _ask(request: Request) -> tuple[StackStatus, CapabilityTable]:
-    modem = put_together(request)
+    modem = await put_together(request)
     async with (
         opened(modem, request, attach=False) as net,
         limit(request.timeout, "no complete answer"),

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from atdriver.cli.failure import FAILED, UsageProblem, note
 from atdriver.cli.options import Request, host_name, port_number
 from atdriver.cli.relay import LARGEST_DATAGRAM, DatagramRelay, StreamRelay
-from atdriver.cli.session import limit, opened, put_together, run
+from atdriver.cli.session import assembled, limit, opened, put_together, run
 from atdriver.cli.streams import Sink, Source
 from netsocket.errors import NameNotFound, NetsocketError
 from netsocket.interface import AsyncNetworkInterface
@@ -19,7 +19,7 @@ from netsocket.stream import AsyncTCPSocket
 def listen(request: Request, port: str) -> int:
     """`nc SPEC -l PORT`: not there yet."""
     port_number(port)
-    put_together(request)
+    assembled(request)
     note("nc -l is not supported yet: listening comes with a later version")
     return FAILED
 
@@ -36,7 +36,7 @@ def connect(
         source, sink = Source.stdin(), Sink.stdout()
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        modem = put_together(request)
+        modem = await put_together(request)
         async with opened(modem, request, attach=True) as net:
             if datagrams:
                 await _datagrams(net, (name, number), source, sink, quiet)

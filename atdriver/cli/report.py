@@ -100,7 +100,7 @@ async def _measure(
             request = replace(request, trace=wire.path)
         elif request.trace is not None:
             wire.path = request.trace
-        modem = put_together(request)
+        modem = await put_together(request)
         wire.channel = getattr(modem.stack, "channel", None)
         async with (
             FarEnd(

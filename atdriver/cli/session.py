@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from atdriver.cli.failure import Failure, Terminated, UsageProblem, note, sentence
 from atdriver.cli.options import Request
 from atdriver.errors import ATError
-from atdriver.modem import Modem, assemble
+from atdriver.modem import Modem, assemble, named
 from atdriver.registry import Setting, Value, load_driver
 from atdriver.specification import parse, refuse
 from netsocket.interface import AsyncNetworkInterface
@@ -19,8 +20,16 @@ from netsocket.interface import AsyncNetworkInterface
 T = TypeVar("T")
 
 
-def put_together(request: Request) -> Modem:
-    """The modem that was asked for, not opened yet. Raises SpecificationError, UsageProblem."""
+async def put_together(request: Request) -> Modem:
+    """The modem that was asked for, not opened yet; `auto` looks which one it is.
+
+    Raises SpecificationError, UsageProblem, and for `auto` what opening a port raises.
+    """
+    return assembled(replace(request, spec=await named(request.spec)))
+
+
+def assembled(request: Request) -> Modem:
+    """As `put_together`, for a named module."""
     found = parse(request.spec)
     keywords: dict[str, Value] = {}
     if found.module == "host":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import warnings
 
 import serial
 import serial.rfc2217
@@ -45,7 +46,10 @@ class Rfc2217Link:
         self._reader.start()
 
     def _open_blocking(self) -> serial.rfc2217.Serial:
-        port = serial.serial_for_url(self.name, baudrate=self._rate, timeout=READ_TIMEOUT)
+        with warnings.catch_warnings():
+            # pyserial 3.5's client starts its thread the old way.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            port = serial.serial_for_url(self.name, baudrate=self._rate, timeout=READ_TIMEOUT)
         assert isinstance(port, serial.rfc2217.Serial)
         return port
 

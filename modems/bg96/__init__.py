@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from atdriver.channel import Channel
 from atdriver.registry import LINK_SETTINGS, Setting, Value
 from modems.bg96.dialect import DIALECT
 from modems.bg96.network import Network
+from modems.bg96.setup import MODELS
 from modems.bg96.stack import Bg96Stack
 
 RATES = (115200, 921600, 460800, 230400, 57600, 9600)
@@ -35,6 +37,8 @@ class Bg96Driver:
         ),
         Setting("persist", False, "leave stored settings as this driver set them"),
     )
+
+    identity = (b"ATI", re.compile(rb"(?:%b).*" % "|".join(MODELS).encode()))
 
     def create(self, channel: Channel, name: str, values: Mapping[str, Value]) -> Bg96Stack:
         """A stack over this channel."""

@@ -28,9 +28,8 @@ RECORDS = (
     Capability("tcp.close", Level.FULL, "waits until what was sent is acknowledged, a few "
                "seconds at most", _tcp("AT+QICLOSE")),
     Capability("tcp.abort", Level.FULL, "AT+QICLOSE with timeout 0", _tcp("AT+QICLOSE")),
-    Capability("udp.connect", Level.PARTIAL, "a UDP service hears everybody and the driver drops "
-               "datagrams of others; after one of them it waits for a notice that does not come",
-               _tcp("AT+QIOPEN")),
+    Capability("udp.connect", Level.EMULATED, "a UDP service hears everybody; the driver drops "
+               "datagrams of others", _tcp("AT+QIOPEN")),
     Capability("udp.sendto_many", Level.FULL, "UDP SERVICE", _tcp("AT+QISEND")),
     Capability("udp.boundaries", Level.FULL, "one AT+QIRD returns one datagram",
                _tcp("3.6.3")),

@@ -91,6 +91,7 @@ DIALECT = Dialect(
     busy=NOTHING,
     banner=re.compile(rb"RDY|POWERED DOWN|NORMAL POWER DOWN"),
     max_command=1024,
+    framed=re.compile(rb".*"),
     unstick=unstick,
 )
 

@@ -25,6 +25,9 @@ MODELS = ("BG96", "BG95", "BG77", "BG600L")
 class Bg96Setup(ModuleStack):
     """The part of the stack that works before there are sockets."""
 
+    # RDY came 6 s after this on a real module; the probes go on until it answers.
+    reset_steps = ((0.2, b"\rAT+CFUN=1,1\r"), (6.0, b""))
+
     def __init__(
         self,
         channel: Channel,

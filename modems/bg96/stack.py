@@ -8,8 +8,8 @@ import ipaddress
 import time
 from collections.abc import Sequence
 
-from atdriver.engine import Anomaly, Received
 from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply
+from atdriver.events import Anomaly, Received
 from atdriver.exchange import Command
 from atdriver.syntax import fields, number, string
 from modems.bg96 import commands

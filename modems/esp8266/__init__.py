@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from atdriver.channel import Channel
@@ -31,6 +32,8 @@ class Esp8266Driver:
         Setting("send_timeout", SEND, "seconds to wait for SEND OK"),
         Setting("server_links", 4, "links that peers may take while listening, 1 to 5"),
     )
+
+    identity = (b"AT+GMR", re.compile(rb"AT version:.*"))
 
     def create(self, channel: Channel, name: str, values: Mapping[str, Value]) -> Esp8266Stack:
         """A stack over this channel."""

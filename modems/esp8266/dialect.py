@@ -114,6 +114,7 @@ DIALECT = Dialect(
         rb"ready|Will force to restart!!!|Guru Meditation.*|\*\*\*ERROR\*\*\*.*| ?ets Jan .*"
     ),
     max_command=256,
+    framed=re.compile(rb"\+IPD,.*"),
     unstick=unstick,
 )
 

@@ -21,6 +21,9 @@ from modems.sockets import ModuleSocket
 class Esp8266Setup(ModuleStack):
     """The part of the stack that works before there are sockets."""
 
+    # Recognised even while another command runs: "Will force to restart!!!" (AT+RST).
+    reset_steps = ((0.2, b"\r\nAT+RST\r\n"), (2.0, b""))
+
     def __init__(
         self,
         channel: Channel,

@@ -10,8 +10,8 @@ import time
 from collections.abc import Sequence
 from typing import NoReturn
 
-from atdriver.engine import Anomaly, Received
 from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply, RestartSeen
+from atdriver.events import Anomaly, Received
 from atdriver.exchange import Command, Reply
 from atdriver.framer import Head
 from atdriver.syntax import fields, number, string
@@ -345,7 +345,7 @@ class Esp8266Stack(Esp8266Options):
     ) -> Command:
         if sock.link is None:
             raise sock.broken or errors.BrokenPipe("the connection is closed")
-        if address is not None and address.family != sock.family:
+        if address is not None and sock.family not in (0, address.family):
             raise errors.AddressFamilyNotSupported(
                 f"{address}: the socket was opened for the other version of IP"
             )

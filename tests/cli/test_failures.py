@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from atdriver import engine, startup
+from atdriver import resync, startup
 from atdriver.channel import Channel
 from atdriver.cli import main
 from atdriver.links import serial as serial_link
@@ -98,7 +98,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Less patience with ports that no module answers on."""
     monkeypatch.setattr(startup, "FIRST_PATIENCE", 0.2)
     monkeypatch.setattr(startup, "RATE_PATIENCE", 0.2)
-    monkeypatch.setattr(engine, "PROBE_TIMEOUT", 0.1)
+    monkeypatch.setattr(resync, "PROBE_TIMEOUT", 0.1)
     synchronise = Channel.synchronise
 
     async def at_once(channel: Channel, limit: float, _steps: object = ()) -> None:

@@ -19,7 +19,7 @@ WRONG = [
     (["info", "esp8266:"], "is no modem specification"),
     (["info", "esp8266,ssid:/dev/x"], "'ssid' is not key=value"),
     (["info", "nokia:/dev/x"], "unknown module 'nokia'; installed: bg96, esp32, esp8266"),
-    (["info", "auto:/dev/x"], "not offered yet"),
+    (["info", "auto:fake"], "name the module"),
     (["info", "bg96,ssid=lab:/dev/x"], "bg96 has no setting ssid; it has apn, auth"),
     (["info", "bg96:/dev/x", "--set", "ssid=lab"], "bg96 has no setting ssid; it has apn"),
     (["info", "bg96:/dev/x", "--set", "apn"], "--set apn: KEY=VALUE is expected"),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from atdriver import startup
+from modems import module
 from modems.esp8266 import commands
 from netsocket import errors
 from netsocket.capability.model import Level
@@ -304,3 +306,59 @@ async def test_settings_are_put_back_at_the_end() -> None:
 
 def test_names_of_the_rig_are_loopback() -> None:
     assert all(address.startswith("127.") for address in NAMES.values())
+
+
+@pytest.mark.parametrize(
+    ("firmware", "dhcp_off", "static"),
+    [
+        ("N17", "AT+CWDHCP_CUR=1,0", 'AT+CIPSTA_CUR="127.0.0.9","127.0.0.1","255.0.0.0"'),
+        ("E24", "AT+CWDHCP=0,1", 'AT+CIPSTA="127.0.0.9","127.0.0.1","255.0.0.0"'),
+    ],
+)
+async def test_a_static_address_and_the_swapped_arguments_of_cwdhcp(
+    firmware: str, dhcp_off: str, static: str
+) -> None:
+    async with opened(
+        "esp8266", firmware, ip="127.0.0.9", gateway="127.0.0.1", netmask="255.0.0.0"
+    ) as rig:
+        assert dhcp_off in sent_by_host(rig)
+        assert static in sent_by_host(rig)
+        assert rig.net.ip_address == "127.0.0.9"
+
+
+@pytest.mark.parametrize("firmware", ["N17", "E24"])
+async def test_a_module_that_stays_busy_is_reset(
+    firmware: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A peer that never reads holds the send, and with it the whole AT port, for ever."""
+    monkeypatch.setattr(module, "RECOVERY_DELAYS", (0.1, 0.1, 0.1))
+    monkeypatch.setattr(startup, "FIRST_PATIENCE", 0.3)
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+
+    held: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(mute, "127.0.0.1", 0, limit=1024)
+    port = server.sockets[0].getsockname()[1]
+    async with (
+        echo_server() as good,
+        opened("esp8266", firmware, send_timeout=0.5) as rig,
+    ):
+        monkeypatch.setattr(commands, "SLOWEST_LINE", 1e6)
+        rig.engine.probing_limit = 1.5
+        sock = await rig.net.connect(("srv", port), timeout=5)
+        with pytest.raises(ConnectionError):
+            for _ in range(2000):
+                await sock.sendall(bytes(100_000))
+        await sock.close()
+        await until(lambda: rig.net.status is not InterfaceStatus.GLOBAL_UP, 10)
+        await until(lambda: rig.net.status is InterfaceStatus.GLOBAL_UP, 20)
+        assert any(entry.kind == "restart" for entry in rig.fake.journal)
+        again = await rig.net.connect(("srv", good.port), timeout=10)
+        await again.sendall(b"back")
+        assert await receive(again, 4) == b"back"
+        await again.close()
+    server.close()
+    for writer in held:
+        writer.close()
+    await server.wait_closed()

@@ -11,7 +11,4 @@ settings.register_profile(
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile(
-    "nightly", parent=settings.get_profile("ci"), derandomize=False, max_examples=2000
-)
 settings.load_profile("ci")

@@ -11,20 +11,19 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from atdriver.dialect import Dialect, Probe, Step
-from atdriver.engine import (
+from atdriver.engine import Engine, Stage
+from atdriver.errors import CommandFailed, CommandTimeout, RestartSeen
+from atdriver.events import (
     Anomaly,
     Completed,
-    Engine,
     Event,
     Failed,
     InStep,
     OutOfStep,
     Received,
     Restarted,
-    Stage,
     Unsolicited,
 )
-from atdriver.errors import CommandFailed, CommandTimeout, RestartSeen
 from atdriver.exchange import Command
 
 Seen = tuple[Any, ...]

@@ -1,7 +1,7 @@
 """Serial logs of Quectel modules, published in issue threads and repositories, as cases.
 
-Where a log gives only line breaks, the bytes follow the line discipline of the manual: every line is
-framed CR LF … CR LF, the echo ends in a bare CR, and QIRD's payload is followed by CR LF CR LF OK CR LF.
+Where a log gives only line breaks, the bytes follow the line discipline of the manual: every line
+is framed CR LF … CR LF, the echo ends in a bare CR, QIRD's payload is followed by CR LF CR LF OK CR LF.
 The comment above each case names the trap that the log is known for.
 """
 
@@ -260,8 +260,8 @@ CASES = (
         Feed(line(b"+COPS: 0") + OK),
         expect(done(at.OPERATOR, b"+COPS: 0")),
     ),
-    # Answer and notice have the same prefix: the notice has no <n>, so one number, or a quoted second
-    # field, is a notice even while the query is in flight.
+    # Answer and notice have the same prefix: the notice has no <n>, so one number, or a quoted
+    # second field, is a notice even while the query is in flight.
     case(
         26,
         "a registration notice before the registration answer",
@@ -403,7 +403,8 @@ CASES = (
             done(DEACTIVATE),
         ),
     ),
-    # ERROR because active already; the payload's echo is no answer; the id is in use the second time.
+    # ERROR because active already; the payload's echo is no answer; the id is in use the second
+    # time.
     case(
         53,
         "already active, and an echoed payload",
@@ -840,8 +841,8 @@ CASES = (
             done(READ_11, block=b"HELLO-FROM-WAN\r\n"),
         ),
     ),
-    # closed next to a read that still delivers; an id that cannot be had; an error with a code above
-    # the table, after 30 s.
+    # closed next to a read that still delivers; an id that cannot be had; an error with a code
+    # above the table, after 30 s.
     case(
         50,
         "closed next to a read",

@@ -1,7 +1,7 @@
 """Serial logs of Espressif modules, published in issue threads, as cases for framer and engine.
 
-Where a log gives only line breaks, the bytes follow the firmware's own format literals: results have
-CR LF on both sides, information lines only behind, links' notices only behind, +IPD only before.
+Where a log gives only line breaks, the bytes follow the firmware's own format literals: results
+have CR LF on both sides, information lines and links' notices only behind, +IPD only before.
 The comment above each case names the trap that the log is known for.
 """
 
@@ -261,7 +261,8 @@ _GURU = b"Guru Meditation Error: Core  0 panic'ed (Unhandled debug exception)"
 
 CASES = (
     # `busy p...` and ERR CODE are no results; the block behind them completes the read. 654 bytes
-    # announced, 625 delivered; the payload holds OK, ERROR and CLOSED; CLOSED stands right behind OK.
+    # announced, 625 delivered; the payload holds OK, ERROR and CLOSED; CLOSED stands right behind
+    # OK.
     case(
         1,
         "busy and an error code before the block that was asked for",
@@ -393,8 +394,8 @@ CASES = (
         Feed(b"\r\n+IPD,0,439:" + _BROWSER),
         expect(received("ipd", _BROWSER, link=b"0")),
     ),
-    # Echo CR CR LF is still recognised as echo; prompt with a blank; unquoted CIPDOMAIN; the vendor's
-    # lines in GMR have no prefix; two WIFI notices before the OK of a join.
+    # Echo CR CR LF is still recognised as echo; prompt with a blank; unquoted CIPDOMAIN; the
+    # vendor's lines in GMR have no prefix; two WIFI notices before the OK of a join.
     case(
         8,
         "explicit bytes of a vendor build",
@@ -570,8 +571,8 @@ CASES = (
             ]
         ),
     ),
-    # Which of the two forms is meant cannot be seen in the bytes: a host that set CIPDINFO=0 takes a
-    # payload that looks like a sender as payload.
+    # Which of the two forms is meant cannot be seen in the bytes: a host that set CIPDINFO=0 takes
+    # a payload that looks like a sender as payload.
     case(
         17,
         "the sender's look-alike inside a payload",
@@ -908,7 +909,8 @@ CASES = (
         expect(IN_STEP),
         writes(b"AT+CIPSEND=0,48\r\n", ESCAPE, b"AT\r\n", b"AT\r\n"),
     ),
-    # AT version and Bin version disagree: both lines arrive, in order; test_firmware reads the first.
+    # AT version and Bin version disagree: both lines arrive, in order; test_firmware reads the
+    # first.
     case(
         46,
         "two versions",

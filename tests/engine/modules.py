@@ -102,28 +102,31 @@ class Simulation:
         self.bench.send(command)
         self.hand_over()
 
-    def run(self, until: Callable[[], bool], limit: float = 300.0) -> None:
+    def step(self) -> None:
+        """The next thing that happens: bytes, or else a deadline."""
         bench, module = self.bench, self.module
-        end = bench.now + limit
-        while not until():
-            assert bench.now < end, f"nothing more after {limit} s"
-            deadline = bench.engine.next_deadline()
-            said = module.outbox[0][0] if module.outbox else None
-            assert deadline is not None or said is not None, "nothing will ever happen"
-            if said is not None and (deadline is None or said <= deadline):
-                _, data = module.outbox.pop(0)
-                bench.now = max(bench.now, said)
-                bench.feed(data)
-            else:
-                assert deadline is not None
-                bench.tick(max(deadline - bench.now, 0.0))
-            self.hand_over()
+        deadline = bench.engine.next_deadline()
+        said = module.outbox[0][0] if module.outbox else None
+        if said is not None and (deadline is None or said <= deadline):
+            _, data = module.outbox.pop(0)
+            bench.now = max(bench.now, said)
+            bench.feed(data)
+        else:
+            assert deadline is not None, "nothing will ever happen"
+            bench.tick(max(deadline - bench.now, 0.0))
+        self.hand_over()
+
+    def until_ready(self, limit: float = 300.0) -> None:
+        """Until the engine takes the next command."""
+        end = self.bench.now + limit
+        while not self.bench.engine.ready:
+            assert self.bench.now < end, f"not ready after {limit} s"
+            self.step()
 
     def quiet(self, seconds: float) -> None:
         """Let time pass for both."""
         end = self.bench.now + seconds
         while self.module.outbox and self.module.outbox[0][0] <= end:
-            count = len(self.module.outbox)
-            self.run(lambda: len(self.module.outbox) != count)
+            self.step()
         self.bench.tick(max(end - self.bench.now, 0.0))
         self.hand_over()

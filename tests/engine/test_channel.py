@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import json
 import logging
 import re
@@ -14,17 +15,7 @@ import pytest
 
 from atdriver.channel import Channel
 from atdriver.dialect import Dialect, Probe
-from atdriver.engine import (
-    PROBE_TIMEOUT,
-    Anomaly,
-    Deaf,
-    Engine,
-    Event,
-    InStep,
-    OutOfStep,
-    Restarted,
-    Unsolicited,
-)
+from atdriver.engine import Engine
 from atdriver.errors import (
     CommandFailed,
     CommandTimeout,
@@ -34,8 +25,10 @@ from atdriver.errors import (
     PortMissing,
     RestartSeen,
 )
+from atdriver.events import Anomaly, Deaf, Event, InStep, OutOfStep, Restarted, Unsolicited
 from atdriver.exchange import Command
 from atdriver.lifecycle import ChannelMode
+from atdriver.resync import PROBE_TIMEOUT
 from atdriver.startup import FIRST_PATIENCE, RATE_PATIENCE, find_module
 from atdriver.trace import Trace
 from modems.bg96 import dialect as bg96
@@ -95,7 +88,7 @@ async def test_the_next_line_is_written_only_when_the_last_one_is_answered() -> 
     async with channel_to(link) as channel:
         await asyncio.gather(*[channel.run(ASK) for _ in range(4)])
         times = [when for when, _ in link.written]
-        assert all(later - sooner >= 0.5 for sooner, later in zip(times, times[1:], strict=False))
+        assert all(later - sooner >= 0.5 for sooner, later in itertools.pairwise(times))
 
 
 @virtual
@@ -353,6 +346,7 @@ async def test_the_loss_of_the_link_fails_everything_at_once() -> None:
             await channel.run(ASK)
         with pytest.raises(PortLost, match="unplugged"):
             await channel.synchronise()
+        await asyncio.sleep(100.0)
         assert len(link.written) == 1
 
 
@@ -679,6 +673,38 @@ async def test_a_module_in_a_data_phase_is_led_out_of_it() -> None:
         assert link.rates == []
         assert link.lines.count(b"+++") == 1
         assert (await channel.run(ASK)).lines
+
+
+@pytest.mark.parametrize(
+    ("said", "order"),
+    [
+        (b"", ["escape", 9600, 460800, 115200]),
+        (b"Linux login: ", ["escape", 9600, 460800, 115200]),
+        (b"\x00\xff\x80", [9600, 460800, 115200, "escape"]),
+    ],
+    ids=["silent", "readable", "garbled"],
+)
+@virtual
+async def test_what_comes_back_decides_what_is_tried_first(
+    said: bytes, order: list[str | int]
+) -> None:
+    """A wrong rate is heard as such: then the other rates come before the escape."""
+    tried: list[str | int] = []
+
+    class Listening(ScriptedLink):
+        def set_rate(self, baud: int) -> None:
+            tried.append(baud)
+
+        def write(self, data: bytes) -> None:
+            if data == b"+++":
+                tried.append("escape")
+            super().write(data)
+
+    link = Listening(lambda data: [(0.01, said)] if said else [], has_rate=True)
+    async with channel_to(link, in_step=False) as channel:
+        with pytest.raises(ModuleSilent):
+            await find_module(channel, RATES, esp.ESCAPE)
+    assert tried == order
 
 
 @virtual

@@ -11,24 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atdriver.dialect import Dialect, Probe
-from atdriver.engine import (
-    BUSY_ATTEMPTS,
-    BUSY_PATIENCE,
-    DOUBTFUL_QUIET,
-    PROBE_PAUSE,
-    PROBE_TIMEOUT,
-    QUIET,
-    STALL,
-    STEPS,
-    Completed,
-    Engine,
-    Failed,
-    Stage,
-    Token,
-)
+from atdriver.engine import BUSY_ATTEMPTS, BUSY_PATIENCE, STALL, STEPS, Engine, Stage, Token
 from atdriver.errors import ATError, CommandFailed, CommandTimeout, PortLost
+from atdriver.events import Completed, Failed
 from atdriver.exchange import Command, mask
 from atdriver.framer import HELD_LOW, LINE_CAP, Framer, Head, Line, Noise, Prompt
+from atdriver.resync import DOUBTFUL_QUIET, PROBE_PAUSE, PROBE_TIMEOUT, QUIET
 from modems.bg96 import commands as bg96_at
 from modems.bg96 import dialect as bg96
 from modems.esp8266 import commands as esp_at
@@ -392,7 +380,7 @@ def test_no_answer_completes_a_command_that_did_not_cause_it(
         if canary:
             bench.engine.probe = probe
         simulation.send(query)
-        simulation.run(lambda: bench.engine.ready)
+        simulation.until_ready()
         first = [e for e in bench.events if isinstance(e, Completed | Failed)]
         assert len(first) == 1
         if isinstance(first[0], Completed):
@@ -403,7 +391,7 @@ def test_no_answer_completes_a_command_that_did_not_cause_it(
             simulation.send(query)
             mine = module.executed[-1]
             assert mine[0] == line
-            simulation.run(lambda: bench.engine.ready)
+            simulation.until_ready()
             ended = [e for e in bench.events if isinstance(e, Completed | Failed)]
             assert len(ended) == 1, slow
             assert isinstance(ended[0], Completed), slow
@@ -429,11 +417,11 @@ def test_the_same_with_a_slow_module(shape: str, latency: float, canary: bool) -
         if canary:
             bench.engine.probe = probe
         simulation.send(query)
-        simulation.run(lambda: bench.engine.ready)
+        simulation.until_ready()
         bench.events.clear()
         simulation.send(query)
         mine = module.executed[-1]
-        simulation.run(lambda: bench.engine.ready)
+        simulation.until_ready()
         ended = [e for e in bench.events if isinstance(e, Completed | Failed)]
         assert len(ended) == 1
         assert isinstance(ended[0], Completed)
@@ -458,10 +446,10 @@ def test_a_module_that_was_blocked_answers_the_probes_of_that_time_too(
         if canary:
             bench.engine.probe = probe
         bench.probing()
-        simulation.run(lambda: bench.engine.ready)
+        simulation.until_ready()
         simulation.send(query)
         mine = module.executed[-1]
-        simulation.run(lambda: bench.engine.ready)
+        simulation.until_ready()
         assert bench.take()[-1] == done(query, said(mine[1]).strip()), blocked
 
 
@@ -572,7 +560,7 @@ def test_without_an_answer_the_module_is_deaf_after_the_limit_and_only_probing_w
 
 
 def test_a_steady_stream_of_results_is_not_silence() -> None:
-    """An OK every 50 ms would answer anything; the engine stays out of step and gives up in time."""
+    """An OK every 50 ms would answer anything: the engine stays out of step."""
     bench = esp_bench()
     bench.probing(limit=20.0)
     for _ in range(500):
@@ -948,6 +936,8 @@ def test_an_empty_block_is_nothing_to_read_and_no_end() -> None:
         (READ, b"+CIPRECVDATA,5:hello\t\r\n\r\nOK\r\n"),
         (READ, b"+CIPRECVDATA,5:hello" + READ.text + b"\r\n\r\nOK\r\n"),
         (READ, b"+CIPRECVDATA,5:hello0,CLOSED\r\nOK\r\n"),
+        (READ, b"+CIPRECVDATA,5:hello+IPD,0,9\r\n\r\nOK\r\n"),
+        (READ, b"+CIPRECVDATA,5:hello+IPD,0,2:hi\r\nOK\r\n"),
         (READ, b"+CIPRECVDATA,5:hello0,CLOSED\r\n\r\n\r\nOK\r\n"),
         (QIRD, b'\r\n+QIRD: 5\r\nhello\r\n+QIURC: "recv",1\r\n\r\nOK\r\n'),
         (QIRD, b'\r\n+QIRD: 5\r\nhello+QIURC: "recv",1\r\n\r\n\r\nOK\r\n'),
@@ -979,6 +969,8 @@ def test_any_other_trailer_proves_the_read_wrong(command: Command, said: bytes) 
     [
         (READ, b"CIPRECVDATA,50:\r\nERROR\r\n"),
         (READ, b"+CIPRECVDATA,5x0:0,CLOSED\r\n\r\nERROR\r\n"),
+        (READ, b"CIPRECVDATA,50:\r\nbusy p...\r\n"),
+        (READ, b"\r\nbusy p...\r\nCIPRECVDATA,50:x\r\n"),
         (QIRD, b"\r\n+QIRD 50\r\n\r\nERROR\r\n"),
         (QIRD, b"\r\n+QRD: 50\r\n\r\n+CME ERROR: 3\r\n"),
     ],
@@ -986,11 +978,12 @@ def test_any_other_trailer_proves_the_read_wrong(command: Command, said: bytes) 
 def test_an_error_behind_unknown_text_may_be_payload_behind_a_damaged_head(
     command: Command, said: bytes
 ) -> None:
-    """ERROR means "nothing to read": taken for one, the bytes that the module gave away are lost
-    and nobody knows."""
+    """ERROR means "nothing to read" and busy "ask again": taken for one, the bytes that the module
+    gave away are lost and nobody knows."""
     bench = quectel_bench() if command is QIRD else esp_bench()
     bench.send(command)
     bench.feed(said)
+    bench.tick(BUSY_PATIENCE)
     assert failed(command, "ReplyCorrupt") in bench.take()
     sound(bench)
     bench.take()

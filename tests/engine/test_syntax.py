@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atdriver.errors import ATError, EncodeError, MalformedReply, UnsupportedFirmware
+from atdriver.errors import EncodeError, MalformedReply, UnsupportedFirmware
 from atdriver.syntax import Encoder, fields, number, string, unquote
 from modems.bg96 import dialect as bg96
 from modems.esp8266 import commands as esp_at
@@ -78,13 +78,18 @@ def test_an_independent_decoder_reads_back_what_the_espressif_encoder_wrote(
     assert not re.search(rb"[\x00-\x1f\x7f]", line)
 
 
+def test_a_comma_is_escaped_too() -> None:
+    """The manual lists three characters; some firmware splits at commas inside quotes."""
+    assert esp.ENCODER.text('a,b"c\\d', "ssid", 32) == rb'"a\,b\"c\\d"'
+
+
 @given(st.lists(VALUES, min_size=1, max_size=3))
 def test_the_same_for_quectel_where_a_quote_is_refused(values: list[str]) -> None:
     values = [value.replace("\x7f", "") for value in values]
     if any('"' in value for value in values):
+        quoted = next(value for value in values if '"' in value)
         with pytest.raises(EncodeError, match="cannot take"):
-            for value in values:
-                bg96.ENCODER.text(value, "name", 1000)
+            bg96.ENCODER.text(quoted, "name", 1000)
         return
     line = b"AT+X=" + b",".join(bg96.ENCODER.text(value, "name", 1000) for value in values)
     assert parameters(line, b"") == [value.encode() for value in values]
@@ -104,9 +109,7 @@ def test_whatever_is_given_either_is_safe_or_is_refused(encoder: Encoder, codes:
     value = "".join(map(chr, codes))
     try:
         raw = encoder.text(value, "value", 60)
-    except EncodeError as error:
-        assert isinstance(error, ATError)
-        assert isinstance(error, ValueError)
+    except EncodeError:
         return
     assert raw[:1] == raw[-1:] == b'"'
     assert not re.search(rb"[\x00-\x1f\x7f]", raw)
@@ -123,8 +126,15 @@ def test_a_lone_surrogate_is_refused_and_smuggled_bytes_survive(encoder: Encoder
 
 @pytest.mark.parametrize(
     ("value", "good"),
-    [("", False), ("a", True), ("a" * 32, True), ("a" * 33, False), ("ä" * 16, True)]
-    + [("ä" * 17, False), ('"' * 32, True)],
+    [
+        ("", False),
+        ("a", True),
+        ("a" * 32, True),
+        ("a" * 33, False),
+        ("ä" * 16, True),
+        ("ä" * 17, False),
+        ('"' * 32, True),
+    ],
 )
 def test_lengths_count_in_bytes_before_escaping(value: str, good: bool) -> None:
     if good:
@@ -184,8 +194,11 @@ def test_a_number_is_read_and_held_to_its_range(value: int, low: int, high: int)
 
 @pytest.mark.parametrize(
     "raw",
-    [b"", b" ", b"-", b"--1", b"+1", b"1.0", b"0x10", b"1e3", b"1 2", b"1,2", b"\xb2", b"\xd9\xa1"]
-    + [b"99999999999", b"0" * 11, b"1" * 20, b"9" * 100_000, b"1_0", b"-\xff", b'"1"'],
+    [
+        *(b"", b" ", b"-", b"--1", b"+1", b"1.0", b"0x10", b"1e3", b"1 2", b"1,2", b"\xb2"),
+        *(b"\xd9\xa1", b"99999999999", b"0" * 11, b"1" * 20, b"9" * 100_000, b"1_0", b"-\xff"),
+        b'"1"',
+    ],
 )
 def test_anything_else_is_no_number(raw: bytes) -> None:
     with pytest.raises(MalformedReply, match="link id") as caught:
@@ -256,6 +269,16 @@ GMR = [
         "AT version:2.3.0.0(b72b6c8 - ESP8266 - Aug 13 2025 06:00:00)|SDK version:v3.4|"
         "compile time(b72b6c8):Aug 13 2025 06:30:00|Bin version:v2.3.0.0(WROOM-02)",
         ("E", "E22", (2, 3, 0, 0), "ESP8266", True),
+    ),
+    (
+        "AT version:2.2.0.0(c6fa6bf - ESP32 - Jul  2 2021 06:44:05)|SDK version:v4.2.2-76|"
+        "compile time(c4aaabe):Jul  5 2021 03:51:27|Bin version:2.2.0(WROOM-32)",
+        ("E", "E22", (2, 2, 0, 0), "ESP32", False),
+    ),
+    (
+        "AT version:2.3.0.0(f99c6c3 - ESP32C3 - Dec 23 2021 09:04:14)|SDK version:v4.3|"
+        "compile time(f99c6c3):Dec 24 2021 02:30:21|Bin version:2.3.0(MINI-1)",
+        ("E", "E24", (2, 3, 0, 0), "ESP32C3", False),
     ),
     (
         "AT version:2.5.0.0-dev(s-5d850d5 - ESP32C3 - Jul 15 2022 03:28:53)|"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import re
 from pathlib import Path
@@ -20,7 +21,7 @@ CUTS = st.lists(st.integers(0, 40), max_size=8).map(sorted)
 
 def pieces(stream: bytes, cuts: list[int]) -> list[bytes]:
     bounds = [0, *cuts, len(stream)]
-    return [stream[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+    return [stream[a:b] for a, b in itertools.pairwise(bounds)]
 
 
 def shown(secrets: list[bytes], parts: list[bytes]) -> bytes:

@@ -127,3 +127,11 @@ async def test_another_baud_rate_is_found(module: str) -> None:
         child.terminate()
         assert child.wait(10) == 0
         child.stdout.close()
+
+
+@every
+async def test_auto_asks_which_module_it_is(module: str, firmware: str) -> None:
+    with simulated(module, firmware) as port:
+        async with aopen_modem(f"auto:{port}", **SETTINGS[module]) as net:
+            assert net.name == {"E24": "esp32"}.get(firmware, module)
+            assert await net.resolve("srv") == ["127.0.0.1"]

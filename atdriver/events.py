@@ -1,0 +1,68 @@
+"""What the engine reports: one record for each thing that happened."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from atdriver.errors import ATError
+from atdriver.exchange import Command, Reply
+from atdriver.framer import Data
+
+
+class Unsolicited(NamedTuple):
+    """A line of the dialect's notice table; `name` is the table's name for it."""
+
+    name: str
+    text: bytes
+
+
+class Received(NamedTuple):
+    """A counted payload that no command asked for."""
+
+    data: Data
+
+
+class Completed(NamedTuple):
+    """The command in flight ended well."""
+
+    command: Command
+    reply: Reply
+
+
+class Failed(NamedTuple):
+    """The command in flight ended otherwise."""
+
+    command: Command
+    error: ATError
+
+
+class Restarted(NamedTuple):
+    """The module started anew: all its sockets and volatile settings are gone."""
+
+    evidence: bytes
+
+
+class Anomaly(NamedTuple):
+    """Something that no rule covers; never fatal by itself. `reason` is a fixed phrase."""
+
+    reason: str
+    sample: bytes
+
+
+class OutOfStep(NamedTuple):
+    """RESYNC began; `reason` says why."""
+
+    reason: str
+
+
+class InStep(NamedTuple):
+    """RESYNC ended well."""
+
+
+class Deaf(NamedTuple):
+    """RESYNC was given up."""
+
+
+Event = (
+    Unsolicited | Received | Completed | Failed | Restarted | Anomaly | OutOfStep | InStep | Deaf
+)
