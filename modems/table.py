@@ -27,6 +27,8 @@ from netsocket.stack import Changed, Handle, InterfaceStatus, Kind, StatusChange
 
 log = logging.getLogger("atdriver.modems")
 T = TypeVar("T")
+PORT_ATTEMPTS = 4
+"""How many local ports are tried for a datagram socket that asked for none."""
 
 
 class ModuleSockets(abc.ABC):
@@ -52,9 +54,11 @@ class ModuleSockets(abc.ABC):
         """Open a TCP link to a literal address; sets `sock.link`."""
 
     @abc.abstractmethod
-    async def _open_datagram(self, sock: ModuleSocket, peer: SocketAddress | None) -> None:
-        """Open a UDP link that may talk to anybody; sets `sock.link`, `sock.local_port`. `peer` is
-        the first one that will be talked to, if known."""
+    async def _open_datagram_on(
+        self, sock: ModuleSocket, peer: SocketAddress | None, port: int
+    ) -> None:
+        """Open a UDP link on a local port that may talk to anybody; sets `sock.link`. `peer` is
+        the first one that will be talked to, if known. Raises AddressInUse."""
 
     @abc.abstractmethod
     async def _close_link(self, sock: ModuleSocket, *, abort: bool) -> None:
@@ -113,6 +117,19 @@ class ModuleSockets(abc.ABC):
     def _wake(self, sock: ModuleSocket) -> None:
         if self._sockets.get(sock.number) is sock:
             self._changed(Handle(sock.number, sock.generation), sock.generation)
+
+    async def _open_datagram(self, sock: ModuleSocket, peer: SocketAddress | None) -> None:
+        """Open it on its own port, or on one of our choice: that is chosen anew when refused."""
+        for left in reversed(range(PORT_ATTEMPTS)):
+            port = sock.local_port or self._free_port()
+            try:
+                await self._open_datagram_on(sock, peer, port)
+            except errors.AddressInUse:
+                if sock.local_port or not left:
+                    raise
+            else:
+                sock.local_port = port
+                return
 
     async def bind(self, handle: Handle, address: SocketAddress) -> None:
         """See Stack.bind; TCP keeps the port for listen or connect."""

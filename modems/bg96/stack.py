@@ -193,16 +193,16 @@ class Bg96Stack(Bg96Options):
         if waiter is not None and not waiter.done():
             waiter.set_result(571)
 
-    async def _open_datagram(self, sock: ModuleSocket, peer: SocketAddress | None) -> None:
+    async def _open_datagram_on(
+        self, sock: ModuleSocket, peer: SocketAddress | None, port: int
+    ) -> None:
         sock.first_peer = peer
-        port = sock.local_port or self._free_port()
         code = await self._open_id(sock, lambda link: commands.open_udp(link, port))
         if code != 0:
             await self._discard(sock)
             if code == 556:
                 raise errors.AddressInUse(f"UDP port {port} is in use", module_code="556")
             raise errors.DeviceError(f"UDP socket: {describe(code)}", module_code=str(code))
-        sock.local_port = port
 
     async def _close_link(self, sock: ModuleSocket, *, abort: bool) -> None:
         link = sock.link

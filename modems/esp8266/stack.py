@@ -222,7 +222,9 @@ class Esp8266Stack(Esp8266Options):
             module_code=code,
         ) from error
 
-    async def _open_datagram(self, sock: ModuleSocket, peer: SocketAddress | None) -> None:
+    async def _open_datagram_on(
+        self, sock: ModuleSocket, peer: SocketAddress | None, port: int
+    ) -> None:
         family = peer.family if peer is not None else sock.family
         if family == 10:
             self._require_ipv6()
@@ -230,7 +232,6 @@ class Esp8266Stack(Esp8266Options):
         sock.link = link = await self._free_link()
         sock.family = family
         sock.pull = self._receive_mode == "pull_all"
-        port = sock.local_port or self._free_port()
         try:
             await self._set_type(link, pull=False)
             anybody = ("::", port) if family == 10 else None
@@ -243,7 +244,6 @@ class Esp8266Stack(Esp8266Options):
         except BaseException:
             self._give_up_link(sock)
             raise
-        sock.local_port = port
         sock.first_peer = peer
 
     async def _want_sender_info(self) -> None:

@@ -118,6 +118,7 @@ class UdpEcho(asyncio.DatagramProtocol):
     def __init__(self, mark: bytes) -> None:
         self.mark = mark
         self.received: list[bytes] = []
+        self.peers: list[Any] = []
         self.transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -125,6 +126,7 @@ class UdpEcho(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         self.received.append(data)
+        self.peers.append(addr)
         self.transport.sendto(self.mark + data, addr)
 
 

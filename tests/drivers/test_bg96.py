@@ -10,7 +10,16 @@ import pytest
 from modems.bg96 import commands, network
 from netsocket import errors
 from netsocket.stack import InterfaceStatus
-from tests.drivers.rig import Rig, assemble, echo_server, noise, opened, receive, until
+from tests.drivers.rig import (
+    Rig,
+    assemble,
+    echo_server,
+    noise,
+    opened,
+    receive,
+    udp_echo,
+    until,
+)
 
 
 def sent_by_host(rig: Rig) -> list[str]:
@@ -272,3 +281,36 @@ async def test_relatives(firmware: str) -> None:
         await sock.sendall(b"hello")
         assert await receive(sock, 5) == b"hello"
         await sock.close()
+
+
+async def test_a_refused_port_of_our_own_choice_is_chosen_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with udp_echo(b"!") as (port, _), opened("bg96", "bg96") as rig:
+        choices = [port, port, 50_123]  # the echo server holds the first two
+        monkeypatch.setattr(rig.stack, "_free_port", lambda: choices.pop(0))
+        async with rig.net.udp_socket() as sock:
+            sock.settimeout(5)
+            await sock.sendto(b"x", ("127.0.0.1", port))
+            assert (await sock.recvfrom(10))[0] == b"!x"
+        assert not choices
+
+
+@pytest.mark.parametrize("strangers", [1, 5])
+async def test_a_datagram_behind_a_strangers_is_heard(strangers: int) -> None:
+    """The module says `recv` once: what waits behind a datagram that is dropped must be read."""
+    async with (
+        udp_echo(b"!") as (port, _),
+        udp_echo(b"?") as (other, stranger),
+        opened("bg96", "bg96") as rig,
+    ):
+        async with rig.net.udp_socket() as sock:
+            sock.settimeout(3)
+            await sock.sendto(b"hello", ("127.0.0.1", other))
+            await sock.recvfrom(10)
+            local = stranger.peers[0]
+            await sock.connect(("127.0.0.1", port))
+            for _ in range(strangers):
+                stranger.transport.sendto(b"unwanted", local)
+            await sock.send(b"wanted")
+            assert await sock.recv(100) == b"!wanted"
