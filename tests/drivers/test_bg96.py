@@ -153,11 +153,21 @@ async def test_send_fail_is_settled_by_the_counters() -> None:
     server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1024)
     port = server.sockets[0].getsockname()[1]
     async with opened("bg96", "bg96") as rig:
+        settled: list[str] = []
+        settle = rig.stack._settle  # type: ignore[attr-defined]
+
+        async def watched(*arguments: object, why: str, **options: object) -> int:
+            settled.append(why)
+            return await settle(*arguments, why=why, **options)  # type: ignore[no-any-return]
+
+        rig.stack._settle = watched  # type: ignore[attr-defined]
         sock = await rig.net.connect(("srv", port), timeout=5)
         sending = asyncio.create_task(sock.sendall(data))
 
         await asyncio.sleep(1.5)
         assert not sending.done(), "the peer did not read, so not all can have been accepted"
+        assert settled
+        assert all("SEND FAIL" in why for why in settled)
         stop_reading.set()
         await asyncio.wait_for(sending, 30)
         await sock.close()
