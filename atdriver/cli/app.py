@@ -272,7 +272,10 @@ def nc(
         ),
     ] = None,
     listen: Annotated[
-        str | None, typer.Option("-l", "--listen", metavar="PORT", help="Listen (not yet there).")
+        str | None,
+        typer.Option(
+            "-l", "--listen", metavar="PORT", help="Wait for one peer on this port of the module."
+        ),
     ] = None,
     settings: Settings = None,
     profile: Profile = None,
@@ -291,7 +294,10 @@ def nc(
             spec, settings=settings, profile=profile, trace=trace, verbose=verbose, timeout=timeout
         )
         if listen is not None:
-            return implementation.listen(wanted, listen)
+            if host is not None:
+                raise UsageProblem("nc -l PORT takes no HOST: it waits for whoever comes")
+            implementation.listen(wanted, listen, datagrams=datagrams, quiet=quiet)
+            return None
         if host is None or port is None:
             raise UsageProblem("nc needs HOST and PORT (see `atdriver nc --help`)")
         implementation.connect(wanted, host, port, datagrams=datagrams, quiet=quiet)

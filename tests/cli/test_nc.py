@@ -196,10 +196,74 @@ def test_each_read_is_one_datagram(
         assert process.wait(10) == 0
 
 
-def test_listening_is_not_there_yet(cli: Cli, bg96: Fake) -> None:
-    done = cli("nc", bg96.spec, "-l", "8080")
+def free_port(kind: socket.SocketKind) -> int:
+    """A port of 127.0.0.1 that nobody had a moment ago."""
+    with socket.socket(socket.AF_INET, kind) as sock:
+        sock.bind(("127.0.0.1", 0))
+        number: int = sock.getsockname()[1]
+        return number
+
+
+@pytest.mark.parametrize("module", ["esp8266", "bg96"])
+def test_listening_for_one_peer(
+    begin: Callable[..., subprocess.Popen[bytes]],
+    request: pytest.FixtureRequest,
+    module: str,
+) -> None:
+    fake: Fake = request.getfixturevalue(module)
+    port = free_port(socket.SOCK_STREAM)
+    process = begin(
+        "nc", fake.spec, "-l", port, "-q", "0.3",
+        env=WIFI if module == "esp8266" else {"ATDRIVER_APN": "internet"},
+    )  # fmt: skip
+    assert process.stderr is not None
+    assert process.stdout is not None
+    assert process.stdin is not None
+    assert f"port {port} (TCP)" in read_line(process.stderr, 10)
+    data = os.urandom(20_000)
+    with socket.create_connection(("127.0.0.1", port), 5) as peer:
+        process.stdin.write(b"welcome")
+        process.stdin.flush()
+        assert peer.recv(100) == b"welcome"
+        peer.sendall(data)
+        peer.shutdown(socket.SHUT_WR)
+        assert process.stdout.read() == data
+        assert process.wait(10) == 0
+    assert "connection from 127.0.0.1" in process.stderr.read().decode()
+
+
+def test_listening_for_datagrams(begin: Callable[..., subprocess.Popen[bytes]], bg96: Fake) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(5)
+        port = free_port(socket.SOCK_DGRAM)
+        process = begin("nc", bg96.spec, "-u", "-l", port, *APN, "-q", "0.2")
+        assert process.stderr is not None
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert f"port {port} (UDP)" in read_line(process.stderr, 10)
+        peer.sendto(b"first\n", ("127.0.0.1", port))
+        assert read_line(process.stdout, 5) == "first"
+        process.stdin.write(b"answer")
+        process.stdin.flush()
+        assert peer.recvfrom(100)[0] == b"answer"
+        peer.sendto(b"second\n", ("127.0.0.1", port))
+        assert read_line(process.stdout, 5) == "second"
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
+def test_mistakes_while_listening(cli: Cli, bg96: Fake) -> None:
+    port = free_port(socket.SOCK_STREAM)
+    done = cli("nc", bg96.spec, "-l", port, *APN, "--timeout", "0.5")
     assert done.status == 1
-    assert "listening comes with a later version" in done.line
+    assert "nobody connected within 0.5 s (--timeout)" in done.err
+    done = cli("nc", bg96.spec, "example.org", "-l", port)
+    assert done.status == 2
+    assert "takes no HOST" in done.line
+    done = cli("nc", bg96.spec, "-l", "70000")
+    assert done.status == 2
+    assert "70000" in done.line
 
 
 def test_a_reader_that_leaves_is_no_news(
