@@ -1,62 +1,34 @@
-"""What stream and datagram sockets share: time, waiting, turns, notices, options, close.
-
-How waiting works. Every call to the stack is one bounded transaction and runs in a task of its
-own; a caller waits *for* it, and a caller's time-out, cancellation or close never reaches *into*
-it. "Nothing now" makes the caller wait for the stack's notice. A notice counter is read before
-each attempt, so a notice that comes in between is never missed; every waiter is woken by every
-notice and tries again.
-
-How time works. One monotonic deadline per call. When it strikes, callbacks that are already due
-run first: a loop that slept does not turn an answer that has arrived into a time-out.
-"""
+"""What stream and datagram sockets share: attributes, notices, options, addresses, close."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
 import errno
-import math
 import socket as _socket
 import warnings
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from netsocket.address import SocketAddress
 from netsocket.capability.model import Capability, Level
 from netsocket.errors import (
     BadHandle,
-    CallTimeout,
     InvalidArgument,
-    ModuleRestarted,
     NetworkDown,
     NotSupported,
-    WouldBlock,
 )
-from netsocket.lifecycle import SocketEvent, SocketLife, SocketState
+from netsocket.lifecycle import SocketEvent, SocketState
 from netsocket.stack import Handle, Kind
 from netsocket.table import SocketTable, log
+from netsocket.waiting import Direction, Waiting, wake
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-T = TypeVar("T")
-
 READ_LIMIT: Final = 256 * 1024
 """Most bytes asked of the stack at once, so that recv(2**30) allocates nothing absurd."""
-_HOPS: Final = 16
-"""Turns of the event loop granted after a deadline, for answers that have already arrived."""
-
 _FLAGS: Final = Capability("flags", Level.NONE, "MSG_ flags have no counterpart in this API")
-
-
-class Direction:
-    """Sending or receiving: whose turn it is, and the transaction a caller left behind."""
-
-    __slots__ = ("task", "turn")
-
-    def __init__(self) -> None:
-        self.turn = asyncio.Lock()
-        self.task: asyncio.Task[Any] | None = None
 
 
 def as_bytes(data: ReadableBuffer) -> memoryview:
@@ -64,7 +36,7 @@ def as_bytes(data: ReadableBuffer) -> memoryview:
     return memoryview(data).cast("B")
 
 
-class AsyncSocket:
+class AsyncSocket(Waiting):
     """Base of `AsyncTCPSocket` and `AsyncUDPSocket`; belongs to one event loop.
 
     Attributes follow Python's socket: `family`, `type`, `proto`, `timeout`. There is no file
@@ -76,12 +48,9 @@ class AsyncSocket:
     proto = 0
 
     def __init__(self, table: SocketTable) -> None:
-        self._table = table
+        super().__init__(table)
         self._stack = table.stack
-        self._life = SocketLife()
         self._handle: Handle | None = None
-        self._closed = False
-        self._timeout: float | None = None
         self._peer: SocketAddress | None = None
         self._bound: SocketAddress | None = None
         self._options: dict[tuple[int, int], int | bytes] = {}
@@ -89,10 +58,6 @@ class AsyncSocket:
         self._receiving = Direction()
         self._sending = Direction()
         self._kept: OSError | None = None
-        self._broken: OSError | None = None
-        self._notices = 0
-        self._watchers: set[asyncio.Future[None]] = set()
-        self._callers: set[asyncio.Future[None]] = set()
         self._sigio: Callable[[], object] | None = None
         self._sigio_pending = False
         self._sigio_failed = False
@@ -113,11 +78,6 @@ class AsyncSocket:
         return _socket.AF_INET
 
     @property
-    def timeout(self) -> float | None:
-        """Seconds a call may take; None = for ever, 0.0 = non-blocking."""
-        return self._timeout
-
-    @property
     def closed(self) -> bool:
         """True after close."""
         return self._closed
@@ -125,28 +85,6 @@ class AsyncSocket:
     def fileno(self) -> int:
         """Always -1: there is no descriptor behind this object."""
         return -1
-
-    def settimeout(self, value: float | None) -> None:
-        """Seconds for each call as a whole; 0 = non-blocking, None = for ever. ValueError."""
-        if value is not None:
-            value = float(value)
-            if math.isnan(value):
-                raise ValueError("Invalid value NaN (not a number)")
-            if value < 0:
-                raise ValueError("Timeout value out of range")
-        self._timeout = value
-
-    def gettimeout(self) -> float | None:
-        """The time-out in seconds, see settimeout."""
-        return self._timeout
-
-    def setblocking(self, flag: bool) -> None:
-        """True = settimeout(None), False = settimeout(0)."""
-        self.settimeout(None if flag else 0.0)
-
-    def getblocking(self) -> bool:
-        """False in non-blocking mode only."""
-        return self._timeout != 0.0
 
     # -- notices ------------------------------------------------------------------------------
 
@@ -165,15 +103,8 @@ class AsyncSocket:
 
     def notice(self) -> None:
         """From the stack: something may be different now."""
-        self._notices += 1
-        _wake(self._watchers)
+        super().notice()
         self._signal()
-
-    def break_off(self, error: OSError) -> None:
-        """The stack below is gone: every call raises `error` from now on."""
-        self._break(error)
-        _wake(self._callers)
-        self.notice()
 
     def _signal(self) -> None:
         callback = self._sigio
@@ -251,7 +182,7 @@ class AsyncSocket:
         self._closed = True
         handle, self._handle = self._handle, None
         self._life.happened(SocketEvent.CLOSE_BEGUN)
-        _wake(self._callers)
+        wake(self._callers)
         self.notice()
         self._sigio = None
         try:
@@ -285,13 +216,6 @@ class AsyncSocket:
         if self._closed:
             raise BadHandle("the socket is closed")
         self._sigio_pending = False
-
-    def _deadline(self) -> float | None:
-        """When this call must have ended, in the loop's time; None also for non-blocking calls,
-        whose single transaction is bounded by the stack."""
-        if not self._timeout:
-            return None
-        return asyncio.get_running_loop().time() + self._timeout
 
     def _check_flags(self, flags: int) -> None:
         if flags:
@@ -332,160 +256,5 @@ class AsyncSocket:
         self._table.register(handle, self)
         self._life.happened(SocketEvent.RESERVED)
 
-    async def _call(self, start: Callable[[], Coroutine[Any, Any, T]], deadline: float | None) -> T:
-        """One transaction of neither direction."""
-        return await self._outcome(self._table.spawn(start()), deadline)
-
-    async def _transact(
-        self,
-        direction: Direction,
-        start: Callable[[], Coroutine[Any, Any, T]],
-        deadline: float | None,
-    ) -> T:
-        """Start a transaction of this direction, or take over the one left behind.
-
-        A time-out or cancellation leaves it running, or its outcome waiting, in `direction.task`.
-        """
-        task: asyncio.Task[T] | None = direction.task
-        if task is None:
-            task = direction.task = self._table.spawn(start())
-        return await self._settled(direction, task, deadline)
-
-    async def _settled(
-        self, direction: Direction, task: asyncio.Task[T], deadline: float | None
-    ) -> T:
-        try:
-            await self._until_done(task, deadline)
-        except BaseException:
-            task.add_done_callback(self._left_behind_ended)
-            raise
-        direction.task = None  # from here to the caller there is no await: it gets the outcome
-        return self._taken(task)
-
-    async def _outcome(self, task: asyncio.Task[T], deadline: float | None) -> T:
-        """The outcome of a task, which is never cancelled by this.
-
-        Raises BadHandle when the socket is closed meanwhile, CallTimeout, or the task's error.
-        """
-        await self._until_done(task, deadline)
-        return self._taken(task)
-
-    async def _until_done(self, task: asyncio.Task[Any], deadline: float | None) -> None:
-        if not task.done():
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-            def ended(_task: object) -> None:
-                if not waiter.done():
-                    waiter.set_result(None)
-
-            task.add_done_callback(ended)
-            try:
-                await self._wait(waiter, self._callers, deadline)
-            finally:
-                task.remove_done_callback(ended)
-        if self._closed:
-            raise BadHandle("the socket was closed during the call")
-        if not task.done():
-            if self._broken is not None:
-                raise copy.copy(self._broken)
-            raise CallTimeout("timed out")
-
-    def _taken(self, task: asyncio.Task[T]) -> T:
-        if task.cancelled():
-            raise BadHandle("the interface was closed during the call")
-        error = task.exception()
-        if error is None:
-            return task.result()
-        raise self._judged(error)
-
-    def _left_behind_ended(self, task: asyncio.Task[Any]) -> None:
-        """Nobody waited for it, but a broken connection concerns the other direction too."""
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, ConnectionResetError):
-            self._break(error)
-        self.notice()
-
-    async def _pause(self, seen: int, deadline: float | None) -> None:
-        """After "nothing now": wait for a notice later than `seen`.
-
-        Raises WouldBlock in non-blocking mode, CallTimeout, BadHandle.
-        """
-        if self._timeout == 0.0:
-            raise WouldBlock("the operation would block")
-        if self._notices == seen:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            await self._wait(waiter, self._watchers, deadline)
-        if self._closed:
-            raise BadHandle("the socket was closed during the call")
-        if self._notices == seen:
-            raise CallTimeout("timed out")
-
-    async def _take_turn(self, direction: Direction, deadline: float | None) -> None:
-        """One caller at a time and direction. Raises CallTimeout, WouldBlock, BadHandle."""
-        turn = direction.turn
-        if not turn.locked():
-            await turn.acquire()
-        elif self._timeout == 0.0:
-            raise WouldBlock("another caller is at work on this socket")
-        else:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await turn.acquire()
-            except TimeoutError:
-                raise CallTimeout("timed out behind another caller") from None
-        if self._closed:
-            turn.release()
-            raise BadHandle("the socket was closed during the call")
-
-    async def _wait(
-        self,
-        waiter: asyncio.Future[None],
-        group: set[asyncio.Future[None]],
-        deadline: float | None,
-    ) -> None:
-        group.add(waiter)
-        loop = asyncio.get_running_loop()
-        timer = None if deadline is None else loop.call_at(deadline, _expire, loop, waiter, _HOPS)
-        try:
-            await waiter
-        finally:
-            group.discard(waiter)
-            if timer is not None:
-                timer.cancel()
-
-    def _judged(self, error: BaseException) -> BaseException:
-        """The error a caller sees; breaks the socket when the error means that."""
-        if isinstance(error, OSError) and error.errno == errno.EBADF:
-            if self._broken is not None:
-                return copy.copy(self._broken)
-            error = ModuleRestarted("the stack no longer knows this socket")
-        if isinstance(error, ConnectionResetError):
-            first = self._broken is None
-            self._break(error)
-            if first:
-                self.notice()
-        return error
-
-    def _break(self, error: OSError) -> None:
-        if self._broken is None and not self._closed:
-            self._broken = error
-            if self._life.may(SocketEvent.BROKE):
-                self._life.happened(SocketEvent.BROKE)
-
 
 _BINDABLE: Final = frozenset({SocketState.CLOSED, SocketState.READY})
-
-
-def _wake(group: set[asyncio.Future[None]]) -> None:
-    for waiter in group:
-        if not waiter.done():
-            waiter.set_result(None)
-
-
-def _expire(loop: asyncio.AbstractEventLoop, waiter: asyncio.Future[None], hops: int) -> None:
-    if waiter.done():
-        return
-    if hops:
-        loop.call_soon(_expire, loop, waiter, hops - 1)
-    else:
-        waiter.set_result(None)

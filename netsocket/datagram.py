@@ -17,6 +17,7 @@ from netsocket.errors import (
     NotSupported,
 )
 from netsocket.lifecycle import SocketEvent, SocketState
+from netsocket.reading import writable
 from netsocket.stack import Handle, Kind
 from netsocket.table import SocketTable
 
@@ -217,12 +218,8 @@ class AsyncUDPSocket(AsyncSocket):
         self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0
     ) -> tuple[int, SocketAddress]:
         """As recvfrom, into a writable buffer."""
-        view = memoryview(buffer).cast("B")
-        if nbytes < 0:
-            raise ValueError("negative buffersize in recvfrom_into")
-        if nbytes > len(view):
-            raise ValueError("buffer too small for requested bytes")
-        data, sender = await self.recvfrom(nbytes or len(view), flags)
+        view = writable(buffer, nbytes, "recvfrom_into")
+        data, sender = await self.recvfrom(len(view), flags)
         view[: len(data)] = data
         return len(data), sender
 

@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import errno
 import socket as _socket
 from typing import TYPE_CHECKING, Self
 
 from netsocket.address import SocketAddress
-from netsocket.capability.model import Level
-from netsocket.core import READ_LIMIT, AsyncSocket, as_bytes
+from netsocket.connecting import ConnectingSocket
+from netsocket.core import READ_LIMIT, as_bytes
 from netsocket.errors import (
     AlreadyConnected,
-    AlreadyInProgress,
     BadHandle,
     BrokenPipe,
-    CallTimeout,
     ConnectionReset,
-    ConnectTimeout,
-    InProgress,
     InvalidArgument,
     NotConnected,
-    NotSupported,
     SendUnknown,
 )
 from netsocket.lifecycle import SocketEvent, SocketState
+from netsocket.reading import StreamReads
 from netsocket.stack import Handle, Kind
 from netsocket.table import SocketTable
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
+    from _typeshed import ReadableBuffer
 
 SEND_LIMIT = 64 * 1024
 """Most bytes offered in one transaction where the stack states no `frame.max_send`."""
 
 
-class AsyncTCPSocket(AsyncSocket):
+class AsyncTCPSocket(StreamReads, ConnectingSocket):
     """A stream socket with the names of Python's own, as coroutines.
 
     `send` returns when the stack accepted bytes, possibly fewer than offered. One transaction at
@@ -48,8 +43,6 @@ class AsyncTCPSocket(AsyncSocket):
 
     def __init__(self, table: SocketTable) -> None:
         super().__init__(table)
-        self._connecting: asyncio.Task[None] | None = None
-        self._attempt = 0
         self._rest = b""
         self._eof = False
         self._read_error: OSError | None = None
@@ -72,113 +65,6 @@ class AsyncTCPSocket(AsyncSocket):
     def can_half_close(self) -> bool:
         """Whether shutdown(SHUT_WR) is not known to be impossible."""
         return self._stack.capabilities["tcp.half_close"].supported
-
-    # -- connecting ---------------------------------------------------------------------------
-
-    async def connect(self, address: object) -> None:
-        """Connect to (host, port); the host may be a name, which the stack resolves.
-
-        Raises ConnectionRefused, ConnectTimeout (of the stack, or this socket's time-out),
-        HostUnreachable, NameNotFound, NetworkDown; AlreadyConnected; in non-blocking mode
-        InProgress and then AlreadyInProgress. After a failure the socket can be used again.
-        """
-        target = SocketAddress.coerce(address)
-        try:
-            await self._connect(target)
-        except CallTimeout:
-            raise ConnectTimeout(
-                f"no connection to {target} within {self._timeout:g} seconds"
-            ) from None
-
-    async def connect_ex(self, address: object) -> int:
-        """As connect, but returns 0 or an errno (EAGAIN for an expired time-out, as CPython).
-
-        Still raises what is not an errno: unknown names and arguments of the wrong kind.
-        """
-        try:
-            await self._connect(SocketAddress.coerce(address))
-        except _socket.gaierror:
-            raise
-        except CallTimeout:
-            return errno.EAGAIN
-        except OSError as error:
-            return error.errno or errno.EIO
-        return 0
-
-    async def _connect(self, target: SocketAddress) -> None:
-        self._enter()
-        capabilities = self._stack.capabilities
-        capabilities["tcp.connect"].require()
-        ipv6 = capabilities["ipv6"]
-        if target.family == _socket.AF_INET6 and ipv6.level is Level.NONE:
-            raise NotSupported(ipv6, errno=errno.EAFNOSUPPORT)
-        if self._connecting is not None:
-            raise AlreadyInProgress("a connection attempt is already under way")
-        if self._life.connected:
-            raise AlreadyConnected("the socket is, or was, connected; make a new one")
-        if self._life.state is SocketState.LISTENING:
-            raise InvalidArgument("the socket is listening")
-        if self._kept is not None:
-            kept, self._kept = self._kept, None
-            raise kept
-        deadline = self._deadline()
-        self._attempt += 1
-        task = self._connecting = self._table.spawn(self._establish(target, self._attempt))
-        if self._timeout == 0.0:
-            task.add_done_callback(self._keep_outcome)
-            raise InProgress(f"connecting to {target}")
-        try:
-            await self._outcome(task, deadline)
-        except BaseException:
-            if not task.done():
-                self._give_up()
-            raise
-
-    async def _establish(self, target: SocketAddress, attempt: int) -> None:
-        try:
-            handle = await self._reserve(None)
-            if attempt != self._attempt:
-                return
-            self._life.happened(SocketEvent.CONNECT_BEGUN)
-            try:
-                await self._stack.connect(handle, target)
-            except BaseException:
-                if handle == self._handle:
-                    self._life.happened(SocketEvent.CONNECT_FAILED)
-                raise
-            if handle == self._handle:
-                self._peer = target
-                self._life.happened(SocketEvent.CONNECTED)
-        finally:
-            if attempt == self._attempt:
-                self._connecting = None
-                self.notice()
-
-    def _give_up(self) -> None:
-        """Nobody waits for this attempt any more: give its handle back, keep the socket."""
-        self._attempt += 1
-        self._connecting = None
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            self._table.forget(handle)
-            if self._life.may(SocketEvent.GAVE_UP):
-                self._life.happened(SocketEvent.GAVE_UP)
-            if not self._table.closed:
-                self._table.spawn(self._stack.close(handle, abort=True))
-
-    def _keep_outcome(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, OSError) and not self._closed:
-            self._kept = error
-            self.notice()
-
-    async def getpeername(self) -> SocketAddress:
-        """The peer. Raises NotConnected."""
-        self._enter()
-        handle = self._handle
-        if handle is None or not self._life.connected:
-            raise NotConnected("the socket is not connected")
-        return await self._call(lambda: self._stack.remote_address(handle), self._deadline())
 
     # -- listening ----------------------------------------------------------------------------
 
@@ -417,27 +303,6 @@ class AsyncTCPSocket(AsyncSocket):
     def put_back(self, data: bytes) -> None:
         """Bytes that a layer above read too many: the next recv gives them first."""
         self._rest = data + self._rest
-
-    async def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> int:
-        """As recv, into a writable buffer; nbytes 0 = its whole length. Returns the count."""
-        view = memoryview(buffer).cast("B")
-        if nbytes < 0:
-            raise ValueError("negative buffersize in recv_into")
-        if nbytes > len(view):
-            raise ValueError("buffer too small for requested bytes")
-        data = await self.recv(nbytes or len(view), flags)
-        view[: len(data)] = data
-        return len(data)
-
-    async def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, SocketAddress | None]:
-        """As recv; the address is None, as with CPython's stream sockets."""
-        return await self.recv(size, flags), None
-
-    async def recvfrom_into(
-        self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0
-    ) -> tuple[int, SocketAddress | None]:
-        """As recv_into; the address is None."""
-        return await self.recv_into(buffer, nbytes, flags), None
 
     # -- ending -------------------------------------------------------------------------------
 

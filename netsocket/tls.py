@@ -32,12 +32,13 @@ from netsocket.errors import (
     NotConnected,
     WouldBlock,
 )
+from netsocket.reading import StreamReads
 from netsocket.stream import AsyncTCPSocket
 from netsocket.tls_engine import TlsEngine
 from netsocket.tls_face import TlsFace
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer, WriteableBuffer
+    from _typeshed import ReadableBuffer
 
 CLOSE_LIMIT: Final = 5.0
 """Seconds that close gives to close_notify and what was queued before it."""
@@ -56,7 +57,7 @@ class TLSWantWrite(WouldBlock, ssl.SSLWantWriteError):
     """Non-blocking: the stack must take queued bytes first."""
 
 
-class AsyncTLSSocket(TlsFace):
+class AsyncTLSSocket(StreamReads, TlsFace):
     """A TLS stream for one event loop, over an AsyncTCPSocket which it owns.
 
     `context` defaults to `ssl.create_default_context()`, `server_hostname` to the host given to
@@ -297,27 +298,6 @@ class AsyncTLSSocket(TlsFace):
             return await self._within(deadline).recv(READ_SIZE)
         except WouldBlock as error:
             raise TLSWantRead(error.reason) from None
-
-    async def recv_into(self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0) -> int:
-        """As recv, into a writable buffer; nbytes 0 = its whole length. Returns the count."""
-        view = memoryview(buffer).cast("B")
-        if nbytes < 0:
-            raise ValueError("negative buffersize in recv_into")
-        if nbytes > len(view):
-            raise ValueError("buffer too small for requested bytes")
-        data = await self.recv(nbytes or len(view), flags)
-        view[: len(data)] = data
-        return len(data)
-
-    async def recvfrom(self, size: int, flags: int = 0) -> tuple[bytes, SocketAddress | None]:
-        """As recv; the address is None."""
-        return await self.recv(size, flags), None
-
-    async def recvfrom_into(
-        self, buffer: WriteableBuffer, nbytes: int = 0, flags: int = 0
-    ) -> tuple[int, SocketAddress | None]:
-        """As recv_into; the address is None."""
-        return await self.recv_into(buffer, nbytes, flags), None
 
     # -- ending -------------------------------------------------------------------------------
 

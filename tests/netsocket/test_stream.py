@@ -205,7 +205,9 @@ async def test_recv_arguments(tcp: AsyncTCPSocket, stack: ScriptedStack) -> None
     assert buffer == b"aecd"
     with pytest.raises(ValueError, match="too small"):
         await tcp.recv_into(buffer, 5)
-    assert await tcp.recvfrom(10) == (b"f", None)
+    with pytest.raises(TypeError, match="read-write"):
+        await tcp.recv_into(b"read-only")
+    assert await tcp.recvfrom(10) == (b"f", None), "a refused buffer has taken bytes"
 
 
 async def test_two_readers_take_turns(tcp: AsyncTCPSocket, stack: ScriptedStack) -> None:
