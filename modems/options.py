@@ -32,12 +32,14 @@ KEEPCNT = (TCP, getattr(_socket, "TCP_KEEPCNT", 6))
 JOIN = (_socket.IPPROTO_IP, getattr(_socket, "IP_ADD_MEMBERSHIP", 35))
 LEAVE = (_socket.IPPROTO_IP, getattr(_socket, "IP_DROP_MEMBERSHIP", 36))
 TOS = (_socket.IPPROTO_IP, getattr(_socket, "IP_TOS", 1))
+DEVICE = (_socket.SOL_SOCKET, getattr(_socket, "SO_BINDTODEVICE", 25))
 
 NAMES = {
     KEEPALIVE: "SO_KEEPALIVE", LINGER: "SO_LINGER", REUSEADDR: "SO_REUSEADDR",
     BROADCAST: "SO_BROADCAST", RCVBUF: "SO_RCVBUF", SNDBUF: "SO_SNDBUF",
     NODELAY: "TCP_NODELAY", KEEPIDLE: "TCP_KEEPIDLE", KEEPINTVL: "TCP_KEEPINTVL",
     KEEPCNT: "TCP_KEEPCNT", JOIN: "IP_ADD_MEMBERSHIP", LEAVE: "IP_DROP_MEMBERSHIP", TOS: "IP_TOS",
+    DEVICE: "SO_BINDTODEVICE",
 }  # fmt: skip
 
 CLAIMS = {
@@ -45,6 +47,7 @@ CLAIMS = {
     NODELAY: "option.nodelay", LINGER: "option.linger", REUSEADDR: "option.reuseaddr",
     BROADCAST: "option.broadcast", RCVBUF: "option.rcvbuf", SNDBUF: "option.sndbuf",
     JOIN: "option.multicast", LEAVE: "option.multicast", TOS: "option.tos",
+    DEVICE: "option.bind_to_device",
 }  # fmt: skip
 """Which claim speaks of which option."""
 

@@ -283,7 +283,7 @@ class HostStack:
         try:
             entry.sock.setsockopt(level, name, value)
         except OSError as error:
-            raise NotSupported(_OPTION, errno=errno.ENOPROTOOPT) from error
+            raise _option_error(error) from error
         entry.options.append((level, name, value))
 
     async def get_option(self, handle: Handle, level: int, name: int) -> int:
@@ -292,7 +292,7 @@ class HostStack:
         try:
             return entry.sock.getsockopt(level, name)
         except OSError as error:
-            raise NotSupported(_OPTION, errno=errno.ENOPROTOOPT) from error
+            raise _option_error(error) from error
 
     async def resolve(self, name: str, family: int = 0) -> Sequence[str]:
         """By the operating system's resolver, in a helper thread of the loop."""
@@ -368,6 +368,13 @@ def _new_socket(kind: Kind, family: int) -> _socket.socket:
 def _finish(attempt: asyncio.Future[None]) -> None:
     if not attempt.done():
         attempt.set_result(None)
+
+
+def _option_error(error: OSError) -> OSError:
+    """Not there is NotSupported; a wrong value, interface or right keeps its own errno."""
+    if error.errno in {errno.ENOPROTOOPT, errno.EOPNOTSUPP}:
+        return NotSupported(_OPTION, errno=errno.ENOPROTOOPT)
+    return from_os_error(error)
 
 
 def _own_address() -> str | None:

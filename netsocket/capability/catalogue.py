@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Raised whenever an id is added, removed or changes its meaning; reports carry it."""
 
 _GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -75,6 +75,7 @@ _GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "option.broadcast": "SO_BROADCAST can be set and read.",
         "option.multicast": "IP_ADD_MEMBERSHIP joins a group.",
         "option.tos": "IP_TOS can be set and read.",
+        "option.bind_to_device": "SO_BINDTODEVICE pins a socket to one interface of the stack.",
         "option.honest": "An option the stack does not have raises ENOPROTOOPT, never silence.",
         "option.type": "SO_TYPE, SO_ERROR and SO_ACCEPTCONN are answered.",
     },

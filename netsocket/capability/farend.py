@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import random
 import socket as _socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -200,11 +201,21 @@ class FarEnd:
         return self.host, self.udp[service].port
 
     def refusing(self) -> tuple[str, int]:
-        """A TCP address at which nobody listens."""
-        with _socket.socket() as sock:
-            sock.bind((self.host, 0))
-            port: int = sock.getsockname()[1]
-        return self.host, port
+        """An address at which nobody listens, TCP or UDP.
+
+        Below the ports that systems choose by themselves, so that no other program is given it
+        by chance in the meantime.
+        """
+        while True:
+            port = random.randrange(20_000, 32_000)
+            with (
+                _socket.socket() as stream,
+                _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM) as datagram,
+                contextlib.suppress(OSError),
+            ):
+                stream.bind((self.host, port))
+                datagram.bind((self.host, port))
+                return self.host, port
 
     def silent(self) -> tuple[str, int]:
         """A TCP address that never answers: a listener whose queue is full (Linux drops SYNs)."""

@@ -257,3 +257,10 @@ async def test_options(host: AsyncNetworkInterface) -> None:
         with pytest.raises(OSError, match="refuses") as caught:
             await tcp.setsockopt(socket.SOL_SOCKET, 9999, 1)
         assert caught.value.errno == errno.ENOPROTOOPT
+        device = socket.SO_BINDTODEVICE
+        with pytest.raises(OSError, match="No such device") as caught:
+            await tcp.setsockopt(socket.SOL_SOCKET, device, b"nosuch0\0")
+        assert caught.value.errno == errno.ENODEV
+        with pytest.raises(OSError, match="Invalid argument") as caught:
+            await tcp.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, b"x")
+        assert caught.value.errno == errno.EINVAL

@@ -87,6 +87,28 @@ async def multicast(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     return passed("joined")
 
 
+@probe("TCPSOCKET_SETSOCKOPT_BINDTODEVICE", "option.bind_to_device")
+async def bind_to_device(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
+    """Pinned to the loopback interface the far end is reached; one that does not exist is an
+    error. Only a far end on this host says which interface leads to it."""
+    device = getattr(_socket, "SO_BINDTODEVICE", 25)
+    async with net.tcp_socket() as sock:
+        sock.settimeout(LIMIT)
+        await sock.setsockopt(SOL, device, b"lo\0")
+        if not far.host.startswith("127."):
+            return Verdict(Outcome.UNJUDGED, "which interface leads to the far end is not known")
+        await sock.connect(far.address("echo"))
+        await echo(sock, b"through lo")
+    async with net.tcp_socket() as sock:
+        try:
+            await sock.setsockopt(SOL, device, b"nosuch0\0")
+        except NotSupported:
+            raise
+        except OSError as error:
+            return passed(f"an echo through lo; an unknown interface raises errno {error.errno}")
+    return Verdict(Outcome.FAIL, "an interface that does not exist was accepted")
+
+
 @probe("TCPSOCKET_SETSOCKOPT_UNKNOWN", "option.honest")
 async def honest(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """An option that no stack has: 54321."""
