@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from atdriver.errors import MalformedReply
+from atdriver.syntax import number
 from netsocket.address import SocketAddress
 from netsocket.stack import Kind
 
@@ -95,3 +99,18 @@ class ModuleSocket:
         payload, sender = self.datagrams.popleft()
         self.queued -= len(payload)
         return payload[:size], sender
+
+
+def sender_of(found: Mapping[str, bytes]) -> SocketAddress | None:
+    """The sender of a datagram from the fields of its head, None when it has none or nonsense.
+
+    Heads name the fields `host` and `port`; `quoted` is the host in quotes, where both forms exist.
+    """
+    host = found.get("quoted") or found.get("host")
+    port = found.get("port")
+    if not host or not port:
+        return None
+    try:
+        return SocketAddress(str(ipaddress.ip_address(host.decode())), number(port, 0, 65535))
+    except (ValueError, MalformedReply):
+        return None

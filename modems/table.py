@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from atdriver.channel import Channel
 from atdriver.errors import CommandFailed
 from atdriver.exchange import Command, Reply
+from modems.commands import query, simple
 from modems.lifecycle import ModuleLife, ModuleState
 from modems.sockets import ModuleSocket
 from netsocket import errors
@@ -294,6 +295,14 @@ class ModuleSockets(abc.ABC):
             return await self.channel.run(command)
         except CommandFailed as error:
             raise errors.DeviceError(str(error), module_code=_code(error)) from error
+
+    async def _try(self, text: str, info: bytes = b"") -> bool:
+        """A setting, or (with `info`, see `query`) a question, that the firmware may not know."""
+        try:
+            await self.channel.run(query(text, info) if info else simple(text))
+        except CommandFailed:
+            return False
+        return True
 
     def _spawn(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import ipaddress
-import socket
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from fakes.bg96.profile import CONNECT_IDS, RECEIVE_BUFFER
-from fakes.errors import UnreachableError
-from fakes.sockets import Listener, SocketSet, TcpSocket, UdpSocket
+from fakes.sockets import Listener, TcpSocket, UdpSocket
 
 # Values of <socket_state> (TCP(IP) manual V1.1, AT+QISTATE).
 STATE_INITIAL: Final = 0
@@ -28,8 +25,6 @@ UDP: Final = "UDP"
 TCP_LISTENER: Final = "TCP LISTENER"
 UDP_SERVICE: Final = "UDP SERVICE"
 TCP_INCOMING: Final = "TCP INCOMING"
-
-_SEGMENT: Final = 1460  # bytes; an Ethernet-size segment instead of loopback's 64 KiB
 
 
 @dataclass(slots=True, eq=False)
@@ -187,51 +182,6 @@ class LinkTable:
         """Abort everything (power off, reboot)."""
         for link in self:
             self.remove(link, abort=True)
-
-
-async def connect_from(
-    sockets: SocketSet, address: str, port: int, local_port: int, *, timeout: float
-) -> TcpSocket:
-    """Connect to a loopback address from a chosen local port.
-
-    Args:
-        sockets: owner of the descriptor; its world guards the address.
-        address: literal address.
-        port: remote port.
-        local_port: own port, 0 for any.
-        timeout: real seconds.
-
-    Raises:
-        UnreachableError: not loopback; nothing was sent.
-        OSError: port taken, refused, timed out (TimeoutError).
-    """
-    sockets.world.guard(address)
-    if not 0 < port < 65536:
-        raise UnreachableError(f"{address}:{port}")
-    if not local_port:
-        return await sockets.connect_tcp(address, port, window=RECEIVE_BUFFER, timeout=timeout)
-    own = sockets.world.guard("::1" if ":" in address else sockets.world.address)
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # A port in TIME_WAIT from an earlier test is free to the module.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((own, local_port))
-        try:
-            async with asyncio.timeout(timeout):
-                await asyncio.get_running_loop().sock_connect(sock, (address, port))
-        except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:  # same four numbers as a live connection
-                raise OSError(errno.EADDRINUSE, "local port in use") from error
-            raise
-        return TcpSocket(sockets, sock, RECEIVE_BUFFER)
-    except BaseException:
-        sock.close()
-        raise
 
 
 def written(address: str) -> str:

@@ -33,7 +33,6 @@ from fakes.bg96.links import (
     UDP,
     UDP_SERVICE,
     Link,
-    connect_from,
 )
 from fakes.bg96.profile import CONNECT_IDS, CONTEXT_IDS, RECEIVE_BUFFER
 from fakes.bg96.syntax import Fields
@@ -163,7 +162,9 @@ class Opening(Delivery):
         if self.settings.link == "dead":
             raise UnreachableError(address)
         timeout = max(_CONNECT_TIMEOUT * self.time_scale, _CONNECT_REAL_MIN)
-        return await connect_from(self.sockets, address, port, link.local_port, timeout=timeout)
+        return await self.sockets.connect_tcp(
+            address, port, window=RECEIVE_BUFFER, timeout=timeout, local_port=link.local_port
+        )
 
     def context_down(self, context: int, code: int) -> None:
         """A connect that is under way ends with the context's error, as a ping does."""

@@ -10,9 +10,8 @@ from collections.abc import Callable
 
 from atdriver.exchange import ERROR, Command
 from modems.bg96.dialect import MAX_READ, READ
+from modems.commands import BASIC, SLOWEST_LINE, query, simple
 
-BASIC = 3.0
-"""300 ms in the AT manual ("Maximum Response Time"); a busy USB stack gets ten times that."""
 SIM = 10.0
 ACTIVATE = 155.0
 """AT+QIACT: 150 s."""
@@ -26,22 +25,10 @@ READ_LIMIT = 120.0
 CLOSE_EXTRA = 15.0
 RESOLVE = 60.0
 """AT+QIDNSGIP's notices: 60 s."""
-SLOWEST_LINE = 960.0
-"""Bytes per second at 9600 baud."""
 
 
 MakeOpen = Callable[[int], Command]
 """The AT+QIOPEN for a connect id."""
-
-
-def simple(text: str, timeout: float = BASIC) -> Command:
-    """A setting: OK or ERROR."""
-    return Command(text.encode("ascii"), timeout)
-
-
-def query(text: str, info: bytes, timeout: float = BASIC) -> Command:
-    """A question whose answer lines match `info`."""
-    return Command(text.encode("ascii"), timeout, info=re.compile(info))
 
 
 IDENTITY = Command(b"ATI", BASIC, bare=True)

@@ -13,6 +13,7 @@ from atdriver.exchange import Command
 from atdriver.syntax import fields, number, string
 from modems.bg96 import commands
 from modems.bg96.dialect import ENCODER, ERRORS
+from modems.commands import simple
 from netsocket import errors
 
 CONTEXT = 1
@@ -104,7 +105,7 @@ class Network:
         if address and (not self.apn or await _current_apn(channel) == self.apn):
             return address
         if address:
-            await channel.run(commands.simple(f"AT+QIDEACT={CONTEXT}", commands.DEACTIVATE))
+            await channel.run(simple(f"AT+QIDEACT={CONTEXT}", commands.DEACTIVATE))
         if self.apn:
             method = {"none": 0, "pap": 1, "chap": 2}[self.authentication]
             await channel.run(
@@ -116,7 +117,7 @@ class Network:
                 )
             )
         try:
-            await channel.run(commands.simple(f"AT+QIACT={CONTEXT}", commands.ACTIVATE))
+            await channel.run(simple(f"AT+QIACT={CONTEXT}", commands.ACTIVATE))
         except (CommandFailed, CommandTimeout) as error:
             address = await context_address(channel)
             if not address:

@@ -15,6 +15,7 @@ from modems.bg96 import commands
 from modems.bg96.capabilities import table
 from modems.bg96.dialect import CANARY, SOCKETS
 from modems.bg96.network import Network
+from modems.commands import simple
 from modems.module import ModuleStack
 
 ESCAPE = ((1.1, b"+++"), (1.1, b""))
@@ -66,11 +67,11 @@ class Bg96Setup(ModuleStack):
 
     async def _configure(self) -> None:
         run = self.channel.run
-        await run(commands.simple("ATE0"))
+        await run(simple("ATE0"))
         await self._try("AT&D0")  # opening or closing the port must not drop anything
         self._identify((await run(commands.IDENTITY)).lines)
-        await run(commands.simple("AT+CMEE=1"))
-        await run(commands.simple("AT+CEREG=2"))
+        await run(simple("AT+CMEE=1"))
+        await run(simple("AT+CEREG=2"))
         self.channel.set_probe(CANARY)
         await self._try("AT+QISDE=0")  # no echo of payload
         await self._try('AT+QICFG="dataformat",0,0')
@@ -89,14 +90,6 @@ class Bg96Setup(ModuleStack):
         revision = next((t.partition(":")[2].strip() for t in texts if t.startswith("Rev")), "")
         self._identity = {"manufacturer": texts[0], "model": model, "firmware": revision}
         self.capabilities = table(self.name, revision or model)
-
-    async def _try(self, text: str) -> bool:
-        """A setting that this firmware may not know."""
-        try:
-            await self.channel.run(commands.simple(text))
-        except CommandFailed:
-            return False
-        return True
 
     async def _close_leftovers(self) -> None:
         """A module survives its host's restart with its sockets open."""

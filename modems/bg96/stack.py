@@ -22,9 +22,10 @@ from modems.bg96.network import (
     last_error,
 )
 from modems.bg96.options import Bg96Options
+from modems.commands import simple
 from modems.lifecycle import ModuleState
 from modems.module import RECOVERY_DELAYS
-from modems.sockets import ModuleSocket
+from modems.sockets import ModuleSocket, sender_of
 from modems.table import log
 from netsocket import errors
 from netsocket.address import SocketAddress
@@ -87,9 +88,7 @@ class Bg96Stack(Bg96Options):
         """The manual's order: deactivate first, then activate again."""
         for delay in RECOVERY_DELAYS:
             with contextlib.suppress(OSError):
-                await self.channel.run(
-                    commands.simple(f"AT+QIDEACT={CONTEXT}", commands.DEACTIVATE)
-                )
+                await self.channel.run(simple(f"AT+QIDEACT={CONTEXT}", commands.DEACTIVATE))
             try:
                 self._address = await self._network.attach(self.channel)
             except OSError:
@@ -255,7 +254,7 @@ class Bg96Stack(Bg96Options):
         if block is None or (not block.payload and b"host" not in _filled(block.fields)):
             sock.drained = sock.peer_closed
             return
-        sock.deliver(block.payload, _sender(block.fields))
+        sock.deliver(block.payload, sender_of(block.fields))
         # Only one notice comes until the buffer "has been read": whether a short read counts as
         # that is not documented, so the next read goes on until nothing comes.
         sock.announced = True
@@ -407,16 +406,6 @@ class Bg96Stack(Bg96Options):
 
 def _filled(found: dict[str, bytes]) -> set[bytes]:
     return {key.encode() for key, value in found.items() if value}
-
-
-def _sender(found: dict[str, bytes]) -> SocketAddress | None:
-    host, port = found.get("host"), found.get("port")
-    if not host or not port:
-        return None
-    try:
-        return SocketAddress(str(ipaddress.ip_address(host.decode())), number(port, 0, 65535))
-    except (ValueError, MalformedReply):
-        return None
 
 
 def _connect_error(address: SocketAddress, local_port: int, code: int, elapsed: float) -> OSError:

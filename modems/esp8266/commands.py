@@ -9,9 +9,8 @@ import re
 
 from atdriver.exchange import ERROR, Command
 from atdriver.framer import Head
+from modems.commands import BASIC, SLOWEST_LINE, query
 
-BASIC = 3.0
-"""Everything that only touches settings answers within milliseconds; this forgives a busy CPU."""
 JOIN = 25.0
 """AT+CWJAP gives up after 15 s by default (Wi-Fi AT Commands, jap_timeout)."""
 SCAN = 20.0
@@ -26,18 +25,6 @@ SEND = 30.0
 waits for the acknowledgement of every byte. The port is blocked meanwhile, so not for ever."""
 PROMPT = 5.0
 READ = 5.0
-SLOWEST_LINE = 960.0
-"""Bytes per second at 9600 baud: the time a long payload needs on the slowest usual line."""
-
-
-def simple(text: str) -> Command:
-    """A setting: OK or ERROR."""
-    return Command(text.encode("ascii"), BASIC)
-
-
-def query(text: str, info: bytes, timeout: float = BASIC) -> Command:
-    """A question whose answer lines match `info`."""
-    return Command(text.encode("ascii"), timeout, info=re.compile(info))
 
 
 VERSION = Command(b"AT+GMR", BASIC, bare=True)

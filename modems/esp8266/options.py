@@ -12,7 +12,7 @@ import errno
 
 from atdriver.errors import CommandFailed
 from atdriver.syntax import fields
-from modems.esp8266 import commands
+from modems.commands import query, simple
 from modems.esp8266.server import Esp8266Server
 from modems.options import (
     BROADCAST,
@@ -183,7 +183,7 @@ class Esp8266Options(Esp8266Server):
             if self.firmware.family == "E":
                 try:
                     reply = await self.channel.run(
-                        commands.query("AT+CIPTCPOPT?", rb"\+CIPTCPOPT:[-\d,]{3,60}")
+                        query("AT+CIPTCPOPT?", rb"\+CIPTCPOPT:[-\d,]{3,60}")
                     )
                 except CommandFailed:
                     return 0
@@ -203,5 +203,5 @@ class Esp8266Options(Esp8266Server):
         if count == 0 or wanted[:count] == self._link_options.get(link, PLAIN)[:count]:
             return
         values = ",".join(map(str, wanted[:count]))
-        await self.run(commands.simple(f"AT+CIPTCPOPT={link},{values}"))
+        await self.run(simple(f"AT+CIPTCPOPT={link},{values}"))
         self._link_options[link] = wanted

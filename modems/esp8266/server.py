@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from atdriver.errors import CommandFailed, MalformedReply
 from atdriver.syntax import fields, number, string
+from modems.commands import query, simple
 from modems.esp8266 import commands
 from modems.esp8266.dialect import LINKS
 from modems.esp8266.setup import Esp8266Setup
@@ -56,7 +57,7 @@ class Esp8266Server(Esp8266Setup):
         try:
             reply = await self.channel.run(commands.links())
         except CommandFailed:
-            reply = await self.run(commands.query("AT+CIPSTATE?", rb"\+CIPSTATE:[0-4],.*"))
+            reply = await self.run(query("AT+CIPSTATE?", rb"\+CIPSTATE:[0-4],.*"))
         found = {}
         for row in reply.lines:
             name, _, rest = row.partition(b":")
@@ -89,7 +90,7 @@ class Esp8266Server(Esp8266Setup):
     async def _set_type(self, link: int, *, pull: bool) -> None:
         """How this link's data comes, where that is set per link (AT+CIPRECVTYPE)."""
         if self._per_link_type:
-            await self.run(commands.simple(f"AT+CIPRECVTYPE={link},{int(pull)}"))
+            await self.run(simple(f"AT+CIPRECVTYPE={link},{int(pull)}"))
             self._pull_links[link] = pull
 
     # -- listening ----------------------------------------------------------------------------
@@ -131,9 +132,7 @@ class Esp8266Server(Esp8266Setup):
         suffix = "_CUR" if self.firmware.family == "N" else ""
         former = 0
         try:
-            reply = await self.channel.run(
-                commands.query(f"AT+SYSMSG{suffix}?", rb"\+SYSMSG(?:_CUR)?:\d")
-            )
+            reply = await self.channel.run(query(f"AT+SYSMSG{suffix}?", rb"\+SYSMSG(?:_CUR)?:\d"))
             former = number(reply.lines[0].partition(b":")[2], 0, 7) if reply.lines else 0
         except (CommandFailed, MalformedReply):
             pass  # the question came later than the setting
@@ -142,7 +141,7 @@ class Esp8266Server(Esp8266Setup):
 
     async def _begin_server(self, sock: ModuleSocket) -> None:
         kind = ',"TCPv6"' if sock.family == 10 else ""
-        command = commands.simple(f"AT+CIPSERVER=1,{sock.local_port}{kind}")
+        command = simple(f"AT+CIPSERVER=1,{sock.local_port}{kind}")
         try:
             reply = await self.channel.run(command)
             if b"no change" in reply.reasons:  # NonOS: a server of somebody else's runs
@@ -157,7 +156,7 @@ class Esp8266Server(Esp8266Setup):
     async def _stop_listening(self, sock: ModuleSocket) -> None:
         if self._listener is sock:
             try:
-                await self.run(commands.simple("AT+CIPSERVER=0"))
+                await self.run(simple("AT+CIPSERVER=0"))
             finally:
                 self._listener = None
 

@@ -9,6 +9,7 @@ from atdriver.channel import Channel
 from atdriver.dialect import Probe
 from atdriver.errors import CommandFailed
 from atdriver.startup import find_module
+from modems.commands import simple
 from modems.esp8266 import commands
 from modems.esp8266.capabilities import table
 from modems.esp8266.dialect import CANARY, DIALECT, ESCAPE, MAX_FRAME, NONOS_MAX_COMMAND
@@ -68,7 +69,7 @@ class Esp8266Setup(ModuleStack):
 
     async def _configure(self) -> None:
         run = self.channel.run
-        await run(commands.simple("ATE0"))
+        await run(simple("ATE0"))
         self.firmware = identify((await run(commands.VERSION)).lines)
         new = self.firmware.family == "E"
         self.channel.max_command = DIALECT.max_command if new else NONOS_MAX_COMMAND
@@ -78,9 +79,9 @@ class Esp8266Setup(ModuleStack):
         await self._close_leftovers()
         if not await self._try("AT+CIPMUX=1"):
             await self._try("AT+CIPCLOSE=5")
-            await run(commands.simple("AT+CIPMUX=1"))
+            await run(simple("AT+CIPMUX=1"))
         self.channel.set_probe(CANARY)
-        await run(commands.simple("AT+CIPDINFO=0"))
+        await run(simple("AT+CIPDINFO=0"))
         self._sender_info = False
         self._resting.clear()
         self._surplus.clear()
@@ -91,7 +92,11 @@ class Esp8266Setup(ModuleStack):
         await self._choose_receive_mode()
         self._ipv6 = new and await self._try("AT+CIPV6=1")  # since v2.2; before the join
         frame = 2048
-        if new and not self.firmware.is_esp8266 and await self._try("AT+CIPSENDLCFG?"):
+        if (
+            new
+            and not self.firmware.is_esp8266
+            and await self._try("AT+CIPSENDLCFG?", rb"\+CIPSENDLCFG:.*")
+        ):
             frame = MAX_FRAME  # the command came with the longer frame, v2.4
         self.capabilities = table(
             self.name,
@@ -100,15 +105,6 @@ class Esp8266Setup(ModuleStack):
             frame=frame,
             ipv6=self._ipv6,
         )
-
-    async def _try(self, text: str) -> bool:
-        """A setting, or a question, that this firmware may not know."""
-        asked = commands.query(text, rb"\+CIP[A-Z]+:.*") if text.endswith("?") else None
-        try:
-            await self.channel.run(asked or commands.simple(text))
-        except CommandFailed:
-            return False
-        return True
 
     async def _close_leftovers(self) -> None:
         """Links that a previous program left open would deliver its data to us."""
@@ -126,7 +122,9 @@ class Esp8266Setup(ModuleStack):
     async def _choose_receive_mode(self) -> None:
         """Pull where the firmware has it (probed), unless push is asked for."""
         pull = self._receive_setting == "pull"
-        self._per_link_type = self.firmware.family == "E" and await self._try("AT+CIPRECVTYPE?")
+        self._per_link_type = self.firmware.family == "E" and await self._try(
+            "AT+CIPRECVTYPE?", rb"\+CIPRECVTYPE:.*"
+        )
         if self._per_link_type:
             self._receive_mode = "pull" if pull else "push"
             return

@@ -15,6 +15,7 @@ from atdriver.events import Anomaly, Received
 from atdriver.exchange import Command, Reply
 from atdriver.framer import Head
 from atdriver.syntax import fields, number, string
+from modems.commands import simple
 from modems.esp8266 import commands
 from modems.esp8266.dialect import (
     ENCODER,
@@ -25,7 +26,7 @@ from modems.esp8266.dialect import (
 )
 from modems.esp8266.options import Esp8266Options
 from modems.esp8266.server import QUARANTINE
-from modems.sockets import ModuleSocket
+from modems.sockets import ModuleSocket, sender_of
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.stack import AccessPoint, Handle, InterfaceStatus, Kind, StackStatus
@@ -87,7 +88,7 @@ class Esp8266Stack(Esp8266Options):
             return  # a late answer of a read that was given up
         sock = self._by_link(int(data.fields["link"]))
         if sock is not None:
-            self._receive(sock, data.payload, _sender(data.fields))
+            self._receive(sock, data.payload, sender_of(data.fields))
 
     def _on_anomaly(self, event: Anomaly) -> None:
         """In push mode a parse anomaly may mean that bytes were lost inside a stream."""
@@ -250,7 +251,7 @@ class Esp8266Stack(Esp8266Options):
         """CIPDINFO changes the form of every received block, so nothing may be read meanwhile."""
         async with self._form:
             if not self._sender_info:
-                await self.run(commands.simple("AT+CIPDINFO=1"))
+                await self.run(simple("AT+CIPDINFO=1"))
                 self._sender_info = True
 
     async def _close_link(self, sock: ModuleSocket, *, abort: bool) -> None:
@@ -309,7 +310,7 @@ class Esp8266Stack(Esp8266Options):
                 self._unclear_owner(link)
                 return
             # A pulled datagram names the address that the link was opened with, whoever sent it.
-            sender = sock.first_peer or _sender(block.fields)
+            sender = sock.first_peer or sender_of(block.fields)
             if not sock.deliver(block.payload, sender):
                 return
             if len(block.payload) >= ask:
@@ -438,15 +439,3 @@ class Esp8266Stack(Esp8266Options):
             raise errors.DeviceError(f"{host}: ping gave no time")
         digits = re.sub(rb"\D", b"", reply.lines[0])
         return number(digits, 0, 600_000, "ping time") / 1000
-
-
-def _sender(found: dict[str, bytes]) -> SocketAddress | None:
-    """The sender in a head's fields, None when it has none or nonsense."""
-    host = found.get("quoted") or found.get("host")
-    port = found.get("port")
-    if not host or not port:
-        return None
-    try:
-        return SocketAddress(str(ipaddress.ip_address(host.decode())), number(port, 0, 65535))
-    except (ValueError, MalformedReply):
-        return None

@@ -12,6 +12,7 @@ from atdriver.channel import Channel
 from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply
 from atdriver.exchange import Command
 from atdriver.syntax import number, string
+from modems.commands import BASIC, query, simple
 from modems.esp8266 import commands
 from modems.esp8266.dialect import ENCODER
 from modems.esp8266.firmware import Firmware
@@ -53,7 +54,7 @@ class WiFi:
         Raises AuthenticationFailed, NetworkNotFound, NetworkTimeout, DhcpFailed.
         """
         suffix = "_CUR" if firmware.family == "N" else ""
-        await channel.run(commands.simple(f"AT+CWMODE{suffix}=1"))
+        await channel.run(simple(f"AT+CWMODE{suffix}=1"))
         await self._set_addressing(channel, firmware, suffix)
         if not self.ssid:
             return await self._wait_for_address(channel, suffix, "no WiFi network: give ssid=…")
@@ -83,9 +84,7 @@ class WiFi:
         if self.gateway:
             parts.append(ENCODER.text(self.gateway, "the gateway", 15, 7))
             parts.append(ENCODER.text(self.netmask, "the netmask", 15, 7))
-        await channel.run(
-            Command(f"AT+CIPSTA{suffix}=".encode() + b",".join(parts), commands.BASIC)
-        )
+        await channel.run(Command(f"AT+CIPSTA{suffix}=".encode() + b",".join(parts), BASIC))
 
     async def _wait_for_address(self, channel: Channel, suffix: str, problem: str) -> str:
         deadline = time.monotonic() + (ADDRESS_PATIENCE if self.ssid else 5.0)
@@ -116,14 +115,14 @@ class WiFi:
 
     async def ipv6_address(self, channel: Channel) -> str:
         """The station's global IPv6 address, else the link-local one, "::" without either."""
-        reply = await channel.run(commands.query("AT+CIPSTA?", rb"\+CIPSTA:.*"))
+        reply = await channel.run(query("AT+CIPSTA?", rb"\+CIPSTA:.*"))
         found = {m["kind"]: m["ip"].decode("ascii") for m in map(_STA6.fullmatch, reply.lines) if m}
         return found.get(b"gl") or found.get(b"ll") or "::"
 
     async def scan(self, channel: Channel, firmware: Firmware) -> Sequence[AccessPoint]:
         """Networks in reach; rows that cannot be read are left out."""
         suffix = "_CUR" if firmware.family == "N" else ""
-        await channel.run(commands.simple(f"AT+CWMODE{suffix}=1"))
+        await channel.run(simple(f"AT+CWMODE{suffix}=1"))
         reply = await channel.run(commands.scan())
         networks = []
         for line in reply.lines:
@@ -145,16 +144,14 @@ class WiFi:
 
 async def _tolerate(channel: Channel, text: str) -> None:
     try:
-        await channel.run(commands.simple(text))
+        await channel.run(simple(text))
     except CommandFailed:
         return
 
 
 async def _joined(channel: Channel, suffix: str) -> dict[str, bytes] | None:
     try:
-        reply = await channel.run(
-            commands.query(f"AT+CWJAP{suffix}?", rb"\+CWJAP(?:_CUR)?:\".*|No AP")
-        )
+        reply = await channel.run(query(f"AT+CWJAP{suffix}?", rb"\+CWJAP(?:_CUR)?:\".*|No AP"))
     except CommandFailed:
         return None
     for line in reply.lines:
@@ -170,7 +167,7 @@ async def _current_ssid(channel: Channel, suffix: str) -> str | None:
 
 async def _address(channel: Channel, suffix: str) -> str:
     """The station's address, "" while it has none."""
-    reply = await channel.run(commands.query(f"AT+CIPSTA{suffix}?", rb"\+CIPSTA(?:_CUR)?:.*"))
+    reply = await channel.run(query(f"AT+CIPSTA{suffix}?", rb"\+CIPSTA(?:_CUR)?:.*"))
     for line in reply.lines:
         if match := _STA.fullmatch(line):
             text = match["ip"].decode("ascii")
