@@ -98,7 +98,7 @@ RECORDS = (
     Capability("option.keepidle", Level.NONE, "the BG96 has none", _tcp("AT+QICFG")),
     Capability("option.keepintvl", Level.NONE, "the BG96 has none", _tcp("AT+QICFG")),
     Capability("option.nodelay", Level.NONE, "no command sets it", _tcp("AT+QICFG")),
-    Capability("option.linger", Level.FULL, "the time-out of AT+QICLOSE", _tcp("AT+QICLOSE")),
+    Capability("option.linger", Level.EMULATED, "the time-out of AT+QICLOSE", _tcp("AT+QICLOSE")),
     Capability("option.sndbuf", Level.NONE, "fixed in the module", _tcp("AT+QICFG")),
     Capability("option.rcvbuf", Level.NONE, "fixed in the module", _tcp("AT+QICFG")),
     Capability("option.broadcast", Level.NONE, "no command sets it", _tcp("AT+QICFG")),

@@ -95,11 +95,11 @@ MORE = (
                _guide(f"{_TCPIP}: AT+CIPSEND")),
     Capability("tcp.bulk", Level.FULL, "",
                _guide(f"{_TCPIP}: AT+CIPRECVDATA, +IPD")),
-    Capability("tcp.drain", Level.EMULATED, "what a closed link still holds is read",
+    Capability("tcp.drain", Level.FULL, "the end is told after the last byte",
                _guide(f"{_TCPIP}: AT+CIPRECVDATA, AT+CIPRECVLEN")),
     Capability("tcp.peer_name", Level.EMULATED, "remembered",
                _guide(f"{_TCPIP}: AT+CIPSTART")),
-    Capability("send.backpressure", Level.FULL, "SEND OK comes late",
+    Capability("send.backpressure", Level.EMULATED, "the next send waits for SEND OK",
                _guide(f"{_TCPIP}: AT+CIPSEND")),
     Capability("udp.echo", Level.FULL, "",
                _guide(f"{_TCPIP}: AT+CIPSEND, +IPD")),
@@ -136,8 +136,8 @@ MORE = (
                _guide(f"{_TCPIP}: AT+CIPTCPOPT")),
     Capability("option.nodelay", Level.FULL, "",
                _guide(f"{_TCPIP}: AT+CIPTCPOPT")),
-    Capability("option.linger", Level.NONE,
-               "only 0 s: a close that waits blocks the port for every "
+    Capability("option.linger", Level.PARTIAL,
+               "only 0 s, which resets: a close that waits blocks the port for every "
                "socket",
                _guide(f"{_TCPIP}: AT+CIPTCPOPT")),
     Capability("option.sndbuf", Level.NONE, "fixed in the module",
@@ -247,12 +247,20 @@ def table(
                "use; the host part of link-local peers has no zone")  # fmt: skip
     if firmware.family == "N":
         change("frame.max_recv", Level.FULL, "AT+CIPRECVDATA takes up to 2048", 2048)
+        if receive != "push":
+            change("tcp.drain", Level.EMULATED, "what a closed link still holds is read")
         change("tcp.abort", Level.EMULATED, "AT+CIPCLOSEMODE before the close")
+        if firmware.version < (1, 7, 0, 0):
+            change("tcp.abort", Level.NONE, "AT+CIPCLOSEMODE came with v1.7")
         change("option.reuseaddr", Level.NONE, "NonOS firmware has no such option")
         change("option.nodelay", Level.NONE, "this firmware always collects small segments")
     elif firmware.version < (2, 1, 0, 0):
         change("tcp.abort", Level.NONE, "no linger option before v2.1")
         change("option.nodelay", Level.NONE, "AT+CIPTCPOPT came with v2.1")
+        if firmware.version < (2, 0, 0, 0):
+            change("option.reuseaddr", Level.NONE, "not heard of before v2.0")
+    if changes.get("tcp.abort", known["tcp.abort"]).level is Level.NONE:
+        change("option.linger", Level.NONE, "0 s cannot be had, and more blocks the port")
     if receive == "pull_all":
         change(
             "udp.boundaries",

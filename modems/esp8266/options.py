@@ -83,7 +83,7 @@ class Esp8266Options(Esp8266Server):
     def _always_on(self, sock: ModuleSocket) -> tuple[Key, ...]:
         if sock.kind is Kind.UDP:
             return (BROADCAST,)
-        return (REUSEADDR,) if self.firmware.family == "E" else ()
+        return (REUSEADDR,) if self.capabilities["option.reuseaddr"].supported else ()
 
     async def _set_linger(self, sock: ModuleSocket, seconds: int | None) -> None:
         if seconds:
@@ -144,7 +144,6 @@ class Esp8266Options(Esp8266Server):
     # -- get ----------------------------------------------------------------------------------
 
     def _get_option(self, sock: ModuleSocket, key: Key) -> int:
-        esp_at = self.firmware.family == "E"
         known = {
             KEEPALIVE: int(sock.keep),
             KEEPIDLE: sock.keep_idle,
@@ -153,8 +152,9 @@ class Esp8266Options(Esp8266Server):
             RCVBUF: self.window,
             SNDBUF: self.capabilities.limit("frame.max_send"),  # what one send hands over
         }
-        if esp_at:
-            known.update({REUSEADDR: 1, KEEPINTVL: 1, KEEPCNT: 3})
+        if self.firmware.family == "E":
+            known.update({KEEPINTVL: 1, KEEPCNT: 3})
+        known.update(dict.fromkeys(self._always_on(sock), 1))
         if sock.kind is Kind.UDP:
             known = {BROADCAST: 1}
         if key not in known:

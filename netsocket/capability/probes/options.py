@@ -6,8 +6,8 @@ import errno
 import socket as _socket
 import struct
 
-from netsocket.capability.farend import FarEnd
-from netsocket.capability.probes.tools import LIMIT, echo
+from netsocket.capability.farend import FarEnd, until
+from netsocket.capability.probes.tools import LIMIT, connected, echo
 from netsocket.capability.verdict import Outcome, Run, Verdict, check, partial, passed, probe
 from netsocket.errors import NotSupported
 from netsocket.interface import AsyncNetworkInterface
@@ -69,13 +69,23 @@ async def broadcast(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
 
 @probe("TCPSOCKET_SETSOCKOPT_LINGER", "option.linger")
 async def linger(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
-    """SO_LINGER on, 1 second."""
+    """SO_LINGER of 0 s resets at close; then 1 s, with an echo."""
+    async with connected(net, far, "discard") as (sock, seen):
+        await sock.setsockopt(SOL, _socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await sock.send(b"x")
+        await until(lambda: bytes(seen.received) == b"x")
+        await sock.close()
+        await until(lambda: seen.ended != "", LIMIT)
+        check(seen.ended == "reset", f"with 0 s the far end saw {seen.ended}")
     async with net.tcp_socket() as sock:
         sock.settimeout(LIMIT)
-        await sock.setsockopt(SOL, _socket.SO_LINGER, struct.pack("ii", 1, 1))
+        try:
+            await sock.setsockopt(SOL, _socket.SO_LINGER, struct.pack("ii", 1, 1))
+        except NotSupported as error:
+            return partial(f"0 s resets, but 1 s is refused: {error}")
         await sock.connect(far.address("echo"))
         await echo(sock, b"with linger")
-    return passed("accepted, then an echo")
+    return passed("0 s resets; 1 s is accepted, then an echo")
 
 
 @probe("UDPSOCKET_MULTICAST_JOIN", "option.multicast")
