@@ -9,35 +9,16 @@ from pathlib import Path
 
 from serial.tools import list_ports
 
-
-@dataclass(frozen=True, slots=True)
-class KnownDevice:
-    """A USB identity: `roles` maps interface number to what it speaks ("at" is ours)."""
-
-    vid: int
-    pid: int | None
-    module: str
-    product: str
-    roles: dict[int, str]
-
-
-_QUECTEL = {0: "diagnostics", 1: "gnss", 2: "at", 3: "modem", 4: "network"}
-
-KNOWN: tuple[KnownDevice, ...] = (
-    # Quectel WCDMA&LTE Linux USB Driver User Guide V1.8; ModemManager's Quectel port types.
-    KnownDevice(0x2C7C, 0x0296, "bg96", "Quectel BG96", _QUECTEL),
-    # USB-serial bridges usual on Espressif boards: the chip behind them is a guess.
-    KnownDevice(0x10C4, 0xEA60, "esp8266?", "CP210x bridge", {0: "at"}),
-    KnownDevice(0x1A86, 0x7523, "esp8266?", "CH340 bridge", {0: "at"}),
-    KnownDevice(0x1A86, 0x55D4, "esp8266?", "CH9102 bridge", {0: "at"}),
-    KnownDevice(0x0403, 0x6001, "esp8266?", "FT232 bridge", {0: "at"}),
-    KnownDevice(0x303A, None, "esp32?", "Espressif USB", {0: "at"}),
-)
+from atdriver.errors import PortMissing, SpecificationError
+from atdriver.registry import load_driver, modem_names
+from atdriver.usb import AT, UsbIdentity
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """One serial port. `module` and `role` are guesses from the USB identity, "" when unknown."""
+    """One serial port. `module` and `role` come from the USB identity, "" when unknown; a module
+    with a question mark is only a guess. `holder` names every process seen to have it open,
+    `problem` says why this user cannot open it, and `spec` is what to type for it, if anything."""
 
     device: str
     description: str
@@ -48,36 +29,83 @@ class Port:
     interface: int | None
     serial_number: str
     holder: str
+    problem: str = ""
+    spec: str = ""
+
+
+def known_devices() -> list[UsbIdentity]:
+    """Every device that an installed driver declares, each once (a driver may have two names)."""
+    declared = (getattr(load_driver(name), "usb", ()) for name in modem_names())
+    found: list[UsbIdentity] = []
+    for identity in (each for devices in declared for each in devices):
+        if identity not in found:
+            found.append(identity)
+    return found
 
 
 def list_serial_ports() -> Sequence[Port]:
     """All serial ports of this machine, in name order."""
+    devices = known_devices()
     found = []
     for info in sorted(list_ports.comports(), key=lambda item: item.device):
         interface = _interface_number(info.location)
-        known = _identify(info.vid, info.pid)
+        known = next((each for each in devices if each.matches(info.vid, info.pid)), None)
         role = known.roles.get(interface or 0, "") if known else ""
         found.append(
             Port(
                 device=info.device,
                 description=known.product if known else (info.description or ""),
-                module=known.module if known else "",
+                module=known.module + "?" * known.generic if known else "",
                 role=role,
                 vid=info.vid,
                 pid=info.pid,
                 interface=interface,
                 serial_number=info.serial_number or "",
-                holder=port_holder(info.device),
+                holder=", ".join(port_holders(info.device)),
+                problem=permission_problem(info.device),
+                spec=_spec(known, role, info.device),
             )
         )
     return found
 
 
-def _identify(vid: int | None, pid: int | None) -> KnownDevice | None:
-    for known in KNOWN:
-        if vid == known.vid and known.pid in (None, pid):
-            return known
-    return None
+def _spec(known: UsbIdentity | None, role: str, device: str) -> str:
+    if known is None or role != AT:
+        return ""
+    return f"{'auto' if known.generic else known.module}:{device}"
+
+
+def find_port(module: str) -> str:
+    """The device of the one plugged-in module's AT interface, for `MODULE:auto`.
+
+    Raises PortMissing when there is none, SpecificationError when there are several or the USB
+    identity does not tell.
+    """
+    ports = list_serial_ports()
+    ours = [port for port in ports if port.module == module and port.role == AT]
+    if len(ours) == 1:
+        return ours[0].device
+    if ours:
+        names = ", ".join(f"{module}:{port.device}" for port in ours)
+        raise SpecificationError(f"{module}:auto: several are plugged in: {names}")
+    similar = [port for port in ports if port.module.rstrip("?") == module]
+    if similar:
+        names = ", ".join(port.device for port in similar)
+        why = (
+            "anything may be behind a USB-serial bridge"
+            if any(port.module.endswith("?") for port in similar)
+            else "which of its ports takes AT commands is not known"
+        )
+        raise SpecificationError(
+            f"{module}:auto: {why}; name the port: {names} (`auto:PORT` asks what is there)"
+        )
+    wanted = ", ".join(
+        f"{each.vid:04x}:{each.pid:04x}"
+        for each in known_devices()
+        if each.module == module and each.pid is not None and not each.generic
+    )
+    looked = f" (USB {wanted})" if wanted else ""
+    raise PortMissing(f"{module}:auto: none is plugged in{looked}; `atdriver ports` shows what is")
 
 
 def _interface_number(location: str | None) -> int | None:
@@ -88,25 +116,62 @@ def _interface_number(location: str | None) -> int | None:
     return int(tail) if tail.isdigit() else None
 
 
-def port_holder(path: str) -> str:
-    """ "name (pid N)" of another process that has the port open, "" when the system does not tell.
+def port_holders(path: str) -> list[str]:
+    """ "name (pid N)" of every other process that has the port open, by process id.
 
-    Reads /proc; without the rights for other users' processes only one's own are seen.
+    Reads /proc; without the rights for other users' processes only one's own are seen. Empty where
+    the system does not tell.
     """
     proc = Path("/proc")
     try:
         target = os.stat(path).st_rdev
-        processes = [entry for entry in proc.iterdir() if entry.name.isdigit()]
+        processes = sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdigit())
     except OSError:
-        return ""
-    for process in processes:
-        if process.name == str(os.getpid()):
-            continue
+        return []
+    found = []
+    for number in processes:
+        process = proc / str(number)
+        if number != os.getpid() and _has_open(process, target):
+            try:
+                name = (process / "comm").read_text().strip()
+            except OSError:
+                continue
+            found.append(f"{name} (pid {number})")
+    return found
+
+
+def _has_open(process: Path, target: int) -> bool:
+    try:
+        descriptors = list((process / "fd").iterdir())
+    except OSError:
+        return False
+    for descriptor in descriptors:
         try:
-            for descriptor in (process / "fd").iterdir():
-                if descriptor.stat().st_rdev == target:
-                    name = (process / "comm").read_text().strip()
-                    return f"{name} (pid {process.name})"
-        except OSError:
+            if descriptor.stat().st_rdev == target:
+                return True
+        except OSError:  # closed meanwhile
             continue
-    return ""
+    return False
+
+
+def permission_problem(path: str) -> str:
+    """Why this user may not open the port, and the command that helps; "" when it may.
+
+    "" as well where there is no such file or no POSIX permissions.
+    """
+    if os.name != "posix" or not os.path.exists(path) or os.access(path, os.R_OK | os.W_OK):
+        return ""
+    return f"permission denied{group_hint(path)}"
+
+
+def group_hint(path: str) -> str:
+    """Which group may open the port, as a command to type; "" when that would not help."""
+    try:
+        import grp
+
+        group = grp.getgrgid(os.stat(path).st_gid).gr_name
+    except (ImportError, OSError, KeyError):
+        return ""
+    if group == "root":
+        return ""
+    return f" (it belongs to group {group!r}: sudo usermod -aG {group} $USER, then log in again)"

@@ -6,14 +6,16 @@ with open_modem("esp8266:/dev/ttyUSB0", ssid="lab", password="…") as net:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from atdriver.channel import Channel
 from atdriver.detect import find_driver
+from atdriver.discovery import find_port
 from atdriver.engine import Engine
 from atdriver.errors import SpecificationError
 from atdriver.link import Link
@@ -64,14 +66,28 @@ class Modem:
 
 
 async def named(specification: str) -> str:
-    """`auto:PORT` with the name of the module that answers there; anything else as it is."""
+    """A specification without `auto`, the port of `MODULE:auto` and the module of `auto:PORT`.
+
+    The first looks at USB identities, the second asks. Raises PortMissing, SpecificationError,
+    UnknownModule, and for `auto:PORT` what opening a port raises.
+    """
     found = parse(specification)
+    if found.port == "auto" and found.module not in ("auto", "host"):
+        load_driver(found.module)
+        port = await asyncio.get_running_loop().run_in_executor(None, find_port, found.module)
+        return _written(replace(found, port=port))
     if found.module != "auto":
         return specification
+    if found.port == "auto":
+        raise SpecificationError("auto:auto: name the module or the port; see `atdriver ports`")
     values, _ = collect(
         LINK_SETTINGS, keywords={}, specification=found.settings, options={}, profile={}
     )
     found = await find_driver(found, _real_link(found.port, values))
+    return _written(found)
+
+
+def _written(found: Specification) -> str:
     settings = "".join(f",{key}={value}" for key, value in found.settings.items())
     return f"{found.module}{settings}:{found.port}"
 

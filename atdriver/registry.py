@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from atdriver.channel import Channel
 from atdriver.dialect import Dialect
 from atdriver.errors import SpecificationError, UnknownModule
+from atdriver.usb import UsbIdentity
 
 MODEMS = "atdriver.modems"
 FAKES = "atdriver.fakes"
@@ -80,6 +81,8 @@ class Driver(Protocol):
     settings: tuple[Setting, ...]
     identity: tuple[bytes, re.Pattern[bytes]]
     """A harmless question, and a line that only this driver's modules answer (`auto:PORT`)."""
+    usb: tuple[UsbIdentity, ...]
+    """USB devices to expect; optional: finding ports takes a missing list for an empty one."""
 
     def create(self, channel: Channel, name: str, values: Mapping[str, Value]) -> Any:
         """A netsocket Stack over this channel."""

@@ -88,6 +88,22 @@ def ports(as_json: Json = False, verbose: Verbose = False) -> None:
 
 
 @app.command()
+def udev() -> None:
+    """Print udev rules that name AT ports and keep ModemManager away.
+
+    For example: atdriver udev | sudo tee /etc/udev/rules.d/70-atdriver.rules"""
+
+    def action() -> None:
+        from atdriver.cli import output
+        from atdriver.udev import rules
+
+        for text in rules().splitlines():
+            output.line(text)
+
+    raise typer.Exit(execute(action))
+
+
+@app.command()
 def info(
     spec: Spec,
     *,

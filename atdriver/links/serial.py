@@ -16,13 +16,12 @@ import stat
 import serial
 import serial_asyncio
 
-from atdriver.discovery import port_holder
+from atdriver.discovery import group_hint, port_holders
 from atdriver.errors import PortBusy, PortDenied, PortLost, PortMissing
 from atdriver.link import Receiver
 
 if os.name == "posix":
     import fcntl
-    import grp
     import termios
 
 READ_SIZE = 16 * 1024
@@ -79,7 +78,7 @@ class SerialLink(asyncio.Protocol):
         except FileNotFoundError:
             raise PortMissing(f"{path}: no such port (plugged in? see `atdriver ports`)") from None
         except PermissionError:
-            raise PortDenied(f"{path}: permission denied") from None
+            raise PortDenied(f"{path}: permission denied{group_hint(path)}") from None
         if not stat.S_ISCHR(mode):
             raise PortMissing(f"{path}: this is not a serial port")
         port = serial.Serial()
@@ -175,12 +174,12 @@ def _close_late(opening: asyncio.Future[serial.Serial]) -> None:
 def _open_error(path: str, error: BaseException) -> OSError:
     number = getattr(error, "errno", None) or (error.args[0] if error.args else None)
     if number in (errno.EACCES, errno.EPERM):
-        return PortDenied(f"{path}: permission denied{_group_hint(path)}")
+        return PortDenied(f"{path}: permission denied{group_hint(path)}")
     if number in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK):
-        holder = port_holder(path)
+        holder = ", ".join(port_holders(path))
         by = f" by {holder}" if holder else ""
         hint = (
-            "; ModemManager probes serial ports: see docs/troubleshooting.md"
+            "; ModemManager probes serial ports: `atdriver udev` keeps it away"
             if "ModemManager" in holder
             else ""
         )
@@ -188,14 +187,3 @@ def _open_error(path: str, error: BaseException) -> OSError:
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         return PortMissing(f"{path}: no such port (plugged in? see `atdriver ports`)")
     return PortLost(f"{path}: cannot open ({error})")
-
-
-def _group_hint(path: str) -> str:
-    """Which group may open the port, as a command to type."""
-    try:
-        group = grp.getgrgid(os.stat(path).st_gid).gr_name
-    except (OSError, KeyError, NameError):
-        return ""
-    if group == "root":
-        return ""
-    return f" (it belongs to group {group!r}: sudo usermod -aG {group} $USER, then log in again)"

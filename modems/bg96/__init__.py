@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from atdriver.channel import Channel
 from atdriver.registry import LINK_SETTINGS, Setting, Value
+from atdriver.usb import AT, UsbIdentity
 from modems.bg96.dialect import DIALECT
 from modems.bg96.network import Network
 from modems.bg96.setup import MODELS
@@ -14,6 +15,10 @@ from modems.bg96.stack import Bg96Stack
 
 RATES = (115200, 921600, 460800, 230400, 57600, 9600)
 """Baud rates of the main UART (Hardware Design V1.3); over USB the number means nothing."""
+
+_PORTS = {0: "diagnostics", 1: "gnss", 2: AT, 3: "modem", 4: "network"}
+"""Interfaces of the LTE modules (Linux USB Driver User Guide V1.8, interface table); 3 takes AT
+commands as well, but belongs to whoever dials PPP."""
 
 
 class Bg96Driver:
@@ -38,6 +43,12 @@ class Bg96Driver:
         Setting("persist", False, "leave stored settings as this driver set them"),
     )
 
+    usb = (
+        UsbIdentity(0x2C7C, 0x0296, "bg96", "Quectel BG96", _PORTS),
+        UsbIdentity(
+            0x2C7C, 0x0700, "bg96", "Quectel BG95"
+        ),  # its interfaces are in no manual read here
+    )
     identity = (b"ATI", re.compile(rb"(?:%b).*" % "|".join(MODELS).encode()))
 
     def create(self, channel: Channel, name: str, values: Mapping[str, Value]) -> Bg96Stack:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from atdriver.channel import Channel
 from atdriver.registry import LINK_SETTINGS, Setting, Value
+from atdriver.usb import AT, UsbIdentity
 from modems.esp8266.commands import SEND
 from modems.esp8266.dialect import DIALECT
 from modems.esp8266.stack import Esp8266Stack
@@ -33,6 +34,14 @@ class Esp8266Driver:
         Setting("server_links", 4, "links that peers may take while listening, 1 to 5"),
     )
 
+    # What is usual on development boards. All but the last are bridges found on everything.
+    usb = (
+        UsbIdentity(0x10C4, 0xEA60, "esp8266", "CP210x bridge", {0: AT}, generic=True),
+        UsbIdentity(0x1A86, 0x7523, "esp8266", "CH340 bridge", {0: AT}, generic=True),
+        UsbIdentity(0x1A86, 0x55D4, "esp8266", "CH9102 bridge", {0: AT}, generic=True),
+        UsbIdentity(0x0403, 0x6001, "esp8266", "FT232 bridge", {0: AT}, generic=True),
+        UsbIdentity(0x303A, None, "esp32", "Espressif USB", {0: AT}, generic=True),
+    )
     identity = (b"AT+GMR", re.compile(rb"AT version:.*"))
 
     def create(self, channel: Channel, name: str, values: Mapping[str, Value]) -> Esp8266Stack:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import grp
 import os
 import signal
 import socket
@@ -51,7 +52,7 @@ def test_no_permission_names_the_group(
         raise OSError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(serial_link.serial.Serial, "open", denied)
-    monkeypatch.setattr(serial_link.grp, "getgrgid", lambda _gid: Group)
+    monkeypatch.setattr(grp, "getgrgid", lambda _gid: Group)
     master, slave = os.openpty()
     try:
         assert main(["info", f"bg96:{os.ttyname(slave)}"]) == 1

@@ -17,18 +17,51 @@ from .harness import Cli, Fake, Starter, read_line
 
 WIFI = {"ATDRIVER_SSID": "lab", "ATDRIVER_PASSWORD": "secret99"}
 FOUND = [
-    Port("/dev/ttyUSB2", "Quectel BG96", "bg96", "at", 0x2C7C, 0x296, 2, "", ""),
-    Port("/dev/ttyUSB3", "Quectel BG96", "bg96", "modem", 0x2C7C, 0x296, 3, "", "pppd (pid 7)"),
+    Port(
+        "/dev/ttyUSB2",
+        "Quectel BG96",
+        "bg96",
+        "at",
+        0x2C7C,
+        0x296,
+        2,
+        "",
+        "",
+        "",
+        "bg96:/dev/ttyUSB2",
+    ),
+    Port(
+        "/dev/ttyUSB3",
+        "Quectel BG96",
+        "bg96",
+        "modem",
+        0x2C7C,
+        0x296,
+        3,
+        "",
+        "pppd (pid 7)",
+        "permission denied (it belongs to group 'dialout': …)",
+    ),
 ]
 
 
 def test_ports(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(ports, "list_serial_ports", lambda: FOUND)
     assert main(["ports"]) == 0
-    head, first, second = capfd.readouterr().out.splitlines()
-    assert head.split() == ["DEVICE", "WHAT", "MODULE", "ROLE", "HELD", "BY"]
-    assert first.split() == ["/dev/ttyUSB2", "Quectel", "BG96", "bg96", "at", "-"]
-    assert second.endswith("modem  pppd (pid 7)")
+    out, err = capfd.readouterr()
+    head, first, second = out.splitlines()
+    assert err == "atdriver: /dev/ttyUSB3: " + FOUND[1].problem + "\n"
+    assert head.split() == ["DEVICE", "WHAT", "MODULE", "ROLE", "HELD", "BY", "USE", "AS"]
+    assert first.split() == [
+        "/dev/ttyUSB2",
+        "Quectel",
+        "BG96",
+        "bg96",
+        "at",
+        "-",
+        "bg96:/dev/ttyUSB2",
+    ]
+    assert second.split()[4:] == ["modem", "pppd", "(pid", "7)", "-"]
     assert main(["ports", "--json"]) == 0
     shown = json.loads(capfd.readouterr().out)
     assert [(item["device"], item["holder"]) for item in shown] == [
