@@ -45,9 +45,7 @@ class Bg96Driver:
 
     usb = (
         UsbIdentity(0x2C7C, 0x0296, "bg96", "Quectel BG96", _PORTS),
-        UsbIdentity(
-            0x2C7C, 0x0700, "bg96", "Quectel BG95"
-        ),  # its interfaces are in no manual read here
+        UsbIdentity(0x2C7C, 0x0700, "bg96", "Quectel BG95"),  # interfaces: in no manual read here
     )
     identity = (b"ATI", re.compile(rb"(?:%b).*" % "|".join(MODELS).encode()))
 

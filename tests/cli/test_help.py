@@ -16,7 +16,19 @@ from atdriver.cli import main
 
 from .harness import Cli
 
-COMMANDS = ["demo", "ports", "udev", "info", "at", "scan", "resolve", "ping", "nc", "fake", "report"]
+COMMANDS = [
+    "demo",
+    "ports",
+    "udev",
+    "info",
+    "at",
+    "scan",
+    "resolve",
+    "ping",
+    "nc",
+    "fake",
+    "report",
+]
 
 
 def test_help_names_the_commands_and_is_quick(cli: Cli) -> None:
