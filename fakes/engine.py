@@ -307,6 +307,7 @@ class FakeModem(Toolkit):
                 self.terminator, self.max_command, self._echo_block
             )
             if received is None:
+                self.note("overlong", f"more than {self.max_command} bytes")
                 if self.running:
                     self.line_while_busy("")
                 else:

@@ -21,6 +21,7 @@ from .errors import LinkPathError
 
 if TYPE_CHECKING:
     from .engine import FakeModem
+    from .tap import WireTap
 
 __all__ = ["PtyPort", "serve"]
 
@@ -38,13 +39,17 @@ class PtyPort:
     Args:
         modem: the fake, not yet started.
         follow_rate: tell the fake the rate the opener set (a pty itself has none).
+        tap: records what passes.
 
     Attributes:
         path: device of the slave side, e.g. ``/dev/pts/7``.
     """
 
-    def __init__(self, modem: FakeModem, *, follow_rate: bool = False) -> None:
+    def __init__(
+        self, modem: FakeModem, *, follow_rate: bool = False, tap: WireTap | None = None
+    ) -> None:
         self.modem = modem
+        self._tap = tap
         self._follow_rate = follow_rate
         self._rate = 0
         self._pending = bytearray()
@@ -94,11 +99,15 @@ class PtyPort:
                 self._rate = code
                 if code in _RATES:
                     self.modem.set_line_rate(_RATES[code])
+        if self._tap is not None:
+            self._tap.record(data, from_host=True)
         self.modem.receive(data)
 
     def _deliver(self, data: bytes) -> None:
         if not self._open:
             return
+        if self._tap is not None:
+            self._tap.record(data, from_host=False)
         self._pending += data
         if self._retry is None:
             self._flush()

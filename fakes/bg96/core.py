@@ -247,11 +247,13 @@ class Core(FakeModem):
             match = pattern.fullmatch(text)
             if match is not None:
                 return await handler(self, match)
+        self.note("unknown", text[:80])
         raise Rejected
 
     def _test_form(self, name: str) -> None:
         """AT+X=?: the documented ranges for some, OK alone for every other known command."""
         if name not in self._known:
+            self.note("unknown", f"{name[:80]}=?")
             raise Rejected
         shown = self.test_forms.get(name)
         if shown is not None:

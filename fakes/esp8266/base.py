@@ -212,8 +212,7 @@ class Esp8266Base(FakeModem):
 
     async def unknown_command(self, line: str) -> None:
         """Wrong operation of a known command, or no such command."""
-        if not line.startswith("AT"):
-            self.note("stray", line)
+        self.note("unknown" if line.startswith("AT") else "stray", line[:80])
         name = re.fullmatch(r"AT\+(\w+)(?:[=?].*)?", line, re.DOTALL)
         known = name is not None and any(
             entry.tag == name[1] and self.rule_allowed(entry) for entry in self._class_rules
