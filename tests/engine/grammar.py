@@ -15,6 +15,7 @@ from atdriver.exchange import Command
 from atdriver.framer import Head
 from modems.bg96 import commands as bg96_at
 from modems.bg96 import dialect as bg96
+from modems.commands import query, simple
 from modems.esp8266 import commands as esp_at
 from modems.esp8266 import dialect as esp
 
@@ -307,7 +308,7 @@ class Talk:
         self.reasons = []
 
     def setting(self) -> None:
-        command = esp_at.simple("AT+X=1")
+        command = simple("AT+X=1")
         self.begin(command)
         self.interrupt()
         how = self.draw(st.integers(0, 9))
@@ -322,7 +323,7 @@ class Talk:
         self.end(command, how > 3, b"OK" if how > 3 else b"ERROR")
 
     def query(self) -> None:
-        command = esp_at.query("AT+Y?", rb"\+Y: ?\d+,.*")
+        command = query("AT+Y?", rb"\+Y: ?\d+,.*")
         lines = self.draw(st.lists(st.integers(0, 999).map(lambda n: b"+Y: %d,OK" % n), max_size=3))
         self.begin(command)
         self.interrupt()

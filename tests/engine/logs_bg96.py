@@ -12,6 +12,7 @@ from dataclasses import replace
 from atdriver.exchange import Command
 from modems.bg96 import commands as at
 from modems.bg96.dialect import CANARY, DIALECT, PUSHED
+from modems.commands import BASIC, query, simple
 
 from .harness import (
     IN_STEP,
@@ -64,41 +65,41 @@ def block(payload: bytes, sender: bytes = b"") -> bytes:
     return b"\r\n+QIRD: %d%b\r\n" % (len(payload), sender) + payload + b"\r\n" + OK
 
 
-AT = at.simple("AT")
-ECHO_OFF = at.simple("ATE0")
-ERROR_CODES = at.simple("AT+CMEE=1")
-NO_DATA_ECHO = at.simple("AT+QISDE=0")
+AT = simple("AT")
+ECHO_OFF = simple("ATE0")
+ERROR_CODES = simple("AT+CMEE=1")
+NO_DATA_ECHO = simple("AT+QISDE=0")
 SIM_STATE = at.SIM_STATE
-ACTIVATE = at.simple("AT+QIACT=1", at.ACTIVATE)
-DEACTIVATE = at.simple("AT+QIDEACT=1", at.DEACTIVATE)
-FUNCTIONALITY = at.query("AT+CFUN?", rb"\+CFUN: \d")
-TLS_STATE = at.query("AT+QSSLSTATE", rb"\+QSSLSTATE: .*")
-RESET = at.simple("AT+CFUN=1,1", 15.0)
-FACTORY = at.simple("AT&FZE0")
-MAKER = Command(b"AT+CGMI", at.BASIC, bare=True)
-MODEL = Command(b"AT+CGMM", at.BASIC, bare=True)
-OPERATORS = at.query("AT+COPS=?", rb"\+COPS: .*", 180.0)
-REPORTS = at.simple("AT+CREG=2")
-REGISTRATION = at.query("AT+CREG?", rb"\+CREG: \d,\d(?:,.*)?")
-QUALITY = at.query("AT+QCSQ", rb"\+QCSQ: .*")
-PROVIDER = at.query("AT+QSPN", rb"\+QSPN: .*")
-CONTEXT = at.query("AT+CGDCONT?", rb"\+CGDCONT: .*")
-ATTACHED = at.query("AT+CGACT?", rb"\+CGACT: .*")
+ACTIVATE = simple("AT+QIACT=1", at.ACTIVATE)
+DEACTIVATE = simple("AT+QIDEACT=1", at.DEACTIVATE)
+FUNCTIONALITY = query("AT+CFUN?", rb"\+CFUN: \d")
+TLS_STATE = query("AT+QSSLSTATE", rb"\+QSSLSTATE: .*")
+RESET = simple("AT+CFUN=1,1", 15.0)
+FACTORY = simple("AT&FZE0")
+MAKER = Command(b"AT+CGMI", BASIC, bare=True)
+MODEL = Command(b"AT+CGMM", BASIC, bare=True)
+OPERATORS = query("AT+COPS=?", rb"\+COPS: .*", 180.0)
+REPORTS = simple("AT+CREG=2")
+REGISTRATION = query("AT+CREG?", rb"\+CREG: \d,\d(?:,.*)?")
+QUALITY = query("AT+QCSQ", rb"\+QCSQ: .*")
+PROVIDER = query("AT+QSPN", rb"\+QSPN: .*")
+CONTEXT = query("AT+CGDCONT?", rb"\+CGDCONT: .*")
+ATTACHED = query("AT+CGACT?", rb"\+CGACT: .*")
 SET_PROFILE = at.profile(b'"NBIOT.TELIA.EE"', b'""', b'""', 0)
 PING = at.ping(b'"www.google.com"')
-NTP = at.simple('AT+QNTP=1,"ntp.aliyun.com"', 125.0)
+NTP = simple('AT+QNTP=1,"ntp.aliyun.com"', 125.0)
 RESOLVE = at.resolve(b'"172.188.83.251"')
 RESOLVE_NAME = at.resolve(b'"harvest.soracom.io"')
-PDP_DETAILS = at.query("AT+CGCONTRDP", rb"\+CGCONTRDP: .*")
+PDP_DETAILS = query("AT+CGCONTRDP", rb"\+CGCONTRDP: .*")
 OPEN_0 = at.open_tcp(0, "220.180.239.212", 8009, 0)
 OPEN_UDP = at.open_udp(2, 3030)
-OPEN_LISTENER = at.simple('AT+QIOPEN=1,0,"TCP LISTENER","127.0.0.1",0,8080,0', 10.0)
-OPEN_RAW = at.simple('AT+QIOPEN=1,0,"TCP","110.165.17.3",9091,0,2', 10.0)
+OPEN_LISTENER = simple('AT+QIOPEN=1,0,"TCP LISTENER","127.0.0.1",0,8080,0', 10.0)
+OPEN_RAW = simple('AT+QIOPEN=1,0,"TCP","110.165.17.3",9091,0,2', 10.0)
 STATE_0 = at.state(0)
-STATES = at.query("AT+QISTATE=0,1", rb"\+QISTATE: .*")
+STATES = query("AT+QISTATE=0,1", rb"\+QISTATE: .*")
 CLOSE_0 = at.close(0, 10)
 LAST_ERROR = at.LAST_ERROR
-COUNTERS = at.query("AT+QIRD=0,0", rb"\+QIRD: \d{1,10},\d{1,10},\d{1,10}")
+COUNTERS = query("AT+QIRD=0,0", rb"\+QIRD: \d{1,10},\d{1,10},\d{1,10}")
 READ_0 = at.read(0, datagram=False)
 READ_1 = at.read(1, datagram=False)
 READ_ALL = at.read(0, datagram=True)
@@ -107,11 +108,11 @@ SENT_0 = at.sent(0)
 HELLO = at.send(0, b"hello", None)
 _147 = b"t" * 147
 SEND_147 = at.send(0, _147, None)
-SSL_SUITE = at.simple('AT+QSSLCFG="ciphersuite",2,"0XFFFF"')
-SSL_SUITE_BARE = at.simple('AT+QSSLCFG="ciphersuite",2,0XFFFF')
-SSL_TIME = at.query('AT+QSSLCFG="ignorelocaltime",1', rb"\+QSSLCFG: .*")
-MQTT_OPEN = at.simple('AT+QMTOPEN=0,"192.0.2.1",1883', 75.0)
-HTTP_GET = at.simple("AT+QHTTPGET=80", 80.0)
+SSL_SUITE = simple('AT+QSSLCFG="ciphersuite",2,"0XFFFF"')
+SSL_SUITE_BARE = simple('AT+QSSLCFG="ciphersuite",2,0XFFFF')
+SSL_TIME = query('AT+QSSLCFG="ignorelocaltime",1', rb"\+QSSLCFG: .*")
+MQTT_OPEN = simple('AT+QMTOPEN=0,"192.0.2.1",1883', 75.0)
+HTTP_GET = simple("AT+QHTTPGET=80", 80.0)
 
 _LIST = (
     b'+COPS: (1,"Telia","Telia","24801",0),(2,"Telia","Telia","24801",8),'
@@ -289,11 +290,11 @@ CASES = (
             done(QUALITY, b'+QCSQ: "CAT-M1",-53,-81,206,-11'),
             done(PROVIDER, b'+QSPN: "Telia","Telia","Telia",0,"24801"'),
         ),
-        Send(asked := at.query("AT+QSPN?", rb"\+QSPN: .*")),
+        Send(asked := query("AT+QSPN?", rb"\+QSPN: .*")),
         Feed(ERROR),
-        Send(signal := at.query("AT+CSQ?", rb"\+CSQ: .*")),
+        Send(signal := query("AT+CSQ?", rb"\+CSQ: .*")),
         Feed(line(b"+CME ERROR: 3")),
-        Send(address := at.query("AT+CGPADDR?", rb"\+CGPADDR: .*")),
+        Send(address := query("AT+CGPADDR?", rb"\+CGPADDR: .*")),
         Feed(ERROR),
         expect(refused(asked), refused(signal, b"+CME ERROR: 3", code=3), refused(address)),
     ),
@@ -440,7 +441,7 @@ CASES = (
         Feed(line(b'+QIACT: 1,1,1,"10.187.7.8"') + OK),
         Send(ATTACHED),
         Feed(b"\r\n+CGACT: 1,0\r\n+CGACT: 9,1\r\n" + OK + line(b"+QPING: 559")),
-        Send(activate := at.simple("AT+CGACT=1,1", 150.0)),
+        Send(activate := simple("AT+CGACT=1,1", 150.0)),
         Feed(line(b"+CME ERROR: 100")),
         Feed(line(b'+QNTP: 0,"2026/08/06,12:40:04+32"')),
         expect(

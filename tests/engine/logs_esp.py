@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from atdriver.dialect import Probe
 from atdriver.exchange import Command
+from modems.commands import BASIC, SLOWEST_LINE, query, simple
 from modems.esp8266 import commands as at
 from modems.esp8266.dialect import CANARY, RECEIVED_E, RECEIVED_E_SENDER
 
@@ -67,7 +68,7 @@ def send(link: int, payload: bytes) -> Command:
     return at.send(link, payload, None, PATIENCE)
 
 
-AT = at.simple("AT")
+AT = simple("AT")
 
 # L1
 _BIG = b"z" * 4268
@@ -101,9 +102,9 @@ _GMR_13 = (
     b"SDK version:2.0.0(656edbf)",
     b"compile time:Oct 29 2016 22:56:21",
 )
-_ACCESS_POINT = at.query("AT+CWSAP_CUR?", rb"\+CWSAP_CUR:.*")
-_SERVER_OFF = at.simple("AT+CIPSERVER=0")
-_SERVER_ON = at.simple("AT+CIPSERVER=1,80")
+_ACCESS_POINT = query("AT+CWSAP_CUR?", rb"\+CWSAP_CUR:.*")
+_SERVER_OFF = simple("AT+CIPSERVER=0")
+_SERVER_ON = simple("AT+CIPSERVER=1,80")
 _BROWSER = padded(b"GET / HTTP/1.1\r\n", 439)
 
 # L8
@@ -113,24 +114,24 @@ _GMR_12 = (
     b"Ai-Thinker Technology Co Ltd.",
     b"Dec  2 2016 14:21:16",
 )
-_JOINED_CUR = at.query("AT+CWJAP_CUR?", rb"\+CWJAP_CUR:.*")
+_JOINED_CUR = query("AT+CWJAP_CUR?", rb"\+CWJAP_CUR:.*")
 _JOIN_CUR = at.join("_CUR", b'"XXXX"', b'""')
-_ADDRESSES = at.query("AT+CIFSR", rb"\+CIFSR:.*")
+_ADDRESSES = query("AT+CIFSR", rb"\+CIFSR:.*")
 _RESOLVE_8 = at.resolve(b'"mbed.org"')
 _START_8 = at.start_tcp(0, "52.41.230.253", 80, 0)
 _PAYLOAD_8 = padded(b"GET /media/uploads/mbed_official/hello.txt HTTP/1.0\r\n\r\n", 159)
 _SEND_8 = send(0, _PAYLOAD_8)
 
 # L10
-_START_NAME = at.query('AT+CIPSTART=4,"TCP","arduino.cc",80', rb"4,CONNECT", at.CONNECT)
+_START_NAME = query('AT+CIPSTART=4,"TCP","arduino.cc",80', rb"4,CONNECT", at.CONNECT)
 
 # L11
 _RESET = Command(b"AT+RST", 10.0)
-_ECHO_OFF = at.simple("ATE0")
+_ECHO_OFF = simple("ATE0")
 _LINKS = at.links()
-_DNS_CUR = at.simple("AT+CIPDNS_CUR=0")
-_DHCP_CUR = at.simple("AT+CWDHCP_CUR=1,1")
-_LEAVE = at.simple("AT+CWQAP")
+_DNS_CUR = simple("AT+CIPDNS_CUR=0")
+_DHCP_CUR = simple("AT+CWDHCP_CUR=1,1")
+_LEAVE = simple("AT+CWQAP")
 _SCAN = at.scan()
 
 # L13
@@ -150,7 +151,7 @@ _NOISE = (
 )
 
 # L14
-_JOINED = at.query("AT+CWJAP?", rb"\+CWJAP:.*")
+_JOINED = query("AT+CWJAP?", rb"\+CWJAP:.*")
 
 # L16, L17
 _READ_75 = at.read(0, 75, RECEIVED_E_SENDER)
@@ -162,7 +163,7 @@ _PLAIN_READ = at.read(0, 2048, RECEIVED_E)
 _WITH_ADDRESS = b'"100.24.172.113",80,' + _CHUNK_1
 
 # L19, L20
-_UDP_START = at.query('AT+CIPSTART=4,"UDP","0.0.0.0",2390,2390,2', rb"4,CONNECT")
+_UDP_START = query('AT+CIPSTART=4,"UDP","0.0.0.0",2390,2390,2', rb"4,CONNECT")
 _DIGITS = b"01234567" * 8
 _LOREM = padded(b"Lorem ipsum dolor sit amet, consectetur adipiscing elit, ", 1000)
 _READ_1000 = at.read(1, 1000, RECEIVED_E_SENDER)
@@ -176,7 +177,7 @@ _PAGE_494 = padded(b"HTTP/1.1 200 OK\r\n", 494)
 
 # L26
 _RESTORE = Command(b"AT+RESTORE", 10.0, ends_at_banner=True)
-_SENDER_ON = at.simple("AT+CIPDINFO=1")
+_SENDER_ON = simple("AT+CIPDINFO=1")
 _GET_405 = padded(b"GET / HTTP/1.1\r\n", 405)
 
 # L29
@@ -189,8 +190,8 @@ _ROWS = (
 
 # L31, L32
 _HOSTILE_ROW = rb'+CWLAP:(3,"1\1"1,2\\2""2,,",-40,"e0:28:6d:8b:54:9c",9)'
-_MODE = at.query("at+cwmode?", rb"\+CWMODE:\d")
-_LOWER_SCAN = at.query("at+cwlap", rb"\+CWLAP:.*", at.SCAN)
+_MODE = query("at+cwmode?", rb"\+CWMODE:\d")
+_LOWER_SCAN = query("at+cwlap", rb"\+CWLAP:.*", at.SCAN)
 
 # L34
 _BLOCK_172 = b"q" * 172
@@ -201,13 +202,13 @@ _START_1_AGAIN = at.start_tcp(1, "94.230.210.85", 80, 0)
 # L35, L37
 _BLOCK_274 = b"r" * 274
 _SEND_274 = send(0, _BLOCK_274)
-_HTTP = at.simple('AT+HTTPCLIENT=2,0,"http://192.0.2.1/",,,1')
-_TIME = at.query("AT+CIPSNTPTIME?", rb"\+CIPSNTPTIME:.*")
-_MUX = at.query("AT+CIPMUX?", rb"\+CIPMUX:\d")
+_HTTP = simple('AT+HTTPCLIENT=2,0,"http://192.0.2.1/",,,1')
+_TIME = query("AT+CIPSNTPTIME?", rb"\+CIPSNTPTIME:.*")
+_MUX = query("AT+CIPMUX?", rb"\+CIPMUX:\d")
 
 # L38
 _RESOLVE_38 = at.resolve(b'"espressif.com"')
-_UPDATE = at.query("AT+CIUPDATE", rb"\+CIPUPDATE:\d", 60.0)
+_UPDATE = query("AT+CIUPDATE", rb"\+CIPUPDATE:\d", 60.0)
 _GMR_20 = (
     b"AT version:2.0.0.0(88c2cde - Jul  9 2019 11:03:33)",
     b"SDK version:v3.2",
@@ -255,7 +256,7 @@ _UPLOAD_2 = send(0, _BLOCK_2048)
 
 # L56
 _JOIN_56 = at.join("", b'"net"', b'"hunter2hunter2"')
-_START_SSL = at.query('AT+CIPSTART=0,"SSL","192.0.2.1",443', rb"0,CONNECT", at.CONNECT)
+_START_SSL = query('AT+CIPSTART=0,"SSL","192.0.2.1",443', rb"0,CONNECT", at.CONNECT)
 _PANIC = b"***ERROR*** A stack overflow in task at_process_task has been detected."
 _GURU = b"Guru Meditation Error: Core  0 panic'ed (Unhandled debug exception)"
 
@@ -798,7 +799,7 @@ CASES = (
         Feed(PROMPT_E),
         writes(b"AT+CIPSEND=0,274\r\n", _BLOCK_274),
         Feed(b"\r\n+IPD,0,17\r\n"),
-        Tick(PATIENCE + 274 / at.SLOWEST_LINE),
+        Tick(PATIENCE + 274 / SLOWEST_LINE),
         expect(
             urc("data", b"+IPD,0,17"),
             timed_out(_SEND_274, payload_written=True),
@@ -818,7 +819,7 @@ CASES = (
         37,
         "a busy line that is executed all the same",
         Send(_HTTP),
-        Tick(at.BASIC),
+        Tick(BASIC),
         expect(timed_out(_HTTP), out_of_step("an answer did not come in time")),
         Tick(0.15),
         writes(_HTTP.text + b"\r\n", b"AT\r\n"),
@@ -952,7 +953,7 @@ CASES = (
         Send(AT),
         Feed(b"K\r\n"),
         expect(unknown(b"K")),
-        Tick(at.BASIC),
+        Tick(BASIC),
         expect(timed_out(AT), out_of_step("an answer did not come in time")),
         InSync(),
         expect(IN_STEP),

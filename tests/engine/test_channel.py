@@ -32,14 +32,15 @@ from atdriver.resync import PROBE_TIMEOUT
 from atdriver.startup import FIRST_PATIENCE, RATE_PATIENCE, find_module
 from atdriver.trace import Trace
 from modems.bg96 import dialect as bg96
+from modems.commands import BASIC, query, simple
 from modems.esp8266 import commands as at
 from modems.esp8266 import dialect as esp
 
 from .scripted_link import OK, Answer, Module, PortLink, ScriptedLink
 from .virtual_time import VirtualTimeLoop, virtual
 
-AT = at.simple("AT")
-ASK = at.query("AT+N?", rb"\+N:\d+")
+AT = simple("AT")
+ASK = query("AT+N?", rb"\+N:\d+")
 SEND = at.send(0, b"payload", None, 15.0)
 READ = at.read(0, 100, esp.RECEIVED_N)
 
@@ -97,7 +98,7 @@ async def test_urgent_commands_pass_those_that_wait_but_not_the_one_in_flight() 
     order: list[str] = []
 
     async def call(name: str, urgent: bool) -> None:
-        await channel.run(at.simple(f"AT+{name}"), urgent=urgent)
+        await channel.run(simple(f"AT+{name}"), urgent=urgent)
         order.append(name)
 
     async with channel_to(link) as channel:
@@ -114,15 +115,15 @@ async def test_the_errors_of_the_engine_reach_the_caller() -> None:
     link = ScriptedLink(lambda data: [(0.01, answers.get(data, OK))])
     async with channel_to(link) as channel:
         with pytest.raises(CommandFailed):
-            await channel.run(at.simple("AT+BAD"))
+            await channel.run(simple("AT+BAD"))
         with pytest.raises(RestartSeen):
-            await channel.run(at.simple("AT+BOOT"))
+            await channel.run(simple("AT+BOOT"))
         await channel.run(AT)
         link.answer = lambda data: [] if data == b"AT+MUTE\r\n" else [(0.01, OK)]
         began = clock()
         with pytest.raises(CommandTimeout):
-            await channel.run(at.simple("AT+MUTE"))
-        assert clock() - began == pytest.approx(at.BASIC)
+            await channel.run(simple("AT+MUTE"))
+        assert clock() - began == pytest.approx(BASIC)
         await channel.run(AT)
 
 
@@ -132,11 +133,11 @@ async def test_minutes_pass_in_no_time_and_exactly() -> None:
     module.slow[b"AT+N?"] = 179.0
     async with channel_to(ScriptedLink(module)) as channel:
         began = clock()
-        await channel.run(at.query("AT+N?", rb"\+N:\d+", 180.0))
+        await channel.run(query("AT+N?", rb"\+N:\d+", 180.0))
         assert clock() - began == pytest.approx(179.002)
         module.slow[b"AT+N?"] = 600.0
         with pytest.raises(CommandTimeout):
-            await channel.run(at.query("AT+N?", rb"\+N:\d+", 180.0))
+            await channel.run(query("AT+N?", rb"\+N:\d+", 180.0))
         assert clock() - began == pytest.approx(179.002 + 180.0)
 
 
@@ -144,11 +145,11 @@ async def test_minutes_pass_in_no_time_and_exactly() -> None:
 async def test_a_line_too_long_is_refused_before_anything_is_written() -> None:
     link = ScriptedLink(Module())
     async with channel_to(link) as channel:
-        longest = at.simple("AT+" + "x" * (esp.DIALECT.max_command - 5))
+        longest = simple("AT+" + "x" * (esp.DIALECT.max_command - 5))
         await channel.run(longest)
         link.written.clear()
         with pytest.raises(EncodeError, match="257 bytes long, the module takes 256"):
-            await channel.run(at.simple("AT+" + "x" * (esp.DIALECT.max_command - 4)))
+            await channel.run(simple("AT+" + "x" * (esp.DIALECT.max_command - 4)))
         assert link.written == []
         channel.max_command = 128
         with pytest.raises(EncodeError, match="takes 128"):
@@ -212,7 +213,7 @@ async def test_a_caller_that_leaves_the_queue_is_never_written() -> None:
     async with channel_to(link) as channel:
         first = asyncio.create_task(channel.run(ASK))
         gone = [
-            asyncio.create_task(channel.run(at.simple("AT+GONE"), urgent=urgent))
+            asyncio.create_task(channel.run(simple("AT+GONE"), urgent=urgent))
             for urgent in (True, False)
         ]
         last = asyncio.create_task(channel.run(ASK))

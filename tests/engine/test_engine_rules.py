@@ -19,6 +19,7 @@ from atdriver.framer import HELD_LOW, LINE_CAP, Framer, Head, Line, Noise, Promp
 from atdriver.resync import DOUBTFUL_QUIET, PROBE_PAUSE, PROBE_TIMEOUT, QUIET
 from modems.bg96 import commands as bg96_at
 from modems.bg96 import dialect as bg96
+from modems.commands import query, simple
 from modems.esp8266 import commands as esp_at
 from modems.esp8266 import dialect as esp
 
@@ -51,8 +52,8 @@ BROKEN = out_of_step("a payload broke off")
 TRAILER = "payload does not end at its trailer"
 SURPLUS = "more data than asked for"
 
-AT = esp_at.simple("AT")
-MUX = esp_at.query("AT+CIPMUX?", rb"\+CIPMUX:\d")
+AT = simple("AT")
+MUX = query("AT+CIPMUX?", rb"\+CIPMUX:\d")
 LENGTHS = esp_at.waiting()
 SEND = esp_at.send(0, b"ping", None, 15.0)
 READ = esp_at.read(0, 100, esp.RECEIVED_N)
@@ -1182,7 +1183,7 @@ def test_a_reset_command_is_ended_by_the_banner_and_by_nothing_else() -> None:
     ],
 )
 def test_extended_errors_are_final(text: bytes, code: int | None) -> None:
-    command = bg96_at.simple("AT+QIACT=1")
+    command = simple("AT+QIACT=1")
     bench = quectel_bench()
     bench.send(command)
     bench.feed(b"\r\n" + text + b"\r\n")
@@ -1227,7 +1228,7 @@ def test_bytes_that_are_no_text_do_no_harm() -> None:
     bench = esp_bench()
     rubbish = bytes(range(0x80, 0x100))
     bench.feed(rubbish + b"\r\n\xff\xff\r\n")
-    bench.send(esp_at.query("AT+CWLAP", rb"\+CWLAP:.*"))
+    bench.send(query("AT+CWLAP", rb"\+CWLAP:.*"))
     bench.feed(b'+CWLAP:(3,"\xe9\xff\x01",-40)\r\n' + ERROR)
     assert bench.take()[:2] == (unknown(rubbish), unknown(b"\xff\xff"))
     failure = bench.events[-1]

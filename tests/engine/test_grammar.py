@@ -20,6 +20,7 @@ from atdriver.exchange import Command
 from atdriver.framer import LINE_CAP, Head
 from modems.bg96 import commands as bg96_at
 from modems.bg96 import dialect as bg96
+from modems.commands import query, simple
 from modems.esp8266 import commands as esp_at
 from modems.esp8266 import dialect as esp
 
@@ -167,8 +168,8 @@ def rubbish(flavour: Flavour) -> st.SearchStrategy[bytes]:
 IN_FLIGHT: dict[str, list[Command | None]] = {
     "esp": [
         None,
-        esp_at.simple("AT"),
-        esp_at.query("AT+CIPMUX?", rb"\+CIPMUX:\d"),
+        simple("AT"),
+        query("AT+CIPMUX?", rb"\+CIPMUX:\d"),
         esp_at.send(0, b"ping", None, 15.0),
         esp_at.read(0, 100, esp.RECEIVED_N),
         esp_at.read(0, 100, esp.RECEIVED_E_SENDER),
@@ -176,7 +177,7 @@ IN_FLIGHT: dict[str, list[Command | None]] = {
     ],
     "bg96": [
         None,
-        bg96_at.simple("AT"),
+        simple("AT"),
         bg96_at.EPS_REGISTRATION,
         bg96_at.send(0, b"ping", None),
         bg96_at.read(0, datagram=False),
@@ -262,7 +263,7 @@ def test_rubbish_gives_events_and_documented_errors_and_the_engine_recovers(
     @example(b"+IPD,0,8192:", None, [1], 0.0)
     @example(b"\r\n+QIRD: 4", None, [1], 0.0)
     @example(b"x" * 5000, None, [40], 0.0)
-    @example(b"busy p...\r\n+IPD,0,8000:", esp_at.simple("AT"), [40], 0.0)
+    @example(b"busy p...\r\n+IPD,0,8000:", simple("AT"), [40], 0.0)
     def check(stream: bytes, command: Command | None, sizes: list[int], pause: float) -> None:
         events: list[Event] = []
         for cutter in (whole, in_reads(sizes)):
