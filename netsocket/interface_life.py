@@ -36,6 +36,8 @@ class InterfaceLife:
         self._state_watchers: set[asyncio.Future[None]] = set()
         self._dependants: dict[object, Callable[[OSError], Coroutine[Any, Any, None]]] = {}
         self._closed = False
+        self.ups = 0
+        """How often the interface has come up, by itself or by `up`."""
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -164,7 +166,9 @@ class InterfaceLife:
         if status is self._state:
             return
         self._state = status
-        if status is not InterfaceStatus.GLOBAL_UP:
+        if status is InterfaceStatus.GLOBAL_UP:
+            self.ups += 1
+        else:
             self.names.clear()
         if status is not self._snapshot.state:
             keeps = status in (InterfaceStatus.GLOBAL_UP, InterfaceStatus.LOCAL_UP)

@@ -408,9 +408,15 @@ def report(
     far_end: Annotated[
         str,
         typer.Option(
-            "--far-end", metavar="ADDR", help="Own address that the module reaches this host at."
+            "--far-end",
+            metavar="HOST[:PORT]",
+            help="Own address that the module reaches this host at, or where `atdriver far-end` "
+            "runs.",
         ),
     ] = "127.0.0.1",
+    token: Annotated[
+        str | None, typer.Option("--token", metavar="T", help="Of that `atdriver far-end`.")
+    ] = None,
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="A name of that address.")
     ] = None,
@@ -442,7 +448,7 @@ def report(
             for spec in specs
         ]
         return implementation.show(
-            wanted, out, compare=compare, far_end=far_end, name=name, only=only or []
+            wanted, out, compare=compare, far_end=far_end, token=token, name=name, only=only or []
         )
 
     raise typer.Exit(execute(action))
@@ -450,20 +456,44 @@ def report(
 
 @app.command("far-end")
 def far_end_command(
+    *,
     host: Annotated[
         str, typer.Option("--host", metavar="ADDR", help="Address to listen on.")
     ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port", metavar="N", min=0, max=65506, help="First of 30 ports; 0: any free ones."
+        ),
+    ] = 7700,
+    token: Annotated[
+        str | None,
+        typer.Option("--token", metavar="T", help="Who may use them; needed beyond loopback."),
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow",
+            metavar="NET",
+            help="Addresses that are served without a session; repeatable.",
+        ),
+    ] = None,
+    megabytes: Annotated[
+        int | None,
+        typer.Option("--max-mb", metavar="N", min=1, help="Most that one client gets (268)."),
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Run the test services (echo, discard, chargen, …) for a module to talk to.
 
-    Each line on stdout names a service and its port; Ctrl-C ends them."""
+    Each line on stdout names a service and its port; the first is for the machine that tests
+    (`--far-end HOST:PORT`). Ctrl-C ends them."""
 
     def action() -> None:
         from atdriver.cli.farend import serve
 
         if verbose:
             be_verbose()
-        serve(host)
+        serve(host, port, token, allow or [], megabytes)
 
     raise typer.Exit(execute(action))

@@ -15,11 +15,11 @@ from typing import Any
 from atdriver.channel import Channel
 from atdriver.cli import output
 from atdriver.cli.failure import FAILED, OK, UsageProblem, note
+from atdriver.cli.farend import reached, token_of
 from atdriver.cli.options import Request
 from atdriver.cli.session import opened, put_together, run
 from netsocket.capability import measure
 from netsocket.capability.catalogue import CATALOGUE
-from netsocket.capability.farend import FarEnd
 from netsocket.capability.page import html, markdown
 from netsocket.capability.record import SCHEMA, changes, to_record
 from netsocket.capability.verdict import PROBES
@@ -64,6 +64,7 @@ def show(
     *,
     compare: Path | None,
     far_end: str,
+    token: str | None,
     name: str | None,
     only: Sequence[str],
 ) -> int:
@@ -73,10 +74,11 @@ def show(
     strangers = [id_ for id_ in only if id_ not in known]
     if strangers:
         raise UsageProblem(f"--only {strangers[0]}: neither a promise nor a probe")
+    token = token_of(token)
     out.mkdir(parents=True, exist_ok=True)  # a wrong --out is told before the work, not after
     found, wires = [], []
     for request in requests:
-        measurement, excerpts = run(_measure(request, far_end, name, only))
+        measurement, excerpts = run(_measure(request, (far_end, token, name), only))
         found.append(measurement)
         wires.append(excerpts)
     record = to_record(found, wires)
@@ -90,7 +92,7 @@ def show(
 
 
 async def _measure(
-    request: Request, far_end: str, name: str | None, only: Sequence[str]
+    request: Request, far_end: tuple[str, str, str | None], only: Sequence[str]
 ) -> tuple[measure.Measurement, dict[str, list[str]]]:
     host = request.spec == "host"
     kind = "simulated" if _is_fake(request.spec.partition(":")[2]) else "measured"
@@ -103,9 +105,7 @@ async def _measure(
         modem = await put_together(request)
         wire.channel = getattr(modem.stack, "channel", None)
         async with (
-            FarEnd(
-                far_end, name=name or ("localhost" if far_end == "127.0.0.1" else far_end)
-            ) as far,
+            reached(*far_end) as far,
             opened(modem, request, attach=True) as net,
         ):
             found = await measure.run(

@@ -15,7 +15,12 @@ import socket as _socket
 import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from netsocket.capability.gate import KEY_LENGTH, Gate
+
+if TYPE_CHECKING:
+    from netsocket.interface import AsyncNetworkInterface
 
 TAIL: Final = bytes(range(256)) * 20
 """What the `tail` service sends before it closes at once: 5120 bytes, more than one module read
@@ -26,6 +31,15 @@ BURST: Final = tuple(bytes([65 + number]) * size for number, size in
 DAYTIME: Final = b"1970-01-01 00:00:00\r\n"
 _RESET: Final = struct.pack("ii", 1, 0)  # struct linger: on, 0 seconds
 SERVICES: Final = ("echo", "discard", "daytime", "chargen", "tail", "reset", "slow", "half_close")
+DATAGRAM_SERVICES: Final = ("echo", "other", "discard", "burst")
+REFUSED, SILENT, KNOCK, PORTS = 26, 27, 28, 30
+"""Offsets of further ports, and how many there are, where they follow each other from a base."""
+WELCOME: Final = b"welcome"
+"""The answer to a knock: shorter than the knock."""
+KNOCK_PATIENCE: Final = 15.0
+"""Seconds for one knock through a module."""
+KNOCKS: Final = 3
+"""Datagram knocks before UDP is taken for blocked on the way."""
 
 
 def chargen(count: int) -> bytes:
@@ -66,8 +80,9 @@ class Service:
 class Datagrams(asyncio.DatagramProtocol):
     """One UDP service: remembers what came and answers as `answer` says."""
 
-    def __init__(self, answer: Callable[[bytes], tuple[bytes, ...]]) -> None:
+    def __init__(self, answer: Callable[[bytes], tuple[bytes, ...]], gate: Gate) -> None:
         self.answer = answer
+        self.gate = gate
         self.received: list[tuple[bytes, tuple[str, int]]] = []
         self.port = 0
         self._transport: Any = None
@@ -78,16 +93,20 @@ class Datagrams(asyncio.DatagramProtocol):
         self.port = transport.get_extra_info("sockname")[1]
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        """From asyncio."""
-        self.received.append((data, (addr[0], addr[1])))
-        for reply in self.answer(data):
-            self.send(reply, addr)
+        """From asyncio; strangers are neither remembered nor answered."""
+        if self.gate.permits(addr[0]):
+            self.gate.heard(addr[0], len(data))
+            self.received.append((data, (addr[0], addr[1])))
+            for reply in self.answer(data):
+                self.send(reply, addr)
 
     def error_received(self, exc: Exception) -> None:
         """A peer that has gone is no news."""
 
     def send(self, data: bytes, address: tuple[str, int]) -> None:
-        """One datagram from this service's port."""
+        """One datagram from this service's port, if the gate lets it pass."""
+        if not self.gate.grant_datagram(address[0], len(data)):
+            return
         if data:
             self._transport.sendto(data, address)
         else:  # asyncio drops empty ones
@@ -100,11 +119,34 @@ class Datagrams(asyncio.DatagramProtocol):
         self._transport.close()
 
 
+class Knocks(asyncio.DatagramProtocol):
+    """Admits an address that shows the key; silent for everybody else."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+        self._transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """From asyncio."""
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        """From asyncio."""
+        if self.gate.knock(addr[0], data):
+            self._transport.sendto(WELCOME, addr)
+
+    def close(self) -> None:
+        """Stop answering."""
+        self._transport.close()
+
+
 class FarEnd:
     """The test services on one host; an async context manager.
 
     `host` is where they listen and how the module reaches them. Names: `name` resolves to `host`
-    in the stack under test, `unknown_name` resolves to nothing.
+    in the stack under test ("" for none), `unknown_name` resolves to nothing. With `base` the
+    services take PORTS consecutive ports from there, for firewalls; else any free ones. Beyond
+    loopback the `gate` lets in only who has shown its key: `admit` does that through a stack.
     """
 
     def __init__(
@@ -113,30 +155,55 @@ class FarEnd:
         *,
         name: str = "localhost",
         unknown_name: str = "nosuch.invalid",
+        base: int = 0,
+        gate: Gate | None = None,
     ) -> None:
         self.host = host
         self.name = name
         self.unknown_name = unknown_name
+        self.base = base
+        self.gate = gate or Gate(everybody=ipaddress.ip_address(host).is_loopback)
+        self.knock_port = 0
         self.tcp = {service: Service(service) for service in SERVICES}
         self.udp: dict[str, Datagrams] = {}
         self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._silent: list[_socket.socket] = []
+        self._refused: _socket.socket | None = None
+        self._knocks: Knocks | None = None
+        self._admitted: object = None
 
     @property
     def loopback(self) -> bool:
         """Whether only this computer can reach the services."""
         return ipaddress.ip_address(self.host).is_loopback
 
+    @property
+    def near(self) -> bool:
+        """Whether it is in one network with the module as far as is known: on this computer."""
+        return True
+
     async def __aenter__(self) -> Self:
         """Start every service on a port of its own."""
-        for name, service in self.tcp.items():
-            await self._listen(service, getattr(self, f"_{name}"))
+        try:
+            await self._start()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def _start(self) -> None:
+        for number, (name, service) in enumerate(self.tcp.items(), 1):
+            await self._listen(service, getattr(self, f"_{name}"), number)
         await self._datagrams("echo", lambda data: (data,))
         await self._datagrams("other", lambda data: (b"other:" + data,))
         await self._datagrams("discard", lambda _data: ())
         await self._datagrams("burst", lambda _data: BURST)
-        return self
+        if not self.gate.everybody:
+            await self._listen_for_knocks()
+        if self.base:  # held for good: bound and not listening refuses, too
+            self._refused = _socket.socket()
+            self._refused.bind((self.host, self._port(REFUSED)))
 
     async def __aexit__(self, *_exc: object) -> None:
         for server in self._servers:
@@ -146,22 +213,33 @@ class FarEnd:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for service in self.udp.values():
             service.close()
+        if self._knocks is not None:
+            self._knocks.close()
         for sock in self._silent:
             sock.close()
+        if self._refused is not None:
+            self._refused.close()
         await asyncio.sleep(0)
+
+    def _port(self, offset: int) -> int:
+        return self.base + offset if self.base else 0
 
     async def _listen(
         self,
         service: Service,
         serve: Callable[[Connection, _socket.socket], Awaitable[None]],
+        offset: int,
     ) -> None:
         loop = asyncio.get_running_loop()
-        listener = _socket.create_server((self.host, 0), backlog=64)
+        listener = _socket.create_server((self.host, self._port(offset)), backlog=64)
         listener.setblocking(False)
         service.port = listener.getsockname()[1]
 
         async def one(sock: _socket.socket, peer: tuple[str, int]) -> None:
             connection = Connection((peer[0], peer[1]))
+            if not self.gate.permits(peer[0]):
+                sock.close()
+                return
             service.connections.append(connection)
             with sock:
                 try:
@@ -186,9 +264,61 @@ class FarEnd:
 
     async def _datagrams(self, name: str, answer: Callable[[bytes], tuple[bytes, ...]]) -> None:
         _, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: Datagrams(answer), (self.host, 0)
+            lambda: Datagrams(answer, self.gate),
+            (self.host, self._port(1 + DATAGRAM_SERVICES.index(name))),
         )
         self.udp[name] = protocol
+
+    # -- who may come in ----------------------------------------------------------------------
+
+    async def _listen_for_knocks(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        async def knock(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError, EOFError):
+                async with asyncio.timeout(KNOCK_PATIENCE):
+                    key = await reader.readexactly(KEY_LENGTH)
+                    if self.gate.knock(writer.get_extra_info("peername")[0], key):
+                        writer.write(WELCOME)
+                        await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(knock, self.host, self._port(KNOCK))
+        self._servers.append(server)
+        self.knock_port = server.sockets[0].getsockname()[1]
+        _, self._knocks = await loop.create_datagram_endpoint(
+            lambda: Knocks(self.gate), (self.host, self.knock_port)
+        )
+
+    async def admit(self, net: AsyncNetworkInterface) -> None:
+        """Make sure that the far end talks to this stack's address; nothing where all may come.
+
+        Shows the key over TCP and UDP through the stack: again after each bring-up, because the
+        address may be another one then. Raises OSError of the stack, ConnectionRefusedError when
+        the key is not taken.
+        """
+        if self.gate.everybody or self._admitted == (id(net), net.ups):
+            return
+        async with net.tcp_socket() as sock:
+            sock.settimeout(KNOCK_PATIENCE)
+            await sock.connect((self.host, self.knock_port))
+            await sock.sendall(self.gate.key)
+            if await sock.recv(len(WELCOME)) != WELCOME:
+                raise ConnectionRefusedError("the far end did not take the session's key")
+        async with net.udp_socket() as datagrams:
+            datagrams.settimeout(2.0)
+            for _ in range(KNOCKS):
+                await datagrams.sendto(self.gate.key, (self.host, self.knock_port))
+                with contextlib.suppress(TimeoutError):
+                    await datagrams.recv(len(WELCOME))
+                    break
+        self._admitted = (id(net), net.ups)
+
+    async def settled(self) -> None:
+        """Return when everything that has reached the far end by now is known here."""
+
+    def check(self) -> None:
+        """Raise FarEndLost when the far end itself is gone: nothing it says counts any more."""
 
     # -- addresses ----------------------------------------------------------------------------
 
@@ -206,6 +336,9 @@ class FarEnd:
         Below the ports that systems choose by themselves, so that no other program is given it
         by chance in the meantime.
         """
+        if self._refused is not None:
+            held: tuple[str, int] = self._refused.getsockname()
+            return held
         while True:
             port = random.randrange(20_000, 32_000)
             with (
@@ -217,11 +350,19 @@ class FarEnd:
                 datagram.bind((self.host, port))
                 return self.host, port
 
+    def free_port(self) -> int:
+        """A local port for the stack under test that nobody uses at this moment."""
+        return self.refusing()[1]
+
     def silent(self) -> tuple[str, int]:
         """A TCP address that never answers: a listener whose queue is full (Linux drops SYNs)."""
+        if self.base and self._silent:
+            held: tuple[str, int] = self._silent[0].getsockname()
+            return held
         listener = _socket.socket()
         self._silent.append(listener)
-        listener.bind((self.host, 0))
+        listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+        listener.bind((self.host, self._port(SILENT)))
         listener.listen(0)
         address: tuple[str, int] = listener.getsockname()
         for _ in range(3):
@@ -237,13 +378,17 @@ class FarEnd:
 
     # -- services -----------------------------------------------------------------------------
 
+    async def _say(self, connection: Connection, sock: _socket.socket, data: bytes) -> None:
+        self.gate.grant_stream(connection.peer[0], len(data))
+        await asyncio.get_running_loop().sock_sendall(sock, data)
+        connection.sent += len(data)
+
     async def _read(self, connection: Connection, sock: _socket.socket, echo: bool = False) -> None:
         loop = asyncio.get_running_loop()
         while data := await loop.sock_recv(sock, 65536):
             connection.received += data
             if echo:
-                await loop.sock_sendall(sock, data)
-                connection.sent += len(data)
+                await self._say(connection, sock, data)
 
     async def _echo(self, connection: Connection, sock: _socket.socket) -> None:
         await self._read(connection, sock, echo=True)
@@ -252,21 +397,19 @@ class FarEnd:
         await self._read(connection, sock)
 
     async def _daytime(self, connection: Connection, sock: _socket.socket) -> None:
-        await asyncio.get_running_loop().sock_sendall(sock, DAYTIME)
-        connection.sent, connection.ended = len(DAYTIME), "closed"
+        await self._say(connection, sock, DAYTIME)
+        connection.ended = "closed"
 
     async def _tail(self, connection: Connection, sock: _socket.socket) -> None:
-        await asyncio.get_running_loop().sock_sendall(sock, TAIL)
-        connection.sent, connection.ended = len(TAIL), "closed"
+        await self._say(connection, sock, TAIL)
+        connection.ended = "closed"
 
     async def _chargen(self, connection: Connection, sock: _socket.socket) -> None:
         """Until the peer leaves; small buffers, so that `sent` tells what the peer let through."""
         sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, 8192)
-        loop = asyncio.get_running_loop()
         period = chargen(74 * 95)
         while True:
-            await loop.sock_sendall(sock, period)
-            connection.sent += len(period)
+            await self._say(connection, sock, period)
 
     async def _reset(self, connection: Connection, sock: _socket.socket) -> None:
         """Takes one byte, then resets the connection."""
@@ -285,7 +428,7 @@ class FarEnd:
         await self._read(connection, sock)
         connection.ended = "eof"
         await asyncio.sleep(0.05)
-        await asyncio.get_running_loop().sock_sendall(sock, b"%d" % len(connection.received))
+        await self._say(connection, sock, b"%d" % len(connection.received))
 
 
 async def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:

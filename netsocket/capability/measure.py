@@ -13,6 +13,7 @@ import netsocket.capability.probes  # noqa: F401 - registers them
 from netsocket.capability.catalogue import CATALOGUE, VERSION
 from netsocket.capability.farend import FarEnd
 from netsocket.capability.model import Capability, CapabilityTable, Level
+from netsocket.capability.surroundings import missing, not_run
 from netsocket.capability.verdict import PROBES, Broken, Outcome, Probe, Verdict
 from netsocket.errors import NotSupported
 from netsocket.interface import AsyncNetworkInterface
@@ -91,10 +92,23 @@ def agrees(claim: Capability, outcome: Outcome) -> bool:
     return outcome in (Outcome.FAIL, Outcome.UNSUPPORTED)
 
 
-async def judge(probe: Probe, net: AsyncNetworkInterface, far: FarEnd) -> Result:
-    """Run one probe; whatever it raises becomes a verdict."""
+async def judge(
+    probe: Probe, net: AsyncNetworkInterface, far: FarEnd, *, reachable: bool = True
+) -> Result:
+    """Run one probe; whatever it raises becomes a verdict. Raises FarEndLost when there was
+    nobody left to judge.
+
+    `reachable` says that the far end reaches the module as it is, without NAT; else the probes
+    that need that are left out, and say so.
+    """
+    need = missing(probe, far, reachable)
+    if need is not None:
+        left_out = not_run(need.value)
+        return Result(probe.name, probe.promise, left_out.outcome, left_out.evidence, 0.0)
+    far.check()
     begun = time.monotonic()
     try:
+        await far.admit(net)
         async with asyncio.timeout(PROBE_LIMIT):
             verdict = await probe.run(net, far)
     except Broken as error:
@@ -103,6 +117,7 @@ async def judge(probe: Probe, net: AsyncNetworkInterface, far: FarEnd) -> Result
         verdict = Verdict(Outcome.UNSUPPORTED, str(error))
     except (OSError, ValueError, asyncio.InvalidStateError) as error:
         verdict = Verdict(Outcome.FAIL, f"{type(error).__name__}: {error}")
+    far.check()
     return Result(
         probe.name, probe.promise, verdict.outcome, verdict.evidence, time.monotonic() - begun
     )
@@ -115,16 +130,20 @@ async def run(
     kind: str = "measured",
     only: Iterable[str] | None = None,
     progress: Callable[[Result], object] | None = None,
+    reachable: bool | None = None,
 ) -> Measurement:
     """Run the probes on a stack, or on an interface that is up, against a running far end.
 
     `kind` is "measured" for hardware and the host, "simulated" for a fake; `only` names promises
-    or probes. Warns with UnstatedClaims when the stack's table is not complete. A stack that is
-    handed over is brought up and down here.
+    or probes; `reachable`: see `judge`, by default whether the far end is near. Warns with
+    UnstatedClaims when the stack's table is not complete. A stack that is handed over is brought
+    up and down here.
     """
     if not isinstance(stack, AsyncNetworkInterface):
         async with AsyncNetworkInterface(stack) as net:
-            return await run(net, far_end, kind=kind, only=only, progress=progress)
+            return await run(
+                net, far_end, kind=kind, only=only, progress=progress, reachable=reachable
+            )
     net = stack
     if net.capabilities.unstated:
         names = ", ".join(id_ for id_ in CATALOGUE if id_ in net.capabilities.unstated)
@@ -133,7 +152,11 @@ async def run(
     results = []
     for probe in PROBES.values():
         if wanted is None or wanted & {probe.name, probe.promise}:
-            results.append(await judge(probe, net, far_end))
+            results.append(
+                await judge(
+                    probe, net, far_end, reachable=far_end.near if reachable is None else reachable
+                )
+            )
             if progress is not None:
                 progress(results[-1])
     now = time.strftime("%Y-%m-%d", time.gmtime())

@@ -67,7 +67,7 @@ def test_wrong_arguments_are_told(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_far_end_serves(begin: Callable[..., subprocess.Popen[bytes]]) -> None:
-    process = begin("far-end")
+    process = begin("far-end", "--port", "0")
     ports = {}
     while (line := read_line(process.stdout, 10)) != "ready":
         kind, name, address = line.split()

@@ -86,6 +86,7 @@ async def too_long(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
         number = await errno_of(sock.sendto(bytes(size), far.datagram_address("discard")))
         check(number == errno.EMSGSIZE, f"sendto of {size} bytes raised errno {number}")
         await asyncio.sleep(0.05)
+        await far.settled()
     check(len(far.udp["discard"].received) == known, "something left nevertheless")
     return passed(f"EMSGSIZE for {size} bytes, nothing at the far end")
 

@@ -50,6 +50,7 @@ async def again(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
         check(isinstance(error, OSError), f"recv ended with {error!r}")
         with raises(OSError, call="send on the old socket"):
             await sock.send(b"x")
+    await far.admit(net)  # the address may be another one now
     async with connected(net, far, "echo") as (sock, _seen):
         await echo(sock, b"after up")
     return passed("the old socket was broken, a new one echoed")

@@ -90,8 +90,9 @@ async def linger(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
 
 @probe("UDPSOCKET_MULTICAST_JOIN", "option.multicast")
 async def multicast(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
-    """Join 224.0.0.251 on the interface of the far end's host; nothing is sent."""
-    request = _socket.inet_aton("224.0.0.251") + _socket.inet_aton(far.host)
+    """Join 224.0.0.251, on loopback where the far end is there; nothing is sent."""
+    interface = far.host if far.loopback else "0.0.0.0"
+    request = _socket.inet_aton("224.0.0.251") + _socket.inet_aton(interface)
     async with net.udp_socket() as sock:
         await sock.setsockopt(_socket.IPPROTO_IP, _socket.IP_ADD_MEMBERSHIP, request)
     return passed("joined")

@@ -166,6 +166,7 @@ async def transparent(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
         for trap in TRAPS:
             await echo(sock, trap)
         await echo(sock, text * 2)
+        await far.settled()
         check(bytes(seen.received) == b"".join(TRAPS) + text * 2, "the far end got other bytes")
     return passed("256 byte values and 10 protocol texts unchanged both ways")
 
@@ -193,7 +194,7 @@ async def local_name(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
 @probe("TCPSOCKET_BIND_PORT", "tcp.bind_port")
 async def bind_port(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """A free port of our choice, then connect."""
-    port = far.refusing()[1]
+    port = far.free_port()
     known = len(far.tcp["discard"].connections)
     async with net.tcp_socket() as sock:
         sock.settimeout(LIMIT)
@@ -211,6 +212,7 @@ async def receive_backpressure(net: AsyncNetworkInterface, far: FarEnd) -> Verdi
         before = -1
         for _ in range(40):
             await asyncio.sleep(0.1)
+            await far.settled()
             if seen.sent == before:
                 break
             before = seen.sent
@@ -229,6 +231,7 @@ async def send_backpressure(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     async with connected(net, far, "slow") as (sock, seen):
         writing = asyncio.create_task(sock.sendall(data))
         await asyncio.sleep(0.3)
+        await far.settled()
         check(not seen.received, "the far end read already")
         seen.release.set()
         async with asyncio.timeout(60.0):
@@ -241,7 +244,7 @@ async def send_backpressure(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
 @probe("TCPSOCKET_LISTEN_ACCEPT", "tcp.listen")
 async def listen(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """Two clients one after the other, echoes in both directions."""
-    port = far.refusing()[1]
+    port = far.free_port()
     async with net.tcp_socket() as listener:
         listener.settimeout(LIMIT)
         await listener.bind(("", port))
@@ -267,7 +270,7 @@ async def backlog(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
 
     (Linux lets the surplus client repeat its SYN until there is room.)
     """
-    port = far.refusing()[1]
+    port = far.free_port()
     host = net.ip_address or far.host
     served = 0
     async with net.tcp_socket() as listener:

@@ -61,6 +61,7 @@ async def half_close(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
         await sock.shutdown(_socket.SHUT_WR)
         answer = await receive(sock, 5)
         check(answer == b"1000", f"the far end answered {answer!r}")
+        await far.settled()
         check(seen.ended == "eof", f"the far end saw {seen.ended!r}")
     return passed("the far end saw our end and answered after it")
 

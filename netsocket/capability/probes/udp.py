@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from netsocket.capability.farend import BURST, FarEnd, until
 from netsocket.capability.probes.tools import LIMIT, SIZES, pattern, raises
@@ -119,6 +120,7 @@ async def foreign_sender(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
         await sock.connect(far.datagram_address("echo"))
         answer, _ = await exchange(sock, b"mine", None)
         check(answer == b"mine", f"the peer's answer was {answer!r}")
+        await far.settled()
         own = far.udp["echo"].received[-1][1]
         far.udp["other"].send(b"stranger", own)
         await asyncio.sleep(0.1)
@@ -144,6 +146,7 @@ async def two_peers(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
                 check(answer == mark + b"hello", f"{service} answered {answer!r}")
                 if sender != far.datagram_address(service):
                     wrong = f"{service} answered, but {sender} is named as the sender"
+    await far.settled()
     ports = {far.udp[service].received[-1][1][1] for service in ("echo", "other")}
     check(len(ports) == 1, f"the two peers saw two local ports {ports}")
     if wrong:
@@ -227,7 +230,8 @@ async def repeat(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
         for number in range(100):
             sent = await sock.sendto(b"%05d" % number, far.datagram_address("discard"))
             check(sent == 5, f"sendto returned {sent}")
-        await asyncio.sleep(0.1)
+        with contextlib.suppress(TimeoutError):
+            await until(lambda: len(service.received) >= known + 100, 2.0)
         got = [data for data, _ in service.received[known:]]
     check(got == sorted(got) and len(set(got)) == len(got), "out of order or doubled")
     check(len(got) >= 70, f"{len(got)} of 100 arrived")
@@ -237,10 +241,11 @@ async def repeat(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
 @probe("UDPSOCKET_BIND_PORT", "udp.bind_port")
 async def bind_port(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """A free port of our choice."""
-    port = far.refusing()[1]
+    port = far.free_port()
     async with net.udp_socket() as sock:
         await sock.bind(("", port))
         await exchange(sock, b"who am I", far.datagram_address("echo"))
+    await far.settled()
     seen = far.udp["echo"].received[-1][1][1]
     check(seen == port, f"bound to {port}, the far end sees {seen}")
     return passed(f"the far end sees port {port}")
@@ -249,7 +254,7 @@ async def bind_port(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
 @probe("UDPSOCKET_BIND_PORT_FAIL", "udp.bind_conflict")
 async def bind_conflict(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """The same port twice."""
-    port = far.refusing()[1]
+    port = far.free_port()
     async with net.udp_socket() as first, net.udp_socket() as second:
         await first.bind(("", port))
         with raises(AddressInUse, call="the second bind"):
@@ -263,6 +268,7 @@ async def local_name(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     async with net.udp_socket() as sock:
         await exchange(sock, b"who am I", far.datagram_address("echo"))
         name = await sock.getsockname()
+    await far.settled()
     seen = far.udp["echo"].received[-1][1][1]
     check(name.port == seen, f"getsockname says {name.port}, the far end sees {seen}")
     return passed(f"port {seen} at both ends")
