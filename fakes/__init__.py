@@ -20,6 +20,7 @@ from .errors import (
     UnknownSettingError,
     UnreachableError,
 )
+from .peers import Peer
 from .scenario import Scenario, Step, WirePlan
 from .world import World
 
@@ -29,6 +30,7 @@ __all__ = [
     "FakeError",
     "FakeModem",
     "LinkPathError",
+    "Peer",
     "Record",
     "Scenario",
     "ScenarioError",
@@ -59,7 +61,9 @@ def build(
     seed: int = 0,
     time_scale: float = 1.0,
     baud: int | None = None,
-    scenario: str | None = None,
+    scenario: str | Scenario | None = None,
+    peers: Mapping[str, Peer] | None = None,
+    offline: bool = False,
     **settings: str,
 ) -> FakeModem:
     """Build the fake called `module` (a key of `MODULES`); see that package's `build`.
@@ -82,5 +86,7 @@ def build(
         time_scale=time_scale,
         baud=baud,
         scenario=scenario,
+        peers=peers,
+        offline=offline,
         **settings,
     )

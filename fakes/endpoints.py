@@ -11,12 +11,14 @@ import select
 import socket
 import struct
 import termios
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from .conversation import datagram
 from .world import World
 
-__all__ = ["Listener", "TcpSocket", "UdpSocket", "Watched"]
+__all__ = ["Datagrams", "Listener", "Listening", "Stream", "TcpSocket", "UdpSocket", "Watched"]
 
 _SIOCOUTQNSD = 0x894B  # linux/sockios.h: bytes in the send queue not yet sent
 _END = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
@@ -42,6 +44,75 @@ class Owner(Protocol):
 
     def remove(self, member: Watched) -> None:
         """Stop watching the endpoint."""
+
+
+class Endpoint(Protocol):
+    """What every socket of a module has, real or scripted."""
+
+    changed: Callable[[], None] | None
+    closed: bool
+
+    @property
+    def local(self) -> tuple[str, int]:
+        """Own (address, port)."""
+
+    def close(self) -> None:
+        """End it; harmless when repeated."""
+
+
+class Stream(Endpoint, Protocol):
+    """A connection: `TcpSocket`, or `fakes.conversation.Conversation` in memory."""
+
+    remote: tuple[str, int]
+    ended: bool
+    reset: bool
+    received: int
+    sent: int
+
+    @property
+    def finished(self) -> bool:
+        """The peer ended and nothing is left to read."""
+
+    def unread(self) -> int:
+        """Bytes that wait, at most the module's window."""
+
+    def read(self, limit: int) -> bytes:
+        """Up to `limit` bytes now."""
+
+    async def write(self, data: bytes) -> None:
+        """Hand over all of `data`. Raises OSError."""
+
+    def unacknowledged(self) -> int:
+        """Bytes that the peer has not confirmed."""
+
+    def unsent(self) -> int:
+        """Bytes that the peer had no room for."""
+
+    def shutdown_write(self) -> None:
+        """FIN, keep receiving."""
+
+    def abort(self) -> None:
+        """Close with RST."""
+
+
+class Datagrams(Endpoint, Protocol):
+    """A UDP socket: `UdpSocket`, or `fakes.conversation.MemoryDatagrams`."""
+
+    def receive(self) -> tuple[bytes, tuple[str, int]] | None:
+        """The next datagram and its sender."""
+
+    def send(self, data: bytes, address: str, port: int) -> bool:
+        """Send one datagram; False when it was refused."""
+
+
+class Listening(Endpoint, Protocol):
+    """A listening socket: `Listener`, or `fakes.conversation.MemoryListener`."""
+
+    def waiting(self) -> bool:
+        """Whether a connection waits to be accepted."""
+
+    def accept(self) -> Stream | None:
+        """The next waiting connection, or None."""
 
 
 class Watched:
@@ -181,10 +252,17 @@ class TcpSocket(Watched):
 
 
 class UdpSocket(Watched):
-    """One UDP socket bound to a loopback address."""
+    """One UDP socket bound to a loopback address; scripted peers of the world answer, too."""
+
+    def __init__(self, owner: Owner, sock: socket.socket, world: World) -> None:
+        self._world = world
+        self._scripted: deque[tuple[bytes, tuple[str, int]]] = deque()
+        super().__init__(owner, sock)
 
     def receive(self) -> tuple[bytes, tuple[str, int]] | None:
         """The next datagram and its sender, or None when none waits."""
+        if self._scripted:
+            return self._scripted.popleft()
         while not self.closed:
             try:
                 data, sender = self.sock.recvfrom(_MAX_DATAGRAM)
@@ -199,14 +277,22 @@ class UdpSocket(Watched):
         """Send one datagram; False when the kernel refused it.
 
         Raises:
-            UnreachableError: `address` is not loopback; nothing was sent.
+            UnreachableError: `address` is neither loopback nor a peer's; nothing was sent.
         """
+        if self._world.peers.knows(address):
+            datagram(self._world, data, (address, port), self._arrive)
+            return True
         World.guard(address)
         try:
             self.sock.sendto(data, (address, port))
         except OSError:
             return False
         return True
+
+    def _arrive(self, data: bytes, sender: tuple[str, int]) -> None:
+        if not self.closed:
+            self._scripted.append((data, sender))
+            self.event(0)
 
 
 class Listener(Watched):

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import ScenarioError
 from .faults import CHUNK_PLANS, Faults
+from .peers import Peer
 
 if TYPE_CHECKING:
     from .engine import FakeModem
@@ -109,11 +110,12 @@ class WirePlan:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Steps in order of precedence, wire plan, the module it was written for ("" any)."""
+    """Steps in order of precedence, wire plan, the module it was written for ("" any), peers."""
 
     steps: tuple[Step, ...] = ()
     wire: WirePlan = field(default_factory=WirePlan)
     modem: str = ""
+    peers: Mapping[str, Peer] = field(default_factory=dict)
 
 
 def load(path: str | Path) -> Scenario:

@@ -14,16 +14,19 @@ import errno
 import select
 import socket
 
-from .endpoints import Listener, TcpSocket, UdpSocket, Watched
+from .conversation import Conversation, MemoryDatagrams, MemoryListener
+from .endpoints import Datagrams, Listener, Listening, Stream, TcpSocket, UdpSocket, Watched
 from .errors import UnreachableError
+from .peers import Peer
 from .world import World
 
-__all__ = ["Listener", "SocketSet", "TcpSocket", "UdpSocket"]
+__all__ = ["Datagrams", "Listener", "Listening", "SocketSet", "Stream", "TcpSocket", "UdpSocket"]
 
 _ALL = (
     select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 )  # EPOLLERR and EPOLLHUP are always reported
 _BIND_ADDRESS_NO_PORT = 24  # linux/in.h IP_BIND_ADDRESS_NO_PORT
+_FIRST_PORT = 49152  # of those the module chooses by itself (RFC 6335), in memory
 _SEGMENT = 1460  # bytes; an Ethernet-size segment instead of loopback's 64 KiB
 
 
@@ -40,6 +43,8 @@ class SocketSet:
         self._loop = loop or asyncio.get_running_loop()
         self._epoll = select.epoll()
         self._members: dict[int, Watched] = {}
+        self._memory: list[Conversation | MemoryDatagrams | MemoryListener] = []
+        self._next_port = _FIRST_PORT
         self._loop.add_reader(self._epoll.fileno(), self._poll)
 
     def __len__(self) -> int:
@@ -79,8 +84,8 @@ class SocketSet:
         timeout: float,
         send_buffer: int = 16384,
         local_port: int = 0,
-    ) -> TcpSocket:
-        """Connect to a loopback address.
+    ) -> Stream:
+        """Connect to a loopback address, or to a scripted peer at any address.
 
         Args:
             address: literal address.
@@ -94,6 +99,8 @@ class SocketSet:
             UnreachableError: not loopback; nothing was sent.
             OSError: local port taken, refused, timed out (TimeoutError).
         """
+        if self.world.scripted(address, port):
+            return await self._connect_peer(address, port, window, timeout, local_port)
         self.world.guard(address)
         own = self.world.guard(self._own(address))
         if not 0 < port < 65536:
@@ -121,31 +128,88 @@ class SocketSet:
             sock.close()
             raise
 
-    def open_udp(self, local_port: int = 0, *, address: str = "127.0.0.1") -> UdpSocket:
+    async def _connect_peer(
+        self, address: str, port: int, window: int, timeout: float, local_port: int
+    ) -> Conversation:
+        found = self.world.peers.at(address, port)
+        if found is None and not self.world.peers.knows(address):
+            raise UnreachableError(f"{address}:{port}")
+        place, peer = found or ("", Peer("refuse"))
+        if peer.does == "silent" or peer.delay * self.world.time_scale > timeout:
+            await asyncio.sleep(timeout)
+            raise TimeoutError(errno.ETIMEDOUT, "no answer")
+        await asyncio.sleep(peer.delay * self.world.time_scale)
+        if peer.does == "refuse":
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "refused")
+        own = (self._own(address), self._port(local_port))
+        made = Conversation(self.world, peer, (address, port), own, window)
+        self._remember(made)
+        self.world.peers.conversations.setdefault(place, []).append(made)
+        return made
+
+    def _port(self, wanted: int) -> int:
+        taken = {each.local[1] for each in self._memory if not each.closed}
+        if wanted:
+            if wanted in taken:
+                raise OSError(errno.EADDRINUSE, "local port in use")
+            return wanted
+        while self._next_port in taken:
+            self._next_port += 1
+        self._next_port += 1
+        return self._next_port - 1
+
+    def _remember(self, member: Conversation | MemoryDatagrams | MemoryListener) -> None:
+        self._memory = [each for each in self._memory if not each.closed]
+        self._memory.append(member)
+
+    def dial(self, port: int, peer: Peer, *, remote: tuple[str, int] = ("192.0.2.250", 0)) -> bool:
+        """A scripted peer connects to a port on which the module listens in memory.
+
+        Returns:
+            Whether there was room; False also where nobody listens.
+        """
+        for each in self._memory:
+            if isinstance(each, MemoryListener) and each.local[1] == port and not each.closed:
+                caller = (remote[0], remote[1] or self._port(0))
+                made = Conversation(self.world, peer, caller, each.local, each.window)
+                self._remember(made)
+                self.world.peers.conversations.setdefault(f"dial:{port}", []).append(made)
+                return each.dial(made)
+        return False
+
+    def open_udp(self, local_port: int = 0, *, address: str = "127.0.0.1") -> Datagrams:
         """A UDP socket on the module's own loopback address (::1 when `address` is IPv6).
 
         Raises:
             OSError: the port is taken.
         """
         own = self.world.guard(self._own(address))
+        if self.world.offline:
+            made = MemoryDatagrams(self.world, (own, self._port(local_port)))
+            self._remember(made)
+            return made
         sock = socket.socket(self._family(own), socket.SOCK_DGRAM)
         try:
             sock.setblocking(False)
             sock.bind((own, local_port))
-            return UdpSocket(self, sock)
+            return UdpSocket(self, sock, self.world)
         except BaseException:
             sock.close()
             raise
 
     def listen_tcp(
         self, port: int, *, window: int, backlog: int = 8, address: str = "127.0.0.1"
-    ) -> Listener:
+    ) -> Listening:
         """Listen on the module's own loopback address (::1 when `address` is IPv6).
 
         Raises:
             OSError: the port is taken or not permitted.
         """
         own = self.world.guard(self._own(address))
+        if self.world.offline:
+            made = MemoryListener((own, self._port(port)), backlog, window)
+            self._remember(made)
+            return made
         sock = socket.socket(self._family(own), socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
@@ -161,8 +225,9 @@ class SocketSet:
 
     def close_all(self) -> None:
         """Close every member; the set stays usable."""
-        for member in list(self._members.values()):
+        for member in [*self._members.values(), *self._memory]:
             member.close()
+        self._memory.clear()
 
     def close(self) -> None:
         """Close every member and the poller."""

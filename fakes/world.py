@@ -11,6 +11,7 @@ import random
 from collections.abc import Mapping
 
 from .errors import FakeError, UnreachableError
+from .peers import Peer, PeerBook
 
 __all__ = ["World"]
 
@@ -26,6 +27,9 @@ class World:
         time_scale: factor on every model delay; 0 removes them (the loop still runs).
         address: the loopback address the module's own sockets are bound to, and the IPv4
             address it reports as its own (so that a peer can reach a listener there).
+        peers: scripted peers, "host:port" -> Peer (see `fakes.peers`).
+        offline: no real sockets at all, so that a run under virtual time depends on nothing
+            but its seed; only peers are reachable.
     """
 
     def __init__(
@@ -36,6 +40,8 @@ class World:
         time_scale: float = 1.0,
         *,
         address: str = "127.0.0.1",
+        peers: Mapping[str, Peer] | None = None,
+        offline: bool = False,
     ) -> None:
         if time_scale < 0:
             raise FakeError(22, f"time_scale must not be negative: {time_scale}")
@@ -46,6 +52,8 @@ class World:
         self.random = random.Random(seed)
         self.address = address
         self.guard(address)
+        self.peers = PeerBook(peers)
+        self.offline = offline
 
     def lookup(self, name: str, *, family: int = 0) -> str | None:
         """Resolve `name` from the table.
@@ -57,12 +65,21 @@ class World:
         Returns:
             The literal address, or None when the name does not resolve.
         """
-        found = name if self.is_literal(name) else self.names.get(name.lower().rstrip("."))
+        key = name.lower().rstrip(".")
+        found = name if self.is_literal(name) else self.names.get(key, self.peers.names.get(key))
         if found is None or not self.is_literal(found):
             return None
         if family and ipaddress.ip_address(found).version != family:
             return None
         return found
+
+    def scripted(self, address: str, port: int) -> bool:
+        """Whether a connection there goes to the scripted peers, not to a real socket."""
+        return self.offline or self.peers.knows(address) or bool(self.peers.at(address, port))
+
+    def reaches(self, address: str) -> bool:
+        """Whether a datagram or a ping to this literal address finds somebody."""
+        return self.peers.knows(address) or (self.is_reachable(address) and not self.offline)
 
     @staticmethod
     def is_literal(text: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fakes.bg96.profile import CONNECT_IDS, RECEIVE_BUFFER
-from fakes.sockets import Listener, TcpSocket, UdpSocket
+from fakes.sockets import Datagrams, Listening, Stream
 
 # Values of <socket_state> (TCP(IP) manual V1.1, AT+QISTATE).
 STATE_INITIAL: Final = 0
@@ -45,9 +45,9 @@ class Link:
     own: str = "127.0.0.1"
     """Loopback address of the same IP version as the link's."""
     state: int = STATE_INITIAL
-    tcp: TcpSocket | None = None
-    udp: UdpSocket | None = None
-    listener: Listener | None = None
+    tcp: Stream | None = None
+    udp: Datagrams | None = None
+    listener: Listening | None = None
     opening: asyncio.Task[None] | None = None
     datagrams: deque[tuple[bytes, tuple[str, int]]] = field(default_factory=deque)
     datagram_bytes: int = 0

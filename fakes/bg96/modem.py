@@ -8,6 +8,7 @@ from fakes.bg96 import settings as module_settings
 from fakes.bg96.names import Names
 from fakes.bg96.profile import DEFAULT_FIRMWARE, PROFILES
 from fakes.errors import FakeError, UnknownFirmwareError, UnknownSettingError
+from fakes.peers import Peer
 from fakes.scenario import Scenario, load
 from fakes.world import World
 
@@ -32,7 +33,9 @@ def build(
     seed: int = 0,
     time_scale: float = 1.0,
     baud: int | None = None,
-    scenario: str | None = None,
+    scenario: str | Scenario | None = None,
+    peers: Mapping[str, Peer] | None = None,
+    offline: bool = False,
     **settings: str,
 ) -> Bg96:
     """Build a fake BG96.
@@ -44,7 +47,10 @@ def build(
         seed: origin of every random decision.
         time_scale: factor on every model delay; 0 removes them.
         baud: pace the line at that rate (8N1), real time; None: no pacing.
-        scenario: path of a YAML file with steps that go before the built-in rules.
+        scenario: path of a YAML file with steps that go before the built-in rules, or a
+            `Scenario`.
+        peers: scripted peers, "host:port" -> Peer, beside those of the scenario.
+        offline: no real sockets, only scripted peers (see `World`).
         settings: as strings; see `fakes.bg96.settings.Settings` for names and values.
 
     Raises:
@@ -65,8 +71,14 @@ def build(
         chosen = module_settings.parse(settings)
     except module_settings.SettingError as error:
         raise SettingValueError(22, str(error)) from None
-    steps: Scenario | None = None if scenario is None else load(scenario)
-    world = World(resolve, seed=seed, time_scale=time_scale)
+    steps = load(scenario) if isinstance(scenario, str) else scenario or Scenario()
+    world = World(
+        resolve,
+        seed=seed,
+        time_scale=time_scale,
+        peers={**steps.peers, **(peers or {})},
+        offline=offline,
+    )
     return Bg96(PROFILES[name], chosen, world, baud=baud, scenario=steps)
 
 

@@ -155,7 +155,7 @@ class Names(Transfer):
             await self.sleep(_LOOKUP)
             self._ping_failed(DNS_PARSE_FAILED)
             return
-        if self.settings.link == "dead" or not self.world.is_reachable(address):
+        if self.settings.link == "dead" or not self.world.reaches(address):
             # Failing pings follow each other by the timeout; the summary repeats the code, so
             # four pings give five lines (real log).
             for _ in range(count):
@@ -200,7 +200,7 @@ class Names(Transfer):
         if address is None:
             await self.sleep(_LOOKUP)
             self._no_time(DNS_PARSE_FAILED)
-        elif self.settings.link == "dead" or not self.world.is_reachable(address):
+        elif self.settings.link == "dead" or not self.world.reaches(address):
             await self.sleep(_NTP_TIMEOUT)
             self._no_time(OPERATION_TIMEOUT)
         else:

@@ -37,7 +37,7 @@ from fakes.bg96.links import (
 from fakes.bg96.profile import CONNECT_IDS, CONTEXT_IDS, RECEIVE_BUFFER
 from fakes.bg96.syntax import Fields
 from fakes.errors import UnreachableError
-from fakes.sockets import TcpSocket
+from fakes.sockets import Stream
 
 _CLIENTS: Final = (TCP, UDP)
 _SERVERS: Final = (TCP_LISTENER, UDP_SERVICE)
@@ -157,7 +157,7 @@ class Opening(Delivery):
         link.state = STATE_LISTENING if link.kind == TCP_LISTENER else STATE_CONNECTED
         return OPERATE_SUCCESSFULLY
 
-    async def _connect(self, link: Link) -> TcpSocket:
+    async def _connect(self, link: Link) -> Stream:
         address, port = link.remote
         if self.settings.link == "dead":
             raise UnreachableError(address)
@@ -204,7 +204,7 @@ class Opening(Delivery):
             self.links.remove(link, abort=timeout == 0)
         self.note("closed", f"{number}")
 
-    async def _close_gracefully(self, link: Link, tcp: TcpSocket, timeout: int) -> None:
+    async def _close_gracefully(self, link: Link, tcp: Stream, timeout: int) -> None:
         """Wait for the peer's acknowledgement as long as the host allows, then force the end.
 
         The command blocks the port meanwhile. The kernel acknowledges a FIN by itself, so the

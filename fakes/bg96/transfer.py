@@ -129,7 +129,7 @@ class Transfer(Opening):
 
     def _send_datagram(self, link: Link, data: bytes, target: tuple[str, int]) -> None:
         assert link.udp is not None
-        if self.settings.link == "dead" or not self.world.is_reachable(target[0]):
+        if self.settings.link == "dead" or not self.world.reaches(target[0]):
             self.note("unreachable", f"datagram to {target[0]}")
         elif not link.udp.send(data, *target):
             raise TcpipRejected(WRITE_FAILED)

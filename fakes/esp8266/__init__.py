@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from ..errors import FakeError, UnknownFirmwareError, UnknownSettingError
+from ..peers import Peer
 from ..scenario import Scenario, load
 from ..world import World
 from .base import Options
@@ -70,6 +71,8 @@ class _Builder:
         time_scale: float = 1.0,
         baud: int | None = None,
         scenario: str | Scenario | None = None,
+        peers: Mapping[str, Peer] | None = None,
+        offline: bool = False,
         **settings: str,
     ) -> EspressifModem:
         """Build a fake module.
@@ -82,6 +85,8 @@ class _Builder:
             time_scale: factor on model delays, 0 none.
             baud: the module's rate, and pacing at it; None: 115200 without pacing.
             scenario: path of a YAML file, or a `Scenario`.
+            peers: scripted peers, "host:port" -> Peer, beside those of the scenario.
+            offline: no real sockets, only scripted peers (see `World`).
             **settings: flow ("rts", "none"), late_closed (ms), connect_timeout, join_time,
                 boot_time (s), joined (SSID), station_ip (127.x.y.z).
 
@@ -99,8 +104,16 @@ class _Builder:
             raise UnknownSettingError(f"station_ip={address}", ["station_ip=127.x.y.z"])
         if baud is not None and not 80 <= baud <= profile.max_rate:
             raise FakeError(22, f"baud {baud} is outside 80..{profile.max_rate}")
-        world = World(resolve, access_points, seed, time_scale, address=address)
-        plan = load(scenario) if isinstance(scenario, str) else scenario
+        plan = load(scenario) if isinstance(scenario, str) else scenario or Scenario()
+        world = World(
+            resolve,
+            access_points,
+            seed,
+            time_scale,
+            address=address,
+            peers={**plan.peers, **(peers or {})},
+            offline=offline,
+        )
         return EspressifModem(profile, options, world, baud=baud, scenario=plan)
 
 

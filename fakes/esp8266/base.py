@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ..engine import CommandError, FakeModem, Rule
 from ..scenario import Scenario
-from ..sockets import Listener
+from ..sockets import Listening
 from ..wire import noise
 from ..world import World
 from .arguments import Code
@@ -109,7 +109,7 @@ class Esp8266Base(FakeModem):
         self.has_address = False
         self.links: list[Link | None] = [None] * LINKS
         self.leftover: dict[int, bytearray] = {}
-        self.listener: Listener | None = None
+        self.listener: Listening | None = None
         self.phase = ""  # "send": waiting for the peer (N17 answers busy s...)
         if options.joined:
             self.flash.wifi_mode = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from ..sockets import TcpSocket, UdpSocket
+from ..sockets import Datagrams, Stream
 
 __all__ = ["Link"]
 
@@ -31,8 +31,8 @@ class Link:
     number: int
     kind: str
     remote: tuple[str, int]
-    tcp: TcpSocket | None = None
-    udp: UdpSocket | None = None
+    tcp: Stream | None = None
+    udp: Datagrams | None = None
     last_peer: tuple[str, int] | None = None
     udp_mode: int = 0
     changed_once: bool = False

@@ -101,7 +101,7 @@ class LookupCommands(AddressCommands):
         arguments.expect(1, 1)
         name = arguments.text(0, _NAME_LIMIT)
         address = await self.resolve(name)
-        if not self.world.is_reachable(address):
+        if not self.world.reaches(address):
             await self.sleep(_PING_FAILS)
             self.say("+timeout" if self.profile.nonos else "+PING:TIMEOUT")
             self.final("ERROR")
