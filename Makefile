@@ -3,6 +3,13 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTEST  = PYTHONWARNINGS=error $(BIN)/python -m pytest
+# Most tests wait more than they work, so they share the machine; what judges CPU or real time runs
+# alone behind them. Both are run in any case, and a failure in either fails the command.
+IN_TWO  = failed=0; \
+	$(PYTEST) --ignore=tests/packaging -n auto --dist loadgroup -m "not serial$(1)" $(2) || failed=1; \
+	$(PYTEST) --ignore=tests/packaging -m "serial$(1)" $(2) || failed=1; \
+	exit $$failed
 
 .PHONY: help demo test nightly lint types layers package check bench diagrams clean
 
@@ -13,10 +20,10 @@ demo: $(VENV)/.runtime   ## Fetch a page and echo a datagram through two simulat
 	$(BIN)/atdriver demo
 
 test: $(VENV)/.test      ## Run the tests (under 10 minutes on 2 cores)
-	$(BIN)/python -W error -m pytest --ignore=tests/packaging -m "not nightly"
+	@$(call IN_TWO, and not nightly)
 
 nightly: $(VENV)/.test   ## Also the long ones
-	$(BIN)/python -W error -m pytest --ignore=tests/packaging --timeout=3600
+	@$(call IN_TWO,,--timeout=3600)
 
 lint: $(VENV)/.lint      ## Style
 	$(BIN)/ruff check .
@@ -29,7 +36,7 @@ layers: $(VENV)/.lint    ## Who imports whom
 	$(BIN)/lint-imports
 
 package: $(VENV)/.lint   ## Build the wheel, install it elsewhere, look inside
-	$(BIN)/python -W error -m pytest --timeout=600 tests/packaging
+	$(PYTEST) --timeout=600 tests/packaging
 
 check: lint types layers package  ## All static checks
 

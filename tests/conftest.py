@@ -1,13 +1,23 @@
-"""Rules of every run: a skipped test counts as failed unless tests/allowed-skips.txt names it."""
+"""Rules of every run, in one process or several (pytest-xdist).
+
+A skipped test counts as failed unless tests/allowed-skips.txt names it. What talks through ptys,
+starts programs or measures CPU is marked `serial`: it runs alone, after everything else.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-ALLOWED = Path(__file__).with_name("allowed-skips.txt")
-_skipped: list[str] = []
+HERE = Path(__file__).parent
+ALLOWED = HERE / "allowed-skips.txt"
+SERIAL = (HERE / "cli", HERE / "pty")
+"""Folders whose tests are all `serial`."""
+_skipped: dict[str, None] = {}
 
 
 def allowed_skips() -> tuple[str, ...]:
@@ -15,12 +25,49 @@ def allowed_skips() -> tuple[str, ...]:
     return tuple(line.split()[0] for line in lines if line.strip() and not line.startswith("#"))
 
 
+def pytest_configure() -> None:
+    # A run that a shell started in the background ignores Ctrl-C, and so would all it starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two a core: most of a test is waiting for a module's silence."""
+    return 2 * (os.cpu_count() or 1)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(item.path.is_relative_to(folder) for folder in SERIAL):
+            item.add_marker("serial")
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    _note(report)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    _note(report)  # a whole file
+
+
+def _note(report: pytest.TestReport | pytest.CollectReport) -> None:
     if report.skipped and not hasattr(report, "wasxfail"):
-        _skipped.append(report.nodeid)
+        _skipped[report.nodeid] = None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker has ended: what it skipped while collecting is known to nobody else."""
+    _skipped.update(dict.fromkeys(getattr(node, "workeroutput", {}).get("skipped", ())))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["skipped"] = list(_skipped)  # judged where all workers end
+        return
     names = allowed_skips()
     session.config.stash[_KEY] = [i for i in _skipped if not i.startswith(names or ("\0",))]
     if session.config.stash[_KEY] and session.exitstatus == 0:

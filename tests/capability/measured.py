@@ -1,4 +1,7 @@
-"""Measurements that several tests read: each module once per session."""
+"""Measurements that several tests read: each module once per process.
+
+Tests that read them are of the group `measured`, which a run in several processes keeps in one.
+"""
 
 from __future__ import annotations
 

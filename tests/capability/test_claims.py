@@ -40,6 +40,7 @@ def test_every_promise_that_can_be_judged_has_a_probe() -> None:
         assert name in PROBES
 
 
+@pytest.mark.xdist_group("measured")
 @pytest.mark.parametrize(("module", "firmware", "receive"), MODULES)
 def test_our_claims_cover_the_catalogue_exactly(module: str, firmware: str, receive: str) -> None:
     for table in (claims(module, firmware, receive), simulated(module, firmware, receive).claims):
@@ -73,6 +74,7 @@ async def test_a_third_party_is_warned_of_what_it_does_not_claim() -> None:
     assert found.contradictions() == []
 
 
+@pytest.mark.xdist_group("measured")
 def test_the_comparison_in_the_docs_is_that_of_the_claims() -> None:
     """Written by `PYTHONPATH=. python tests/capability/measured.py`."""
     assert (DOCS / "modules.md").read_text(encoding="utf-8") == comparison()

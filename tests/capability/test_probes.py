@@ -27,6 +27,7 @@ PLACES = {"NETWORKINTERFACE_ADDRESS", "NETWORKINTERFACE_IPV6"}
 """Without a route, or without IPv6, these cannot be judged."""
 
 
+@pytest.mark.xdist_group("measured")
 def test_every_probe_passes_on_the_host() -> None:
     found = host()
     assert [result.probe for result in found.results] == list(PROBES)
@@ -42,6 +43,7 @@ def test_every_probe_passes_on_the_host() -> None:
     assert found.unknown() == []
 
 
+@pytest.mark.xdist_group("measured")
 @pytest.mark.parametrize(("module", "firmware", "receive"), MODULES)
 def test_claims_and_measurement_agree_on_fakes(module: str, firmware: str, receive: str) -> None:
     found = simulated(module, firmware, receive)
@@ -50,6 +52,7 @@ def test_claims_and_measurement_agree_on_fakes(module: str, firmware: str, recei
     assert found.unknown() == []
 
 
+@pytest.mark.xdist_group("measured")
 @pytest.mark.parametrize(("module", "firmware", "receive"), MODULES)
 def test_every_flipped_level_is_caught(module: str, firmware: str, receive: str) -> None:
     """All of them, against what the probes found; FULL and EMULATED look alike from outside."""

@@ -14,6 +14,8 @@ from netsocket.capability.page import SIGNS, html, markdown
 from netsocket.capability.record import SCHEMA, changes, to_record
 from tests.capability.measured import host, simulated
 
+pytestmark = pytest.mark.xdist_group("measured")
+
 
 @pytest.fixture(scope="module")
 def record() -> dict[str, Any]:
