@@ -57,7 +57,8 @@ from typing import Any, ClassVar
 
 from .errors import FakeError
 from .rules import CommandError, Record, Rule, collect, rule
-from .scenario import Scenario, ScenarioRunner
+from .runner import ScenarioRunner
+from .scenario import Scenario
 from .sockets import SocketSet
 from .toolkit import Toolkit
 from .world import World
@@ -81,6 +82,7 @@ class FakeModem(Toolkit):
     kind: ClassVar[str] = "modem"
     aliases: ClassVar[tuple[str, ...]] = ()  # further names a scenario may say for it
     FACTS: ClassVar[Mapping[str, int]] = {}
+    EVENTS: ClassVar[Mapping[str, Callable[[Any], object]]] = {}  # of the world, by name
     terminator: bytes = b"\r"
     max_command: int = 256
     queue_while_busy: bool = False
@@ -113,7 +115,7 @@ class FakeModem(Toolkit):
         self._booting = False
         self._command_task: asyncio.Task[None] | None = None
         self._sockets: SocketSet | None = None
-        self._scenario = ScenarioRunner(self, scenario or Scenario())
+        self.scenario = ScenarioRunner(self, scenario or Scenario())
 
     # ---- what others use -------------------------------------------------------------
 
@@ -142,10 +144,11 @@ class FakeModem(Toolkit):
         if self._loop is not None:
             raise FakeError(114, "the fake is already running")
         self._loop = asyncio.get_running_loop()
+        self.started_at = self._loop.time()
         self._deliver = deliver
         self._sockets = SocketSet(self.world, self._loop)
         self._chores.spawn(self._interpret(), lasting=True)
-        self._scenario.begin()
+        self.scenario.begin()
         self.started()
 
     async def stop(self) -> None:
@@ -295,9 +298,9 @@ class FakeModem(Toolkit):
 
     async def _interpret(self) -> None:
         while True:
-            while self.queue_while_busy and self.running:
+            while self.queue_while_busy and self.occupied:
                 task = self._command_task
-                if task is None or task.done():
+                if not self._occupied and (task is None or task.done()):
                     break
                 await self.intake.activity.wait()
             # A host that sends and never reads: the transmitter is stuck, so is the module.
@@ -308,13 +311,13 @@ class FakeModem(Toolkit):
             )
             if received is None:
                 self.note("overlong", f"more than {self.max_command} bytes")
-                if self.running:
+                if self.occupied:
                     self.line_while_busy("")
                 else:
                     self.overlong_line()
                 continue
             line = self.clean_line(received.decode(self.encoding))
-            if self.running:
+            if self.occupied:
                 self.note("busy", line)
                 self.line_while_busy(line)
                 continue
@@ -333,7 +336,7 @@ class FakeModem(Toolkit):
 
     async def _execute(self, line: str) -> None:
         try:
-            if await self._scenario.command(line):
+            if await self.scenario.command(line):
                 return
             for entry in self._class_rules:
                 match = entry.pattern.fullmatch(line)

@@ -51,13 +51,32 @@ class UnknownSettingError(_UnknownNameError):
 
 
 class ScenarioError(FakeError, ValueError):
-    """A scenario that cannot be used: names the source, the step number (from 1) and the fault."""
+    """A scenario that cannot be used.
 
-    def __init__(self, fault: str, *, source: str = "scenario", step: int | None = None) -> None:
+    Attributes:
+        fault: what is wrong, a sentence.
+        source: the file, or "scenario".
+        step: number of the step, from 1, or None.
+        line, column: where it stands in the file, from 1, or None.
+    """
+
+    def __init__(
+        self,
+        fault: str,
+        *,
+        source: str = "scenario",
+        step: int | None = None,
+        place: tuple[int, int] | None = None,
+    ) -> None:
+        self.fault = fault
         self.source = source
         self.step = step
-        place = source if step is None else f"{source}, step {step}"
-        super().__init__(errno.EINVAL, f"{place}: {fault}")
+        self.line = None if place is None else place[0]
+        self.column = None if place is None else place[1]
+        where = source if place is None else f"{source}, line {place[0]}, column {place[1]}"
+        if step is not None:
+            where += f", step {step}"
+        super().__init__(errno.EINVAL, f"{where}: {fault}")
 
 
 class UnreachableError(FakeError):

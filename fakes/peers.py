@@ -105,6 +105,12 @@ class PeerBook:
             address = self.names.setdefault(name, f"192.0.2.{len(self.names) + 1}")
         self._peers[address, port] = (place, peer)
 
+    def remove(self, place: str) -> None:
+        """Nobody is at "host:port" any more; conversations stand. Raises ScenarioError."""
+        host, port = _split(place)
+        address = self.names.get(host.lower().rstrip("."), host)
+        self._peers.pop((address, port), None)
+
     def at(self, address: str, port: int) -> tuple[str, Peer] | None:
         """The place and the peer at a literal address, None when nobody is there."""
         return self._peers.get((address, port))

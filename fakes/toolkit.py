@@ -32,6 +32,10 @@ class Toolkit:
     Attributes:
         journal: what happened, for tests; bounded.
         before_write: hooks called before each literal; bytes they return are written first.
+        rewrite: gives what is written for a literal (b"": nothing); None: the literal.
+        written_hooks: called with each literal that was written.
+        written: bytes of output so far.
+        started_at: loop time of `start`, None before.
         running: a command has begun and not given its final.
         deaf_until: loop time until which input is ignored.
         generation: number of restarts so far.
@@ -57,6 +61,12 @@ class Toolkit:
         self.intake = Intake()
         self.journal: list[Record] = []
         self.before_write: list[Callable[[bytes], bytes | None]] = []
+        self.rewrite: Callable[[bytes], bytes] | None = None
+        self.written_hooks: list[Callable[[bytes], None]] = []
+        self.written = 0
+        self.started_at: float | None = None
+        self._marks: list[tuple[int, Callable[[], None]]] = []
+        self._occupied = 0
         self.running = False
         self.deaf_until = 0.0
         self.generation = 0
@@ -93,23 +103,70 @@ class Toolkit:
         """Write one literal to the host."""
         if not literal:
             return
-        if self.before_write and not self._in_hook:
-            self._in_hook = True
-            generation = self.generation
+        if self._in_hook:
+            self._emit(literal)
+            return
+        generation = self.generation
+        whole = literal
+        self._in_hook = True
+        try:
+            for hook in tuple(self.before_write):
+                self._emit(hook(literal) or b"")
+            if self.rewrite is not None:
+                literal = self.rewrite(literal)
+            if generation == self.generation:
+                self._emit(literal)
+            if generation == self.generation:
+                for written in tuple(self.written_hooks):
+                    written(whole)
+        finally:
+            self._in_hook = False
+        if generation != self.generation and self._chores.is_mine():
+            # The module was reset meanwhile: whoever wrote this is gone.
+            raise asyncio.CancelledError
+
+    def add_mark(self, position: int, action: Callable[[], None]) -> None:
+        """Call `action` when `position` bytes of output have been written, cutting there."""
+        self._marks.append((max(position, self.written), action))
+        self._marks.sort(key=lambda mark: mark[0])
+
+    def _emit(self, data: bytes) -> None:
+        generation = self.generation
+        while self._marks and self._marks[0][0] <= self.written + len(data):
+            position, action = self._marks.pop(0)
+            cut = max(0, position - self.written)
+            self._put(data[:cut])
+            data = data[cut:]
+            outer, self._in_hook = self._in_hook, True
             try:
-                for hook in tuple(self.before_write):
-                    first = hook(literal)
-                    if first:
-                        self.wire.send_to_host(first)
+                action()
             finally:
-                self._in_hook = False
+                self._in_hook = outer
             if generation != self.generation:
-                # A hook reset the module: this literal was never written, and whoever was
-                # about to write it is gone.
-                if self._chores.is_mine():
-                    raise asyncio.CancelledError
                 return
-        self.wire.send_to_host(literal)
+        self._put(data)
+
+    def _put(self, data: bytes) -> None:
+        if data:
+            self.written += len(data)
+            self.wire.send_to_host(data)
+
+    @property
+    def occupied(self) -> bool:
+        """A command runs, or the module pretends so (`keep_busy`)."""
+        return self.running or self._occupied > 0
+
+    def keep_busy(self, seconds: float) -> None:
+        """Behave for `seconds` of model time as if a command were running."""
+        self._occupied += 1
+        self.always(self._occupy(seconds))
+
+    async def _occupy(self, seconds: float) -> None:
+        try:
+            await self.sleep(seconds)
+        finally:
+            self._occupied -= 1
+            self.intake.activity.notify()
 
     def say(self, *lines: str) -> None:
         """Write lines in the module's format, one literal each."""

@@ -44,6 +44,8 @@ class Direction:
         self._waiters: list[asyncio.Future[None]] = []
         self._position = 0
         self._lose = 0
+        self._dups: set[int] = set()
+        self._flips: set[int] = set()
         self._places: tuple[Places, Places, Places] | None = None
 
     def reseed(self, seed: int) -> None:
@@ -79,6 +81,10 @@ class Direction:
         """Lose the next `count` bytes."""
         self._lose += count
 
+    def spoil(self, kind: str, ahead: int) -> None:
+        """The byte `ahead` bytes from now is doubled ("dup") or gets one bit flipped."""
+        (self._dups if kind == "dup" else self._flips).add(self._position + ahead)
+
     def send(self, data: bytes) -> None:
         """Put `data` on the line."""
         data = self._spoil(data)
@@ -99,9 +105,15 @@ class Direction:
             self._lose -= lost
             data = data[lost:]
             start += lost
-        if self._places is None:
+        if self._places is None and not self._dups and not self._flips:
             return data
-        drops, dups, flips = (places.within(start, self._position) for places in self._places)
+        drops, dups, flips = (
+            [places.within(start, self._position) for places in self._places]
+            if self._places is not None
+            else ([], [], [])
+        )
+        dups = self._due(self._dups, dups, start)
+        flips = self._due(self._flips, flips, start)
         if not (drops or dups or flips):
             return data
         changed = bytearray(data)
@@ -115,6 +127,11 @@ class Direction:
             else:
                 del changed[index]
         return bytes(changed)
+
+    def _due(self, ordered: set[int], found: list[int], start: int) -> list[int]:
+        now = {place for place in ordered if place < self._position}
+        ordered -= now
+        return sorted({*found, *(place for place in now if place >= start)})
 
     def _hand_over(self, data: bytes) -> None:
         for piece in chunks(data, self.chunk, self._random):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fakes.bg96 import settings as module_settings
+from fakes.bg96.events import EVENTS
 from fakes.bg96.names import Names
 from fakes.bg96.profile import DEFAULT_FIRMWARE, PROFILES
 from fakes.errors import FakeError, UnknownFirmwareError, UnknownSettingError
@@ -19,6 +20,8 @@ class Bg96(Names):
     For tests, beside what `FakeModem` offers: `lose_context(n)` (the network deactivates a
     context), `service_lost()`, `set_registration(stat)`, `remove_sim()`, `off()`, `restart()`.
     """
+
+    EVENTS = EVENTS
 
 
 class SettingValueError(FakeError, ValueError):

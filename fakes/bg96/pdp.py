@@ -92,13 +92,18 @@ class Pdp(Power):
             raise TcpipRejected(OPEN_PDP_FAILED)
         profile.active = True
 
-    def lose_context(self, number: int = 1) -> None:
-        """The network deactivates a context (for tests): sockets die, ``pdpdeact`` is printed."""
+    def lose_context(self, number: int = 1, *, silent: bool = False) -> None:
+        """The network deactivates a context (for tests): sockets die, ``pdpdeact`` is printed.
+
+        `silent`: the module has not noticed yet, and says nothing.
+        """
         profile = self.contexts.get(number)
         if profile is None or not profile.active:
             return
         profile.active = False
         profile.lost = True
+        if silent:
+            return
         self.context_down(number, PDP_BROKEN_DOWN)
         self.urc(f'+QIURC: "pdpdeact",{number}')
 

@@ -109,6 +109,7 @@ class Esp8266Base(FakeModem):
         self.has_address = False
         self.links: list[Link | None] = [None] * LINKS
         self.leftover: dict[int, bytearray] = {}
+        self.gone_access_points: dict[str, str] = {}
         self.listener: Listening | None = None
         self.phase = ""  # "send": waiting for the peer (N17 answers busy s...)
         if options.joined:

@@ -6,6 +6,7 @@ import re
 
 from ..engine import CommandError, rule
 from .arguments import Code
+from .events import EVENTS
 from .receiving import ReceiveCommands
 
 __all__ = ["EspressifModem"]
@@ -13,6 +14,8 @@ __all__ = ["EspressifModem"]
 
 class EspressifModem(ReceiveCommands):
     """A simulated Espressif AT module."""
+
+    EVENTS = EVENTS
 
     # Test commands come first: the set patterns below would match "=?" too.
     @rule(r"AT\+(\w+)=\?")

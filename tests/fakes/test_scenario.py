@@ -125,15 +125,18 @@ async def test_wire_faults_by_seed(attach: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("steps: [{on: AT, sya: OK}]", r"bad.yaml, step 1: unknown key 'sya'; valid: on, at"),
+        (
+            "steps: [{on: AT, sya: OK}]",
+            r"bad.yaml, line 1, column 18, step 1: unknown key 'sya'; valid: on, at",
+        ),
         ("stepps: []", "unknown key 'stepps'"),
         ("steps: [{on: AT}, {say: x}]", "step 2: give exactly one of on, at, before"),
         ("steps: [{on: AT, at: 3}]", "exactly one"),
         ("steps: [{on: '('}]", "step 1: not a regular expression"),
         ("steps: [{at: soon}]", "step 1: not a time: 'soon'"),
         ("steps: [{on: AT, times: 0}]", "times must be"),
-        ("steps: [{on: AT, drop: -1}]", "drop must"),
-        ("steps: [{on: AT, reset: maybe}]", "reset must"),
+        ("steps: [{on: AT, drop: -1}]", "line 1, column 18, step 1: lose: must not be negative"),
+        ("steps: [{on: AT, reset: maybe}]", "reset: must be true, false or silent"),
         ("steps: [{before: x, after: 1}]", "after does not go with before"),
         ("steps: [{at: 1, pass: true}]", "pass goes with on only"),
         ("steps: {on: AT}", "steps must be a list"),
