@@ -112,7 +112,7 @@ def test_reset_inside_a_payload() -> None:
 
 def test_busy_deaf_and_eaten_input() -> None:
     modem = esp(scenario=plan(Step(at=0.0, do=(("busy", 5),))))
-    assert said(modem, "AT", "AT") == OK + b"AT\r\nbusy p...\r\n"
+    assert said(modem, "AT", "AT") == OK + b"AT\r\n\r\nbusy p...\r\n"
     assert b"OK" not in said(esp(scenario=plan(Step(at=0.0, do=(("deaf", 5),)))), "AT")
     modem = esp(scenario=plan(Step(on="AT", passes=True, do=(("eat", 1),))))
     assert said(modem, "AT", "AT").endswith(b"T\r\n\r\nERROR\r\n")
