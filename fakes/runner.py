@@ -61,7 +61,9 @@ class ScenarioRunner:
                 self.modem.always(self._timed(index, step))
 
     async def _timed(self, index: int, step: Step) -> None:
-        await self.modem.sleep((step.at or 0.0) + step.after)
+        delay = (step.at or 0.0) + step.after
+        if delay:
+            await self.modem.sleep(delay)
         for _ in range(step.times or 1):
             self._act(index)
 
