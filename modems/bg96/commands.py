@@ -97,9 +97,10 @@ def sent(link: int) -> Command:
     return query(f"AT+QISEND={link},0", rb"\+QISEND: \d{1,10},\d{1,10},\d{1,10}")
 
 
-def read(link: int, *, datagram: bool) -> Command:
-    """Fetch what a socket holds; a UDP service takes no length and returns one whole datagram."""
-    tail = "" if datagram else f",{MAX_READ}"
+def read(link: int, most: int, *, datagram: bool) -> Command:
+    """Fetch what a socket holds, `most` bytes of a stream; a UDP service takes no length and
+    returns one whole datagram."""
+    tail = "" if datagram else f",{most}"
     return Command(
         f"AT+QIRD={link}{tail}".encode("ascii"),
         READ_LIMIT,

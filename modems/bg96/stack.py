@@ -246,7 +246,8 @@ class Bg96Stack(Bg96Options):
         sock.announced = False  # a notice that comes from here on is a new one
         datagram = sock.kind is Kind.UDP
         try:
-            reply = await self.channel.run(commands.read(sock.link, datagram=datagram))
+            most = self.capabilities.limit("frame.max_recv")
+            reply = await self.channel.run(commands.read(sock.link, most, datagram=datagram))
         except CommandFailed:
             await self._nothing_read(sock)
             return

@@ -282,7 +282,10 @@ def table(
             "the connection",
         )
         longest = 1460 if firmware.family == "N" else 2920
-        change("frame.max_recv", Level.FULL, "the longest +IPD", longest)
+        changes["frame.max_recv"] = Capability(
+            "frame.max_recv", Level.FULL, "no read has a limit: what +IPD brought, at most "
+            f"{longest} bytes, is kept by the driver", _guide(f"{_TCPIP}: +IPD"),
+        )  # fmt: skip
     return CapabilityTable(
         module, f"{firmware.generation} {firmware.text}", (*COMMON, *MORE)
     ).with_changes(*changes.values())

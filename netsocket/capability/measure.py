@@ -43,6 +43,7 @@ class Result:
     outcome: Outcome
     evidence: str
     seconds: float
+    limit: int | None = None
 
 
 @dataclass
@@ -73,7 +74,20 @@ class Measurement:
                     if result.promise == id_
                 )
                 found.append(f"{id_}: claimed {claim.level.value}, but {evidence}")
+            elif not self._exact(claim):
+                found.append(
+                    f"{id_}: claimed {claim.limit} {claim.unit}, but {self.limit(id_)} work"
+                )
         return found
+
+    def limit(self, promise: str) -> int | None:
+        """The number that the probes of a promise found, None when they looked for none."""
+        found = (result.limit for result in self.results if result.promise == promise)
+        return next((each for each in found if each is not None), None)
+
+    def _exact(self, claim: Capability) -> bool:
+        found = self.limit(claim.id)
+        return found is None or claim.limit is None or claim.limit == found
 
     def unknown(self) -> list[str]:
         """Promises that are claimed UNKNOWN."""
@@ -118,8 +132,9 @@ async def judge(
     except (OSError, ValueError, asyncio.InvalidStateError) as error:
         verdict = Verdict(Outcome.FAIL, f"{type(error).__name__}: {error}")
     far.check()
+    seconds = time.monotonic() - begun
     return Result(
-        probe.name, probe.promise, verdict.outcome, verdict.evidence, time.monotonic() - begun
+        probe.name, probe.promise, verdict.outcome, verdict.evidence, seconds, verdict.limit
     )
 
 

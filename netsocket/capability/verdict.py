@@ -29,19 +29,21 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """An outcome and one sentence of evidence."""
+    """An outcome and one sentence of evidence; `limit` is the number that was found where the
+    promise is one: the largest that works while the next does not."""
 
     outcome: Outcome
     evidence: str
+    limit: int | None = None
 
 
 class Broken(Exception):
     """A probe's expectation was not met; its text becomes the evidence."""
 
 
-def passed(evidence: str) -> Verdict:
-    """The promise was kept."""
-    return Verdict(Outcome.PASS, evidence)
+def passed(evidence: str, limit: int | None = None) -> Verdict:
+    """The promise was kept; with `limit`, up to exactly there."""
+    return Verdict(Outcome.PASS, evidence, limit)
 
 
 def partial(evidence: str) -> Verdict:

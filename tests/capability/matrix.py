@@ -22,7 +22,7 @@ class Row:
     id: str
     letters: str
     source: str
-    limits: tuple[int, ...] = ()
+    limits: tuple[int | None, ...] = ()
 
     def level(self, column: int) -> Level:
         return LETTER[self.letters.replace(" ", "")[column]]
@@ -92,9 +92,9 @@ ESPRESSIF = (
     Row("sockets.max", "F FF F FF FF FF FF", GUIDE + "AT+CIPMUX: link ids 0-4", (5,) * 12),
     Row("frame.max_send", "F FF F FF FF FF FF", GUIDE + "AT+CIPSEND (8192 since v2.4, not ESP8266)",
         (2048,) * 8 + (8192,) * 4),
-    # Passive: AT+CIPRECVDATA to 2048 (NonOS 1.7), else the window; active: the longest +IPD.
+    # Passive: AT+CIPRECVDATA to 2048 (NonOS 1.7), else the window; active: there is no read.
     Row("frame.max_recv", "F FF F FF FF FF FF", GUIDE + "AT+CIPRECVDATA, AT+CIPRECVMODE",
-        (1460, 2048, 1460, 2920, 5760, 2920, 5760, 2920, 5760, 2920, 5760, 2920)),
+        (None, 2048, None, None, 5760, None, 5760, None, 5760, None, 5760, None)),
     Row("datagram.max_send", "F FF F FF FF FF FF", GUIDE + "AT+CIPSEND", (2048,) * 8 + (8192,) * 4),
     Row("datagram.max_recv", "F FF F FF FF FF FF", GUIDE + "AT+CIPSTART (UDP): 1460", (1460,) * 12),
 )  # fmt: skip

@@ -12,12 +12,17 @@ from netsocket.capability.catalogue import GROUP, VERSION
 from netsocket.capability.measure import UnstatedClaims
 from netsocket.capability.verdict import PROBES
 from netsocket.hoststack import HOST_CAPABILITIES, HostStack
-from tests.capability.measured import MODULES, claims, comparison, far_end, simulated
+from tests.capability.measured import (
+    MODULES,
+    NOT_JUDGED,
+    claims,
+    comparison,
+    far_end,
+    simulated,
+)
 
 DOCS = Path(__file__).parents[2] / "docs"
 GROUPS = ["tcp", "udp", "dns", "options", "errors", "concurrency", "limits", "tls", "interface"]
-NOT_JUDGED = {"send.outcome", "dns.all_addresses", "tls.module"}
-"""Needs faults on the wire; needs a name with several addresses; no driver uses it."""
 
 
 def test_the_catalogue_is_large_grouped_and_in_sentences() -> None:

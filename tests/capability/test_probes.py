@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 
 import pytest
 
 from netsocket.capability import Capability, Level, run
 from netsocket.capability.farend import chargen
-from netsocket.capability.measure import agrees
 from netsocket.capability.verdict import PROBES, Outcome
 from netsocket.hoststack import HostStack
 from tests.capability.measured import (
     MODULES,
-    OPEN_DEFECTS,
     far_end,
     host,
     simulated,
@@ -50,25 +47,6 @@ def test_claims_and_measurement_agree_on_fakes(module: str, firmware: str, recei
     assert found.kind == "simulated"
     assert surprises(found) == []
     assert found.unknown() == []
-
-
-@pytest.mark.xdist_group("measured")
-@pytest.mark.parametrize(("module", "firmware", "receive"), MODULES)
-def test_every_flipped_level_is_caught(module: str, firmware: str, receive: str) -> None:
-    """All of them, against what the probes found; FULL and EMULATED look alike from outside."""
-    found = simulated(module, firmware, receive)
-    alike = {Level.FULL, Level.EMULATED}
-    caught = 0
-    for id_, claim in found.claims.items():
-        outcome = found.outcome(id_)
-        if outcome is Outcome.UNJUDGED or id_ in OPEN_DEFECTS.get(module, ()):
-            continue
-        for level in set(Level) - {claim.level, Level.UNKNOWN}:
-            if {level, claim.level} == alike:
-                continue
-            assert not agrees(dataclasses.replace(claim, level=level), outcome), id_
-            caught += 1
-    assert caught > 150
 
 
 @pytest.mark.parametrize(

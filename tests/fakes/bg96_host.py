@@ -25,6 +25,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fakes.bg96 import Bg96, build
+from tests.fakes.patience import PATIENCE
 
 
 class Bench:
@@ -48,7 +49,7 @@ class Bench:
         self.said.clear()
         return data
 
-    async def until(self, pattern: bytes, timeout: float = 5.0) -> bytes:
+    async def until(self, pattern: bytes, timeout: float = PATIENCE) -> bytes:
         """Take everything up to and including the first match of `pattern`."""
         compiled = re.compile(pattern, re.DOTALL)
         try:
@@ -64,18 +65,18 @@ class Bench:
         except TimeoutError:
             raise AssertionError(f"no {pattern!r} in {bytes(self.said)!r}") from None
 
-    async def wait_for(self, literal: str | bytes, timeout: float = 5.0) -> bytes:
+    async def wait_for(self, literal: str | bytes, timeout: float = PATIENCE) -> bytes:
         wanted = literal.encode("latin-1") if isinstance(literal, str) else literal
         return await self.until(re.escape(wanted), timeout)
 
-    async def command(self, line: str, timeout: float = 5.0) -> bytes:
+    async def command(self, line: str, timeout: float = PATIENCE) -> bytes:
         """One command with its whole answer up to the final result (echo included)."""
         self.type(line + "\r")
         return await self.until(
             rb"\r\n(?:OK|ERROR|SEND OK|SEND FAIL|\+CME ERROR: [^\r]*)\r\n", timeout
         )
 
-    async def ok(self, line: str, timeout: float = 5.0) -> bytes:
+    async def ok(self, line: str, timeout: float = PATIENCE) -> bytes:
         answer = await self.command(line, timeout)
         assert answer.endswith(b"\r\nOK\r\n"), (line, answer)
         return answer
@@ -121,7 +122,7 @@ class Bench:
         if count:
             while len(self.said) < count + 2:
                 self._news.clear()
-                await asyncio.wait_for(self._news.wait(), 5)
+                await asyncio.wait_for(self._news.wait(), PATIENCE)
             data = bytes(self.said[:count])
             assert self.said[count : count + 2] == b"\r\n"
             del self.said[: count + 2]
@@ -229,7 +230,7 @@ class Datagrams(asyncio.DatagramProtocol):
         return int(self.transport.get_extra_info("sockname")[1])
 
     async def next(self) -> tuple[bytes, tuple[str, int]]:
-        return await asyncio.wait_for(self.received.get(), 5)
+        return await asyncio.wait_for(self.received.get(), PATIENCE)
 
 
 @asynccontextmanager

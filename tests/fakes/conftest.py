@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from fakes import FakeModem
 from fakes.esp8266 import build
+from tests.fakes.patience import PATIENCE
 
 FINAL = re.compile(rb"\r\n(OK|ERROR|FAIL|SEND OK|SEND FAIL)\r\n")
 
@@ -30,14 +31,14 @@ class Host:
     def send(self, data: bytes) -> None:
         self.modem.receive(data)
 
-    async def until(self, test: Callable[[], Any], timeout: float = 5.0) -> Any:
+    async def until(self, test: Callable[[], Any], timeout: float = PATIENCE) -> Any:
         async with asyncio.timeout(timeout):
             while not (result := test()):
                 self._news.clear()
                 await self._news.wait()
             return result
 
-    async def expect(self, wanted: bytes, timeout: float = 5.0) -> None:
+    async def expect(self, wanted: bytes, timeout: float = PATIENCE) -> None:
         """The next bytes are exactly `wanted`."""
         try:
             await self.until(lambda: len(self.output) >= len(wanted), timeout)
@@ -52,7 +53,7 @@ class Host:
         await asyncio.sleep(seconds)
         assert bytes(self.output) == b""
 
-    async def read_until(self, mark: bytes, timeout: float = 5.0) -> bytes:
+    async def read_until(self, mark: bytes, timeout: float = PATIENCE) -> bytes:
         """Everything up to and including `mark`."""
         try:
             await self.until(lambda: mark in self.output, timeout)
@@ -63,7 +64,7 @@ class Host:
         del self.output[:end]
         return got
 
-    async def command(self, line: str, timeout: float = 5.0) -> bytes:
+    async def command(self, line: str, timeout: float = PATIENCE) -> bytes:
         """Send a command line, return everything up to its final."""
         self.send(line.encode("latin-1") + b"\r\n")
         try:

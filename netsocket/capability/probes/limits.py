@@ -1,13 +1,15 @@
-"""Limits: the claimed numbers hold, and nothing leaks."""
+"""Limits: the claimed numbers are the true ones, neither more nor less, and nothing leaks."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 
 from netsocket.address import SocketAddress
 from netsocket.capability.farend import TAIL, FarEnd, chargen, until
 from netsocket.capability.probes.tools import (
     LIMIT,
+    claiming,
     connected,
     difference,
     echo,
@@ -15,10 +17,11 @@ from netsocket.capability.probes.tools import (
     raises,
     receive,
 )
-from netsocket.capability.verdict import Verdict, check, passed, probe
+from netsocket.capability.verdict import Broken, Verdict, check, passed, probe
 from netsocket.errors import NoSocket
 from netsocket.interface import AsyncNetworkInterface
 from netsocket.stack import Kind
+from netsocket.stream import AsyncTCPSocket
 
 MANY = 64
 """Sockets opened where no limit is claimed."""
@@ -29,7 +32,8 @@ MINIMUM = 4
 @probe("TCPSOCKET_OPEN_LIMIT", "sockets.max")
 async def open_limit(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """Two rounds, half TCP connections and half UDP; then one close makes room for one (defect 8).
-    Every socket really talks: a number that only a table believes is no limit."""
+    Every socket really talks: a number that only a table believes is no limit. Nor is one that the
+    module goes beyond when the stack is made to try."""
     limit = net.capabilities["sockets.max"].limit
     for _ in range(2):
         async with contextlib.AsyncExitStack() as stack:
@@ -38,31 +42,42 @@ async def open_limit(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
             with contextlib.suppress(NoSocket):
                 while opened < (limit + 1 if limit is not None else MANY):
                     if opened % 2:
-                        datagram = await stack.enter_async_context(net.udp_socket())
-                        datagram.settimeout(LIMIT)
-                        known = len(far.udp["discard"].received)
-                        await datagram.sendto(b"x", far.datagram_address("discard"))
-                        await _more_than(far, known)
+                        await _datagram(net, far, stack)
                     else:
-                        last = await stack.enter_async_context(net.tcp_socket())
-                        last.settimeout(LIMIT)
-                        await last.connect(far.address("echo"))
-                        await echo(last, b"number %d" % opened)
+                        last = await _stream(net, far, stack)
                     opened += 1
             check(limit is None or opened == limit, f"{opened} sockets, {limit} are claimed")
             check(opened >= MINIMUM, f"only {opened} sockets")
+            if limit is not None:
+                with claiming(net, "sockets.max", limit + 1), contextlib.suppress(OSError):
+                    async with contextlib.AsyncExitStack() as surplus:
+                        await _datagram(net, far, surplus)
+                    raise Broken(f"{limit + 1} sockets work, {limit} are claimed")
             assert last is not None
             await last.close()
-            again = await stack.enter_async_context(net.tcp_socket())
-            again.settimeout(LIMIT)
-            await again.connect(far.address("echo"))
-            await echo(again, b"in the free place")
+            await _stream(net, far, stack)
     return passed(f"{opened} sockets twice, all talking" + ("; the next raised EMFILE" if limit
-                  else "; no limit met"))  # fmt: skip
+                  else "; no limit met"), limit and opened)  # fmt: skip
 
 
-async def _more_than(far: FarEnd, known: int) -> None:
+async def _datagram(
+    net: AsyncNetworkInterface, far: FarEnd, stack: contextlib.AsyncExitStack
+) -> None:
+    datagram = await stack.enter_async_context(net.udp_socket())
+    datagram.settimeout(LIMIT)
+    known = len(far.udp["discard"].received)
+    await datagram.sendto(b"x", far.datagram_address("discard"))
     await until(lambda: len(far.udp["discard"].received) > known)
+
+
+async def _stream(
+    net: AsyncNetworkInterface, far: FarEnd, stack: contextlib.AsyncExitStack
+) -> AsyncTCPSocket:
+    sock = await stack.enter_async_context(net.tcp_socket())
+    sock.settimeout(LIMIT)
+    await sock.connect(far.address("echo"))
+    await echo(sock, b"here")
+    return sock
 
 
 @probe("TCPSOCKET_OPEN_DESTRUCT", "sockets.reuse")
@@ -82,27 +97,38 @@ async def open_close(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
 
 @probe("TCPSOCKET_FRAME_SEND", "frame.max_send")
 async def frame_send(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
-    """One transaction of the stack with twice the claimed frame, then byte by byte compared."""
+    """One transaction of the stack with twice the claimed frame, then byte by byte compared; then
+    one byte more than claimed, which the module must not take at once."""
     limit = net.capabilities["frame.max_send"].limit
-    data = pattern(2 * limit if limit else 20_000)
-    stack = net.stack
+    taken = await _send_once(net, far, 2 * limit if limit else 20_000)
+    check(limit is None or taken == limit, f"{taken} bytes taken at once, {limit} are claimed")
+    if limit is not None:
+        with claiming(net, "frame.max_send", limit + 1), contextlib.suppress(OSError):
+            more = await _send_once(net, far, limit + 1)
+            check(more <= limit, f"{more} bytes taken at once, {limit} are claimed")
+    return passed(f"{taken} bytes in one transaction, no more", limit and taken)
+
+
+async def _send_once(net: AsyncNetworkInterface, far: FarEnd, size: int) -> int:
+    """How many of `size` bytes the stack takes in one call; they must arrive."""
+    data = pattern(size)
     known = len(far.tcp["discard"].connections)
-    handle = await stack.open(Kind.TCP)
+    handle = await net.stack.open(Kind.TCP)
     try:
-        await stack.connect(handle, SocketAddress(*far.address("discard")))
+        await net.stack.connect(handle, SocketAddress(*far.address("discard")))
         seen = await far.tcp["discard"].connection(known)
-        taken = await stack.send(handle, data)
-        check(limit is None or taken == limit, f"{taken} bytes taken at once, {limit} are claimed")
+        taken = await net.stack.send(handle, data)
         await until(lambda: len(seen.received) >= taken, LIMIT)
         check(bytes(seen.received) == data[:taken], difference(data[:taken], bytes(seen.received)))
     finally:
-        await stack.close(handle)
-    return passed(f"{taken} bytes in one transaction")
+        await net.stack.close(handle)
+    return taken
 
 
 @probe("TCPSOCKET_FRAME_RECV", "frame.max_recv")
 async def frame_recv(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
-    """Reads far larger than the claimed frame lose nothing, nor do reads of one byte."""
+    """Reads far larger than the claimed frame lose nothing, nor do reads of one byte. One
+    transaction returns the claimed frame when the module is full, and never more."""
     async with connected(net, far, "tail") as (sock, _seen):
         got = bytearray()
         while part := await sock.recv(65536 if len(got) % 2 else 1):
@@ -112,27 +138,72 @@ async def frame_recv(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
         first = await sock.recv(1)
         rest = await receive(sock, 20_000)
     check(first + rest == chargen(20_001), "chargen differs")
-    return passed(f"{len(TAIL)} and 20001 bytes in reads of 1 to 65536")
+    limit = net.capabilities["frame.max_recv"].limit
+    found = None
+    if limit is not None:
+        found = await _recv_once(net, far)
+        check(found == limit, f"{found} bytes in one transaction, {limit} are claimed")
+        with claiming(net, "frame.max_recv", limit + 1), contextlib.suppress(OSError):
+            more = await _recv_once(net, far)
+            check(more <= limit, f"{more} bytes in one transaction, {limit} are claimed")
+    size = f"; {found} at once, no more" if found else ""
+    return passed(f"{len(TAIL)} and 20001 bytes in reads of 1 to 65536{size}", found)
+
+
+async def _recv_once(net: AsyncNetworkInterface, far: FarEnd) -> int:
+    """Bytes of the first read from a module that had time to fill; 0 when it gives none."""
+    known = len(far.tcp["chargen"].connections)
+    handle = await net.stack.open(Kind.TCP)
+    try:
+        await net.stack.connect(handle, SocketAddress(*far.address("chargen")))
+        seen = await far.tcp["chargen"].connection(known)
+        before = -1
+        while seen.sent != before:  # until the peer is held back
+            before = seen.sent
+            await asyncio.sleep(0.2)
+        for _ in range(20):
+            if data := await net.stack.recv(handle, 65_536):
+                check(data == chargen(len(data)), "chargen differs")
+                return len(data)
+            await asyncio.sleep(0.02)
+        return 0
+    finally:
+        await net.stack.close(handle, abort=True)
 
 
 @probe("UDPSOCKET_MAX_SEND", "datagram.max_send")
 async def datagram_send(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
-    """A datagram of exactly the claimed limit arrives whole."""
-    limit = net.capabilities["datagram.max_send"].limit or 1200
+    """A datagram of exactly the claimed limit arrives whole, one of a byte more does not."""
+    limit = net.capabilities["datagram.max_send"].limit
+    size = limit or 1200
+    check(await _arrives(net, far, size), f"a datagram of {size} bytes did not arrive")
+    if limit is not None:
+        with claiming(net, "datagram.max_send", limit + 1), contextlib.suppress(OSError):
+            more = await _arrives(net, far, limit + 1, 1.0)
+            check(not more, f"{limit + 1} bytes arrived in one datagram, {limit} are claimed")
+    beyond = ", one more does not" if limit else ""
+    return passed(f"{size} bytes arrived in one datagram{beyond}", limit)
+
+
+async def _arrives(
+    net: AsyncNetworkInterface, far: FarEnd, size: int, patience: float = LIMIT
+) -> bool:
     service = far.udp["discard"]
     known = len(service.received)
     async with net.udp_socket() as sock:
-        sock.settimeout(LIMIT)
-        await sock.sendto(pattern(limit), far.datagram_address("discard"))
-        await until(lambda: len(service.received) > known)
-    got = service.received[known][0]
-    check(got == pattern(limit), difference(pattern(limit), got))
-    return passed(f"{limit} bytes arrived in one datagram")
+        sock.settimeout(patience)
+        await sock.sendto(pattern(size), far.datagram_address("discard"))
+        try:
+            await until(lambda: len(service.received) > known, patience)
+        except TimeoutError:
+            return False
+    return service.received[known][0] == pattern(size)
 
 
 @probe("UDPSOCKET_MAX_RECV", "datagram.max_recv")
 async def datagram_recv(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
-    """A datagram of exactly the claimed limit is received whole (65507 at most over IPv4)."""
+    """A datagram of exactly the claimed limit is received whole (65507 at most over IPv4). What
+    becomes of longer ones no manual says, so nothing is judged beyond it."""
     limit = min(net.capabilities["datagram.max_recv"].limit or 1200, 65_507)
     service = far.udp["discard"]
     known = len(service.received)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -62,6 +63,19 @@ def pattern(count: int, seed: int = 0) -> bytes:
     """Bytes that tell where they belong."""
     block = b"".join(b"%07d." % (seed * 100_000 + n) for n in range(count // 8 + 1))
     return block[:count]
+
+
+@contextmanager
+def claiming(net: AsyncNetworkInterface, id_: str, limit: int) -> Iterator[None]:
+    """Let the stack believe in another limit meanwhile, to see what is behind its own."""
+    stack = net.stack
+    honest = stack.capabilities
+    lie = dataclasses.replace(honest[id_], limit=limit)
+    stack.capabilities = honest.with_changes(lie)
+    try:
+        yield
+    finally:
+        stack.capabilities = honest
 
 
 @contextmanager
