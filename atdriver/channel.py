@@ -140,6 +140,11 @@ class Channel:
         if self._trace is not None:
             self._trace.hide(secret)
 
+    def flush_trace(self) -> None:
+        """Put what was traced so far into its file, for who reads it meanwhile."""
+        if self._trace is not None:
+            self._traced(self._trace.flush)
+
     async def close(self) -> None:
         """Fail what waits and close the link. Idempotent."""
         if self.mode is ChannelMode.CLOSED:
@@ -156,14 +161,18 @@ class Channel:
         self._end_trace()
 
     def _record(self, direction: str, data: bytes) -> None:
-        """Into the trace, if there is one; a disk that is full ends the trace and nothing else."""
+        """Into the trace, if there is one."""
         if self._trace is None:
             return
+        if direction == "!":
+            self._traced(self._trace.note, data.decode())
+        else:
+            self._traced(self._trace.record, direction, data)
+
+    def _traced(self, call: Callable[..., None], *arguments: object) -> None:
+        """Call the trace; a disk that is full ends the trace and nothing else."""
         try:
-            if direction == "!":
-                self._trace.note(data.decode())
-            else:
-                self._trace.record(direction, data)
+            call(*arguments)
         except OSError as error:
             log.warning("%s: the trace ends here: %s", self.link.name, error)
             self._end_trace()

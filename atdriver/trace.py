@@ -104,6 +104,10 @@ class Trace:
         stamp = round(time.monotonic() - self._start, 6)
         self._out.write(json.dumps({"t": stamp, "dir": direction, "data": text}) + "\n")
 
+    def flush(self) -> None:
+        """Put all records so far into the file, for who reads it meanwhile. Raises OSError."""
+        self._out.flush()
+
     def close(self) -> None:
         """Write what is held back and close the file."""
         try:

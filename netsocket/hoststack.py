@@ -12,11 +12,9 @@ import itertools
 import os
 import socket as _socket
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 from netsocket.address import SocketAddress
-from netsocket.capability.catalogue import CATALOGUE
-from netsocket.capability.model import Capability, CapabilityTable, Level
+from netsocket.capability.model import Capability, Level
 from netsocket.errors import (
     BadHandle,
     ConnectionReset,
@@ -24,39 +22,8 @@ from netsocket.errors import (
     NotSupported,
     from_os_error,
 )
+from netsocket.hostclaims import HOST_CAPABILITIES
 from netsocket.stack import Changed, Handle, InterfaceStatus, Kind, StackStatus, StatusChanged
-
-_OTHERWISE: Final = (
-    Capability("tcp.shutdown_read", Level.EMULATED, "kept by the socket object, as on every stack"),
-    Capability("sockets.max", Level.FULL, "as many as the process may have descriptors"),
-    Capability("frame.max_send", Level.FULL, "no frames: any prefix may be accepted"),
-    Capability("frame.max_recv", Level.FULL, "no frames"),
-    Capability(
-        "datagram.max_send",
-        Level.FULL,
-        "largest UDP payload over IPv4: 65535 - 20 - 8",
-        limit=65_507,
-        unit="bytes",
-    ),
-    Capability("datagram.max_recv", Level.FULL, limit=65_535, unit="bytes"),
-    Capability("tls.module", Level.NONE, "TLS is done above the sockets"),
-    Capability("send.outcome", Level.PARTIAL, "accepted means queued in the operating system"),
-    Capability("interface.scan", Level.NONE, "left to the operating system's own tools"),
-    Capability("interface.ping", Level.NONE, "a raw socket would need privileges"),
-)
-
-HOST_CAPABILITIES: Final = CapabilityTable(
-    "host",
-    "operating system",
-    [
-        *_OTHERWISE,
-        *(
-            Capability(id_, Level.FULL)
-            for id_ in CATALOGUE
-            if id_ not in {record.id for record in _OTHERWISE}
-        ),
-    ],
-)
 
 _OPTION = Capability("option", Level.NONE, "the operating system refuses this option")
 

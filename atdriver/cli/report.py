@@ -8,24 +8,31 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from atdriver.channel import Channel
 from atdriver.cli import output
-from atdriver.cli.failure import FAILED, OK, UsageProblem, note
+from atdriver.cli.failure import FAILED, OK, Failure, Terminated, UsageProblem, note, sentence
 from atdriver.cli.farend import reached, token_of
 from atdriver.cli.options import Request
-from atdriver.cli.session import opened, put_together, run
+from atdriver.cli.session import assembled, opened, put_together, run
+from atdriver.modem import Modem
+from atdriver.specification import parse
+from netsocket.capability import compare as comparison
 from netsocket.capability import measure
 from netsocket.capability.catalogue import CATALOGUE
+from netsocket.capability.farend import FarEnd
 from netsocket.capability.page import html, markdown
-from netsocket.capability.record import SCHEMA, changes, to_record
+from netsocket.capability.record import SCHEMA, to_record
 from netsocket.capability.verdict import PROBES
 
 EXCERPT = 14
 """Lines of the wire shown for one probe."""
+LONGEST = 160
+"""Characters of one such line."""
+INTERRUPTED = "the command was ended before its turn was over"
 
 
 class Wire:
@@ -38,11 +45,15 @@ class Wire:
         self._at = 0
 
     def take(self, result: measure.Result) -> None:
-        """The lines since the last call belong to this probe."""
-        trace = self.channel._trace if self.channel is not None else None
-        if trace is None or not self.path.exists():
+        """The lines since the last call belong to this probe. Raises Failure when the port has
+        gone: what the probes would find from now on says nothing about the module."""
+        if self.channel is None:
             return
-        trace._out.flush()  # the trace has no call of its own for a reader beside it
+        if not self.channel.reachable:
+            raise Failure(f"the port went away during {result.probe}")
+        self.channel.flush_trace()
+        if not self.path.exists():
+            return
         with self.path.open("rb") as file:
             file.seek(self._at)
             new = file.read()
@@ -52,10 +63,42 @@ class Wire:
         for line in whole.splitlines():
             item: dict[str, Any] = json.loads(line)
             if item.get("dir") in ("<", ">"):
-                found.append(f"{item['dir']} {item['data']}"[:160])
+                text = f"{item['dir']} {item['data']}"
+                found.append(text if len(text) <= LONGEST else text[:LONGEST] + "…")
         if len(found) > EXCERPT:
-            found = [*found[: EXCERPT // 2], "…", *found[-EXCERPT // 2 :]]
+            left_out = f"… {len(found) - EXCERPT} lines …"
+            found = [*found[: EXCERPT // 2], left_out, *found[-EXCERPT // 2 :]]
         self.excerpts[result.probe] = found
+
+
+@dataclass
+class Candidate:
+    """A module to measure. `modem` is None where only the port can tell what it is."""
+
+    request: Request
+    wire: Wire
+    modem: Modem | None
+
+    @property
+    def shown(self) -> str:
+        """The specification without its settings, which may be secrets."""
+        head, _, port = self.request.spec.partition(":")
+        module = head.partition(",")[0]
+        return f"{module}:{port}" if port else module
+
+
+@dataclass
+class Findings:
+    """What has been measured so far, and what could not be."""
+
+    measurements: list[measure.Measurement] = field(default_factory=list)
+    excerpts: list[dict[str, list[str]]] = field(default_factory=list)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def done(self) -> int:
+        """Number of modules that had their turn."""
+        return len(self.measurements) + len(self.failed)
 
 
 def show(
@@ -68,55 +111,89 @@ def show(
     name: str | None,
     only: Sequence[str],
 ) -> int:
-    """Measure every module and write the report; the status is 1 on a contradiction."""
-    old = _read(compare)
-    known = {*CATALOGUE, *PROBES}
-    strangers = [id_ for id_ in only if id_ not in known]
-    if strangers:
-        raise UsageProblem(f"--only {strangers[0]}: neither a promise nor a probe")
-    token = token_of(token)
-    out.mkdir(parents=True, exist_ok=True)  # a wrong --out is told before the work, not after
-    found, wires = [], []
-    for request in requests:
-        measurement, excerpts = run(_measure(request, (far_end, token, name), only))
-        found.append(measurement)
-        wires.append(excerpts)
-    record = to_record(found, wires)
-    if old is not None:
-        try:
-            record["changes"] = changes(old, record)
-        except ValueError as error:
-            raise UsageProblem(f"--compare {compare}: {error}") from error
-    write(out, record)
-    return _summary(found, out)
-
-
-async def _measure(
-    request: Request, far_end: tuple[str, str, str | None], only: Sequence[str]
-) -> tuple[measure.Measurement, dict[str, list[str]]]:
-    host = request.spec == "host"
-    kind = "simulated" if _is_fake(request.spec.partition(":")[2]) else "measured"
+    """Measure every module and write the report; the status is 1 on a contradiction, and when a
+    module could not be measured. An interrupted command leaves a report of what it has."""
+    old = None if compare is None else _read(compare)
+    _check(only, out)
+    found = Findings()
     with tempfile.TemporaryDirectory() as folder:
-        wire = Wire(Path(folder) / "trace")
-        if not host and request.trace is None:
-            request = replace(request, trace=wire.path)
-        elif request.trace is not None:
-            wire.path = request.trace
-        modem = await put_together(request)
-        wire.channel = getattr(modem.stack, "channel", None)
-        async with (
-            reached(*far_end) as far,
-            opened(modem, request, attach=True) as net,
-        ):
-            found = await measure.run(
-                net, far, kind=kind, only=only or None, progress=wire.take
-            )  # fmt: skip
-        head, _, port = request.spec.partition(":")
-        module = head.partition(",")[0]  # settings may be secrets
-        found.spec = f"{module}:{port}" if port else module
-        if wire.channel is not None:
-            found.anomalies = dict(wire.channel.engine.anomalies)
-        return found, wire.excerpts
+        candidates = [
+            _candidate(request, Path(folder) / str(number))
+            for number, request in enumerate(requests)
+        ]
+        try:
+            run(_measure_all(candidates, (far_end, token_of(token), name), only, found))
+        except (KeyboardInterrupt, Terminated):
+            found.failed += [(one.shown, INTERRUPTED) for one in candidates[found.done :]]
+            _write(out, found, old)
+            raise
+    _write(out, found, old)
+    wrong = any(measurement.contradictions() for measurement in found.measurements)
+    return FAILED if wrong or found.failed else OK
+
+
+def _check(only: Sequence[str], out: Path) -> None:
+    """What is wrong with the arguments is told before the work. Raises UsageProblem."""
+    known = {*CATALOGUE, *PROBES, measure.PERFORMANCE}
+    for id_ in only:
+        if id_ not in known:
+            raise UsageProblem(f"--only {id_}: neither a promise nor a probe, nor performance")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise UsageProblem(f"--out {out}: {error.strerror}") from error
+
+
+def _read(compare: Path) -> comparison.Report:
+    try:
+        return comparison.read(compare.read_bytes())
+    except OSError as error:
+        raise UsageProblem(f"--compare {compare}: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageProblem(f"--compare {compare}: {error}") from error
+
+
+def _candidate(request: Request, trace: Path) -> Candidate:
+    """Raises SpecificationError and UsageProblem, so that a mistype costs no measurement."""
+    module = parse(request.spec).module
+    if module != "host":
+        request = replace(request, trace=trace)
+    return Candidate(request, Wire(trace), None if module == "auto" else assembled(request))
+
+
+async def _measure_all(
+    candidates: Sequence[Candidate],
+    far_end: tuple[str, str, str | None],
+    only: Sequence[str],
+    found: Findings,
+) -> None:
+    """One after the other; a module that cannot be measured costs the others nothing."""
+    async with reached(*far_end) as far:
+        for candidate in candidates:
+            try:
+                measurement = await _measure(candidate, far, only)
+            except (OSError, Failure) as error:
+                found.failed.append((candidate.shown, sentence(error)))
+                note(f"{candidate.shown}: not measured: {sentence(error)}")
+            else:
+                found.measurements.append(measurement)
+                found.excerpts.append(candidate.wire.excerpts)
+                _tell(measurement)
+
+
+async def _measure(candidate: Candidate, far: FarEnd, only: Sequence[str]) -> measure.Measurement:
+    request, wire = candidate.request, candidate.wire
+    modem = candidate.modem or await put_together(request)
+    wire.channel = modem.channel
+    kind = "simulated" if _is_fake(request.spec.partition(":")[2]) else "measured"
+    async with opened(modem, request, attach=True) as net:
+        found = await measure.run(net, far, kind=kind, only=only or None, progress=wire.take)
+    found.spec = candidate.shown
+    if modem.channel is not None:
+        found.anomalies = dict(modem.channel.engine.anomalies)
+    return found
 
 
 def _is_fake(port: str) -> bool:
@@ -124,13 +201,31 @@ def _is_fake(port: str) -> bool:
     return port == "fake" or (bool(port) and str(Path(port).resolve()).startswith("/dev/pts/"))
 
 
-def _read(compare: Path | None) -> Any:
-    if compare is None:
-        return None
-    try:
-        return json.loads(compare.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UsageProblem(f"--compare {compare}: not JSON ({error})") from error
+def _tell(found: measure.Measurement) -> None:
+    contradictions = found.contradictions()
+    output.flushed(
+        f"{found.spec}: {_counted(len(found.results), 'probe')}, "
+        f"{_counted(len(contradictions), 'contradiction')}, {len(found.unknown())} unknown, "
+        f"{_counted(sum(found.anomalies.values()), 'anomaly', 'anomalies')} "
+        f"(evidence: {found.kind})"
+    )
+    for line in contradictions:
+        note(f"{found.spec}: {line}")
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def _write(out: Path, found: Findings, old: comparison.Report | None) -> None:
+    """The report's files, unless there is nothing to report. Raises OSError."""
+    if not found.measurements:
+        return
+    record = to_record(found.measurements, found.excerpts, found.failed)
+    if old is not None:
+        record["changes"] = comparison.changes(old, record)
+    write(out, record)
+    output.line(f"report: {out / 'index.html'}")
 
 
 def write(out: Path, record: dict[str, Any]) -> None:
@@ -139,19 +234,3 @@ def write(out: Path, record: dict[str, Any]) -> None:
     (out / "report.md").write_text(markdown(record), encoding="utf-8")
     (out / "report.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     (out / "report.schema.json").write_text(json.dumps(SCHEMA, indent=2) + "\n", encoding="utf-8")
-
-
-def _summary(found: Sequence[measure.Measurement], out: Path) -> int:
-    wrong = 0
-    for measurement in found:
-        contradictions, unknown = measurement.contradictions(), measurement.unknown()
-        wrong += len(contradictions)
-        output.line(
-            f"{measurement.spec}: {len(measurement.results)} probes, "
-            f"{len(contradictions)} contradictions, {len(unknown)} unknown "
-            f"(evidence: {measurement.kind})"
-        )
-        for line in contradictions:
-            note(f"{measurement.spec}: {line}")
-    output.line(f"report: {out / 'index.html'}")
-    return FAILED if wrong else OK

@@ -13,6 +13,7 @@ import ipaddress
 import random
 import socket as _socket
 import struct
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -56,6 +57,8 @@ class Connection:
 
     peer: tuple[str, int]
     received: bytearray = field(default_factory=bytearray)
+    last: float = 0.0
+    """When the newest of `received` came, by this process's time.monotonic(); 0: not known."""
     sent: int = 0
     ended: str = ""
     """ "" while open, then "eof" (the module closed in order), "reset", or "closed" (by us)."""
@@ -249,18 +252,20 @@ class FarEnd:
                     connection.ended = "reset"
 
         async def accept() -> None:
-            with listener:
-                while True:
-                    sock, peer = await loop.sock_accept(listener)
-                    sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
-                    self._keep(one(sock, peer))
+            while True:
+                sock, peer = await loop.sock_accept(listener)
+                sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+                self._keep(one(sock, peer), sock)
 
-        self._keep(accept())
+        self._keep(accept(), listener)
 
-    def _keep(self, work: Any) -> None:
+    def _keep(self, work: Any, sock: _socket.socket | None = None) -> None:
+        """Run a service; its socket is closed even if it is cancelled before it began."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if sock is not None:
+            task.add_done_callback(lambda _task: sock.close())
 
     async def _datagrams(self, name: str, answer: Callable[[bytes], tuple[bytes, ...]]) -> None:
         _, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
@@ -387,6 +392,7 @@ class FarEnd:
         loop = asyncio.get_running_loop()
         while data := await loop.sock_recv(sock, 65536):
             connection.received += data
+            connection.last = time.monotonic()
             if echo:
                 await self._say(connection, sock, data)
 

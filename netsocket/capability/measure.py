@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import netsocket.capability.probes  # noqa: F401 - registers them
+from netsocket.capability import performance
 from netsocket.capability.catalogue import CATALOGUE, VERSION
 from netsocket.capability.farend import FarEnd
 from netsocket.capability.model import Capability, CapabilityTable, Level
@@ -21,6 +22,8 @@ from netsocket.stack import Stack
 
 PROBE_LIMIT: Final = 90.0
 """Seconds for one probe; then it counts as failed."""
+PERFORMANCE: Final = "performance"
+"""What `only` calls the figures by."""
 _WORST: Final = (
     Outcome.UNJUDGED,
     Outcome.PASS,
@@ -57,6 +60,10 @@ class Measurement:
     spec: str = ""
     catalogue: int = VERSION
     anomalies: dict[str, int] = field(default_factory=dict)
+    performance: performance.Performance | None = None
+    """None when the figures were not asked for."""
+    near: bool = True
+    """Whether the far end was on this computer."""
 
     def outcome(self, promise: str) -> Outcome:
         """The worst that the probes of a promise found; UNJUDGED when there is none."""
@@ -128,7 +135,7 @@ async def judge(
     except Broken as error:
         verdict = Verdict(Outcome.FAIL, str(error))
     except NotSupported as error:
-        verdict = Verdict(Outcome.UNSUPPORTED, str(error))
+        verdict = Verdict(Outcome.UNSUPPORTED, error.reason)
     except (OSError, ValueError, asyncio.InvalidStateError) as error:
         verdict = Verdict(Outcome.FAIL, f"{type(error).__name__}: {error}")
     far.check()
@@ -147,12 +154,13 @@ async def run(
     progress: Callable[[Result], object] | None = None,
     reachable: bool | None = None,
 ) -> Measurement:
-    """Run the probes on a stack, or on an interface that is up, against a running far end.
+    """Run the probes on a stack, or on an interface that is up, against a running far end, then
+    take its figures.
 
-    `kind` is "measured" for hardware and the host, "simulated" for a fake; `only` names promises
-    or probes; `reachable`: see `judge`, by default whether the far end is near. Warns with
-    UnstatedClaims when the stack's table is not complete. A stack that is handed over is brought
-    up and down here.
+    `kind` is "measured" for hardware and the host, "simulated" for a fake; `only` names promises,
+    probes, or "performance"; `reachable`: see `judge`, by default whether the far end is near.
+    Warns with UnstatedClaims when the stack's table is not complete. A stack that is handed over
+    is brought up and down here.
     """
     if not isinstance(stack, AsyncNetworkInterface):
         async with AsyncNetworkInterface(stack) as net:
@@ -174,5 +182,8 @@ async def run(
             )
             if progress is not None:
                 progress(results[-1])
+    figures = None
+    if wanted is None or PERFORMANCE in wanted:
+        figures = await performance.measure(net, far_end)
     now = time.strftime("%Y-%m-%d", time.gmtime())
-    return Measurement(net.capabilities, results, kind, now)
+    return Measurement(net.capabilities, results, kind, now, performance=figures, near=far_end.near)

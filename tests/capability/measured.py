@@ -6,6 +6,7 @@ Tests that read them are of the group `measured`, which a run in several process
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import socket
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from netsocket.capability import FarEnd, Measurement, run
+from netsocket.capability import CATALOGUE, FarEnd, Measurement, run
 from netsocket.capability.report import render_markdown
 from netsocket.hoststack import HostStack
 from tests.drivers.rig import assemble, opened
@@ -69,7 +70,7 @@ def _simulated() -> dict[tuple[str, str, str], Measurement]:
             far_end(module) as far,
             opened(module, firmware, **settings(receive)) as rig,
         ):
-            return await run(rig.net, far, kind="simulated")
+            return await run(rig.net, far, kind="simulated", only=CATALOGUE)
 
     async def measure_all() -> list[Measurement]:  # most of it is waiting
         return list(await asyncio.gather(*(measure(*each) for each in MODULES)))
@@ -78,7 +79,18 @@ def _simulated() -> dict[tuple[str, str, str], Measurement]:
 
 
 def simulated(module: str, firmware: str, receive: str) -> Measurement:
+    """Without figures: they would be of no use while all share a processor."""
     return _simulated()[module, firmware, receive]
+
+
+@functools.cache
+def with_figures(module: str, firmware: str, receive: str) -> Measurement:
+    async def measure() -> Measurement:
+        async with far_end(module) as far, opened(module, firmware, **settings(receive)) as rig:
+            return await run(rig.net, far, kind="simulated", only=["performance"])
+
+    figures = asyncio.run(measure()).performance
+    return dataclasses.replace(simulated(module, firmware, receive), performance=figures)
 
 
 def surprises(found: Measurement) -> list[str]:

@@ -11,7 +11,8 @@ from netsocket.capability import CATALOGUE, CapabilityTable, Level, run
 from netsocket.capability.catalogue import GROUP, VERSION
 from netsocket.capability.measure import UnstatedClaims
 from netsocket.capability.verdict import PROBES
-from netsocket.hoststack import HOST_CAPABILITIES, HostStack
+from netsocket.hostclaims import HOST_CAPABILITIES
+from netsocket.hoststack import HostStack
 from tests.capability.measured import (
     MODULES,
     NOT_JUDGED,

@@ -9,17 +9,19 @@ from typing import Any
 
 import pytest
 
-from netsocket.capability import CATALOGUE
-from netsocket.capability.page import SIGNS, html, markdown
-from netsocket.capability.record import SCHEMA, changes, to_record
-from tests.capability.measured import host, simulated
+from netsocket.capability import CATALOGUE, CapabilityTable, Measurement
+from netsocket.capability.figures import ORIGIN, latency_text
+from netsocket.capability.page import EVIDENCE, SIGNS, html, markdown
+from netsocket.capability.performance import AT_LEAST, SIZES
+from netsocket.capability.record import SCHEMA, to_record
+from tests.capability.measured import host, with_figures
 
 pytestmark = pytest.mark.xdist_group("measured")
 
 
 @pytest.fixture(scope="module")
 def record() -> dict[str, Any]:
-    found = simulated("bg96", "bg96", "")
+    found = with_figures("bg96", "bg96", "")
     return to_record([host(), found], [{}, {"TCPSOCKET_ABORT": ["> AT+QICLOSE=0,0\\r"]}])
 
 
@@ -71,6 +73,8 @@ def test_the_page_has_every_promise_sign_and_evidence(record: dict[str, Any]) ->
     assert "prefers-color-scheme: dark" in page
     assert page.count('<tr class="promise"') == len(CATALOGUE)
     assert len(re.findall(r"<td class=", page)) == 2 * len(CATALOGUE)
+    for module in record["modules"]:
+        assert f'{module["module"]}<br>\n<span class="small">{module["firmware"]}</span>' in page
     assert "evidence: simulated" in page
     assert "&gt; AT+QICLOSE=0,0" in page
     for level in {cell["level"] for module in record["modules"] for cell in module["cells"]}:
@@ -80,19 +84,100 @@ def test_the_page_has_every_promise_sign_and_evidence(record: dict[str, Any]) ->
     assert all(f"| `{id_}` " in text for id_ in CATALOGUE)
 
 
-def test_contradictions_and_changes_are_shown(record: dict[str, Any]) -> None:
+def test_contradictions_changes_and_failures_are_shown(record: dict[str, Any]) -> None:
     new = copy.deepcopy(record)
     module = new["modules"][1]
     module["firmware"] = "newer<1>"
     cell = next(cell for cell in module["cells"] if cell["id"] == "tcp.half_close")
     cell.update(level="full", agrees=False)
     module["contradictions"] = ["tcp.half_close: claimed full, but <none>"]
-    new["changes"] = changes(record, new)
-    assert len(new["changes"]) == 1
-    assert new["changes"][0].endswith("tcp.half_close: level none → full")
-    page = html(new)
+    module["anomalies"] = {"noise": 3}
+    new["failed"] = [{"spec": "esp8266:/dev/x", "error": "no such <port>"}]
+    new["changes"] = ["level none → full"]
+    page, text = html(new), markdown(new)
     assert "claimed full, but &lt;none&gt;" in page
-    assert "→ newer&lt;1&gt;" in page
-    assert "level none → full" in markdown(new)
-    with pytest.raises(ValueError, match="no capability report"):
-        changes({"modules": 7}, new)
+    assert "newer&lt;1&gt;" in page
+    assert "esp8266:/dev/x: not measured, no such &lt;port&gt;" in page
+    assert "anomalies on the wire:\nnoise 3<" in page
+    for told in ("claimed full, but <none>", "level none → full", "not measured, no such <port>",
+                 "anomalies on the wire: noise 3"):  # fmt: skip
+        assert told in text
+
+
+def test_every_cell_has_claim_source_and_measurement(record: dict[str, Any]) -> None:
+    """On the page and in the text, too; what no probe judges says so."""
+    page, text = html(record), markdown(record)
+    for module in record["modules"]:
+        assert module["date"]
+        assert module["firmware"]
+        for cell in module["cells"]:
+            assert cell["source"], cell["id"]
+            assert cell["probes"] or cell["outcome"] == "unjudged"
+            for probe in cell["probes"]:
+                assert probe["evidence"]
+                assert probe["kind"] == module["evidence"]
+                assert f"### {probe['name']} ({cell['id']})" in text
+    cells = 2 * len(CATALOGUE)
+    assert page.count("<strong>Claim</strong>: ") == page.count("<cite>") == cells
+    probes = sum(len(cell["probes"]) for m in record["modules"] for cell in m["cells"])
+    measured = re.findall(r"<br>\n\S+, [^,<]+, evidence: (?:simulated|measured),\n", page)
+    assert len(measured) == probes
+
+
+def test_figures_are_in_every_form_with_their_kind(record: dict[str, Any]) -> None:
+    page, text = html(record), markdown(record)
+    for module, place in zip(record["modules"], ("loopback", "model"), strict=True):
+        figures = module["performance"]
+        assert [one["name"] for one in figures["latency"]] == ["connect", "tcp", "udp"]
+        assert len(figures["throughput"]) == 2 * len(SIZES)
+        for one in (figures, *figures["latency"], *figures["throughput"]):
+            assert (one["kind"], one["place"]) == (module["evidence"], place)
+        for one in figures["latency"]:
+            assert one["error"] == ""
+            assert len(one["samples"]) >= AT_LEAST
+            assert min(one["samples"]) <= one["median"] <= one["p95"] <= max(one["samples"])
+            assert latency_text(one) in page
+            assert f"{one['what']}: {latency_text(one)}" in text
+        for one in figures["throughput"]:
+            assert one["bytes"] >= AT_LEAST * one["size"]
+            assert one["rate"] == pytest.approx(one["bytes"] / one["seconds"], rel=0.01)
+    assert page.count('class="plot"') == 4
+    assert page.count(">model, simulated: a fake, no hardware, no radio</text>") == 2
+    assert page.count(">measured on this computer's loopback, no network</text>") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "near", "place"),
+    [
+        ("host", "measured", True, "loopback"),
+        ("host", "measured", False, "network"),
+        ("bg96", "measured", True, "hardware"),
+        ("bg96", "measured", False, "hardware"),
+        ("bg96", "simulated", True, "model"),
+        ("host", "simulated", False, "model"),
+    ],
+)
+def test_figures_are_called_what_they_are(name: str, kind: str, near: bool, place: str) -> None:
+    found = Measurement(CapabilityTable(name, "1", []), [], kind, near=near)
+    assert to_record([found])["modules"][0]["place"] == place
+    assert place in ORIGIN
+    assert place in EVIDENCE
+    assert kind in ORIGIN[place]
+    assert kind in EVIDENCE[place]
+
+
+def test_figures_that_were_not_taken(record: dict[str, Any]) -> None:
+    new = copy.deepcopy(record)
+    new["modules"][0]["performance"] = None
+    series = new["modules"][1]["performance"]["latency"][2]
+    series.update(samples=[], median=None, p95=None, error="UDP is <forbidden>")
+    assert conforms(new, SCHEMA)
+    page, text = html(new), markdown(new)
+    assert page.count('class="plot"') == 2
+    assert "Not measured this time." in page
+    assert "UDP round trip, 32 B: UDP is &lt;forbidden&gt;" in page
+    assert "- UDP round trip, 32 B: UDP is <forbidden>" in text
+
+
+def test_a_report_of_nothing_but_failures() -> None:
+    assert "esp8266:x: not measured, gone" in html(to_record([], failed=[("esp8266:x", "gone")]))

@@ -6,14 +6,22 @@ import json
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from atdriver.cli.failure import Failure, UsageProblem
+from atdriver.cli.options import Request
+from atdriver.cli.report import show
+from atdriver.errors import SpecificationError
 from netsocket.capability import CATALOGUE
 from netsocket.capability.verdict import PROBES
 from tests.capability.measured import OPEN_DEFECTS
 
-from .harness import Cli, read_line
+from .harness import Cli, Starter, read_line
 
 
 def test_fakes_side_by_side_without_surprise(cli: Cli, tmp_path: Path) -> None:
@@ -22,7 +30,7 @@ def test_fakes_side_by_side_without_surprise(cli: Cli, tmp_path: Path) -> None:
     told = done.err.splitlines()
     assert all(any(id_ in line for id_ in OPEN_DEFECTS["esp8266"]) for line in told), done.err
     assert done.status == (1 if told else 0)
-    assert done.out.decode().count(" 0 unknown (evidence: simulated)") == 2
+    assert done.out.decode().count(" 0 unknown, 0 anomalies (evidence: simulated)") == 2
     assert f"bg96:fake: {len(PROBES)} probes, 0 contradictions" in done.out.decode()
     data = json.loads((out / "report.json").read_text())
     assert [module["module"] for module in data["modules"]] == ["esp8266", "bg96"]
@@ -50,17 +58,129 @@ def test_compare_shows_what_changed(cli: Cli, tmp_path: Path) -> None:
     assert second.status == 0, second.err
     changed = json.loads((new / "report.json").read_text())["changes"]
     assert any("udp.boundaries: level partial → full" in line for line in changed)
-    broken = tmp_path / "broken.json"
-    broken.write_text("{}")
-    refused = cli("report", "bg96:fake", *only, "--out", new, "--compare", broken)
-    assert refused.status == 2
-    assert "no capability report" in refused.line
+    assert all("esp8266 (E2 " in line and "→ E33 " in line for line in changed)
+    assert "level partial → full" in (new / "index.html").read_text()
+    assert "level partial → full" in (new / "report.md").read_text()
 
 
-def test_wrong_arguments_are_told(cli: Cli, tmp_path: Path) -> None:
-    done = cli("report", "bg96:fake", "--only", "tcp.fly", "--out", tmp_path)
+def test_generations_side_by_side(cli: Cli, tmp_path: Path) -> None:
+    specs = [f"esp8266,firmware={name}:fake" for name in ("E2", "E22", "E24", "N17")]
+    done = cli("report", *specs, "--only", "udp.boundaries", "--out", tmp_path)
+    assert done.status == 0, done.err
+    data = json.loads((tmp_path / "report.json").read_text())
+    names = [module["firmware"].split()[0] for module in data["modules"]]
+    assert names == ["E2", "E22", "E24", "N17"]
+    page, text = ((tmp_path / name).read_text() for name in ("index.html", "report.md"))
+    for module in data["modules"]:
+        title = f'esp8266<br>\n<span class="small">{module["firmware"]}</span>'
+        assert page.count(title) == 1
+        assert f"| esp8266 {module['firmware']} (simulated) |" in text
+
+
+def test_one_module_of_three_cannot_be_reached(cli: Cli, tmp_path: Path) -> None:
+    gone = f"esp8266,password=hush:{tmp_path / 'no-such-port'}"
+    done = cli("report", "host", gone, "bg96:fake", "--only", "tcp.peer_name", "--out", tmp_path)
+    assert done.status == 1
+    assert done.out.decode().count(": 1 probe, 0 contradictions") == 2
+    told = [line for line in done.err.splitlines() if "warning" not in line]
+    assert len(told) == 1
+    assert "no-such-port: not measured: " in told[0]
+    assert "hush" not in done.err
+    data = json.loads((tmp_path / "report.json").read_text())
+    assert [module["module"] for module in data["modules"]] == ["host", "bg96"]
+    assert [one["spec"] for one in data["failed"]] == [f"esp8266:{tmp_path / 'no-such-port'}"]
+    assert "no such port" in data["failed"][0]["error"]
+    assert "not measured, " in (tmp_path / "index.html").read_text()
+
+
+def test_nothing_measured_leaves_an_older_report_alone(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("older")
+    done = cli("report", f"bg96:{tmp_path / 'gone'}", "--out", tmp_path)
+    assert done.status == 1
+    assert "not measured" in done.line
+    assert (tmp_path / "report.json").read_text() == "older"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_report_keeps_what_it_has(
+    begin: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, number: int
+) -> None:
+    only = ("--only", "tcp.peer_name", "--only", "performance")
+    process = begin("report", "host", "bg96:fake", "esp8266:fake", *only, "--out", tmp_path)
+    assert read_line(process.stdout, 20).startswith("host: ")
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 128 + number
+    assert err == b""
+    assert b"index.html" in out
+    data = json.loads((tmp_path / "report.json").read_text())
+    assert [module["spec"] for module in data["modules"]] == ["host"]
+    assert [one["spec"] for one in data["failed"]] == ["bg96:fake", "esp8266:fake"]
+
+
+def test_a_module_that_is_unplugged(
+    begin: Callable[..., subprocess.Popen[bytes]], fake: Starter, tmp_path: Path
+) -> None:
+    """What its probes found is no measurement: nothing is said about any promise."""
+    one = fake("bg96")
+    process = begin("report", "host", one.spec, "--only", "tcp.listen", "--out", tmp_path)
+    assert read_line(process.stdout, 20).startswith("host: ")
+    time.sleep(1.5)  # its backlog is being tried
+    one.stop()
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert err.decode().startswith(f"atdriver: {one.spec}: not measured: the port went away")
+    data = json.loads((tmp_path / "report.json").read_text())
+    assert [module["spec"] for module in data["modules"]] == ["host"]
+    assert [one["spec"] for one in data["failed"]] == [one.spec]
+
+
+def test_wrong_arguments_are_told_before_the_work(cli: Cli, tmp_path: Path) -> None:
+    done = cli("report", "host", "bg96:fake", "--only", "tcp.fly", "--out", tmp_path)
     assert done.status == 2
     assert "tcp.fly" in done.line
+    assert done.out == b"", "nothing was measured"
+    done = cli("report", "host", "nosuch:fake", "--out", tmp_path)
+    assert done.status == 2
+    assert "nosuch" in done.line
+
+
+def refusal(*specs: str, **more: Any) -> str:
+    given: dict[str, Any] = {
+        "compare": None,
+        "far_end": "127.0.0.1",
+        "token": None,
+        "name": None,
+        "only": (),
+    }
+    given.update(more)
+    with pytest.raises((UsageProblem, SpecificationError, Failure)) as caught:
+        show([Request(spec) for spec in specs], **given)
+    return str(caught.value)
+
+
+def test_what_wrong_arguments_are_told(tmp_path: Path) -> None:
+    file, future = tmp_path / "file", tmp_path / "future.json"
+    file.write_text("{}")
+    future.write_text('{"format": 99, "catalogue": 1}')
+    assert "colour" in refusal("host", "bg96,colour=red:fake", out=tmp_path)
+    assert "'bg96' is no modem specification" in refusal("host", "bg96", out=tmp_path)
+    assert refusal("host", out=file) == f"--out {file}: File exists"
+    assert refusal("host", out=file / "x") == f"--out {file / 'x'}: Not a directory"
+    for name, told in (
+        ("none", "No such file or directory"),
+        ("", "Is a directory"),
+        ("file", "no capability report"),
+        ("future.json", "of format 99, written by a newer atdriver"),
+    ):
+        path = tmp_path / name
+        answer = refusal("host", out=tmp_path, compare=path)
+        assert answer.startswith(f"--compare {path}: {told}")
+    assert refusal("host", out=tmp_path, far_end="192.0.2.1").startswith("--far-end 192.0.2.1 ")
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "future.json"}
+
+
+def test_a_far_end_that_cannot_listen(cli: Cli) -> None:
     done = cli("far-end", "--host", "192.0.2.1")
     assert done.status == 2
     assert "192.0.2.1" in done.line
