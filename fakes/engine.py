@@ -188,11 +188,12 @@ class FakeModem(Toolkit):
         link: str | None = None,
         announce: Callable[[str], None] = print,
         follow_rate: bool = False,
+        control: str | None = None,
     ) -> None:
-        """Run on a fresh pseudo terminal until cancelled (see `fakes.ptyport`)."""
+        """Run on a fresh pseudo terminal until cancelled (see `fakes.ptyport.serve`)."""
         from .ptyport import serve
 
-        await serve(self, link=link, announce=announce, follow_rate=follow_rate)
+        await serve(self, link=link, announce=announce, follow_rate=follow_rate, control=control)
 
     def restart(self, *, silent: bool = False) -> None:
         """Reset the module: everything ends, settings to power-on, then `boot()`.

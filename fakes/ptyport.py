@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from .control import serve_control
 from .errors import LinkPathError
 
 if TYPE_CHECKING:
@@ -195,17 +196,20 @@ async def serve(
     link: str | None = None,
     announce: Callable[[str], None] = print,
     follow_rate: bool = False,
+    control: str | None = None,
 ) -> None:
-    """Run `modem` on a fresh pty until cancelled.
+    """Run `modem` on a fresh pty until cancelled, or told to stop by the control socket.
 
     Args:
         modem: the fake, not yet started.
         link: path of a symbolic link to the pty, removed at the end.
         announce: receives ``port: /dev/pts/N`` and, with `link`, ``link: PATH``.
         follow_rate: a rate set by the opener that differs from the module's gives noise.
+        control: where to make a control socket (see `fakes.control`); announced as
+            ``control: PLACE``.
 
     Raises:
-        LinkPathError: `link` is taken.
+        LinkPathError: `link` or the control socket's path is taken.
     """
     if announce is print:  # into a pipe the first line must not wait in a buffer
         announce = partial(print, flush=True)
@@ -216,10 +220,17 @@ async def serve(
             _make_link(port.path, link)
             linked = True
         await port.start()
-        announce(f"port: {port.path}")
-        if link is not None:
-            announce(f"link: {link}")
-        await asyncio.get_running_loop().create_future()
+        ending = asyncio.Event()
+        async with contextlib.AsyncExitStack() as stack:
+            place = None
+            if control is not None:
+                place = await stack.enter_async_context(serve_control(modem, control, ending.set))
+            announce(f"port: {port.path}")
+            if link is not None:
+                announce(f"link: {link}")
+            if place is not None:
+                announce(f"control: {place}")
+            await ending.wait()
     finally:
         if link is not None and linked:
             _remove_link(port.path, link)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
@@ -31,6 +32,8 @@ class Toolkit:
 
     Attributes:
         journal: what happened, for tests; bounded.
+        journal_dropped: records that are not kept any more.
+        counts: how many records of each kind there were.
         before_write: hooks called before each literal; bytes they return are written first.
         rewrite: gives what is written for a literal (b"": nothing); None: the literal.
         written_hooks: called with each literal that was written.
@@ -60,6 +63,8 @@ class Toolkit:
         self.wire = Wire(self._to_carrier, self._arrived, seed=self.seed, rate=rate, paced=paced)
         self.intake = Intake()
         self.journal: list[Record] = []
+        self.journal_dropped = 0
+        self.counts: Counter[str] = Counter()
         self.before_write: list[Callable[[bytes], bytes | None]] = []
         self.rewrite: Callable[[bytes], bytes] | None = None
         self.written_hooks: list[Callable[[bytes], None]] = []
@@ -96,6 +101,8 @@ class Toolkit:
         """Add a journal record."""
         if len(self.journal) >= _JOURNAL_LIMIT:
             del self.journal[: _JOURNAL_LIMIT // 2]
+            self.journal_dropped += _JOURNAL_LIMIT // 2
+        self.counts[kind] += 1
         at = self._loop.time() if self._loop is not None else 0.0
         self.journal.append(Record(at, kind, detail))
 

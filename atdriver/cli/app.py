@@ -361,6 +361,14 @@ def fake(
         bool,
         typer.Option("--strict-baud", help="A program that opens it at another rate gets noise."),
     ] = False,
+    control: Annotated[
+        str | None,
+        typer.Option(
+            "--control",
+            metavar="PATH|PORT",
+            help="Control socket: JSON lines to inject, ask and change the world.",
+        ),
+    ] = None,
     verbose: Verbose = False,
 ) -> None:
     """Run a simulated module on a pseudo terminal.
@@ -385,6 +393,7 @@ def fake(
                 settings=settings or [],
                 time_scale=time_scale,
                 strict_baud=strict_baud,
+                control=control,
             )
         )
 

@@ -42,12 +42,13 @@ class Wanted:
     settings: list[str] = field(default_factory=list)
     time_scale: float = 1.0
     strict_baud: bool = False
+    control: str | None = None
 
 
 def serve(wanted: Wanted) -> None:
     """Run the fake until SIGINT or SIGTERM; the first line on stdout names its port."""
     module = _build(wanted)
-    asyncio.run(_serve(module, wanted.link, strict_baud=wanted.strict_baud))
+    asyncio.run(_serve(module, wanted))
 
 
 def _build(wanted: Wanted) -> Any:
@@ -79,7 +80,7 @@ def _build(wanted: Wanted) -> Any:
         raise UsageProblem(sentence(error)) from error
 
 
-async def _serve(module: Any, link: Path | None, *, strict_baud: bool) -> None:
+async def _serve(module: Any, wanted: Wanted) -> None:
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
@@ -95,7 +96,10 @@ async def _serve(module: Any, link: Path | None, *, strict_baud: bool) -> None:
             loop.add_signal_handler(number, stop)
     try:
         await module.serve_pty(
-            link=str(link) if link else None, announce=output.flushed, follow_rate=strict_baud
+            link=str(wanted.link) if wanted.link else None,
+            announce=output.flushed,
+            follow_rate=wanted.strict_baud,
+            control=wanted.control,
         )
     except asyncio.CancelledError:
         if not asked:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -56,3 +58,31 @@ def test_two_of_them_with_one_module_each(cli: Cli, fake: Starter) -> None:
     assert first.first_line != second.first_line
     assert b"BG96" in cli("info", first.spec).out
     assert b"ESP32" in cli("info", second.spec).out
+
+
+def test_a_control_socket(begin: Begin, tmp_path: Path) -> None:
+    place = tmp_path / "ctl"
+    process = begin("fake", "bg96", "--control", place)
+    assert process.stdout is not None
+    assert read_line(process.stdout, 10).startswith("port: ")
+    assert read_line(process.stdout, 5) == f"control: {place}"
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(str(place))
+        control.settimeout(5)
+        control.sendall(b'{"do": "facts"}\n{"do": "stop"}\n')
+        answers = control.makefile("rb")
+        assert json.loads(answers.readline())["module"] == "bg96"
+        assert json.loads(answers.readline()) == {"ok": True}
+        answers.close()
+    assert process.wait(10) == 0
+    assert process.stderr is not None
+    assert process.stderr.read() == b""
+    assert not place.exists()
+
+
+def test_a_taken_control_path_is_told(cli: Cli, tmp_path: Path) -> None:
+    place = tmp_path / "ctl"
+    place.write_text("mine")
+    done = cli("fake", "bg96", "--control", place)
+    assert done.status == 1
+    assert f"{place}: exists and is no socket; remove it first" in done.line
