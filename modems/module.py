@@ -40,7 +40,6 @@ class ModuleStack(Transfers):
     def __init__(self, channel: Channel) -> None:
         super().__init__(channel)
         channel.listener = self._on_event
-        self.epoch = 0
         self.anomalies = 0
         self._recovery: asyncio.Task[None] | None = None
         self._wanted_up = False

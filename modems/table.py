@@ -16,7 +16,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from atdriver.channel import Channel
-from atdriver.errors import CommandFailed
+from atdriver.errors import CommandFailed, RestartSeen
 from atdriver.exchange import Command, Reply
 from modems.commands import query, simple
 from modems.lifecycle import ModuleLife, ModuleState
@@ -46,6 +46,7 @@ class ModuleSockets(abc.ABC):
         self._changed: Changed = _nobody
         self._status_changed: StatusChanged = _nobody
         self._status = InterfaceStatus.DISCONNECTED
+        self.epoch = 0
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # -- what a vendor supplies ---------------------------------------------------------------
@@ -66,8 +67,8 @@ class ModuleSockets(abc.ABC):
         """Close the link in the module; may raise."""
 
     @abc.abstractmethod
-    async def resolve(self, name: str, family: int = 0) -> Sequence[str]:
-        """See Stack.resolve."""
+    async def _resolve(self, name: str, family: int) -> Sequence[str]:
+        """The addresses of a name."""
 
     @abc.abstractmethod
     async def _own_address(self) -> str:
@@ -198,10 +199,14 @@ class ModuleSockets(abc.ABC):
         """close() during a connect: end the wait where the module's port is free meanwhile."""
         del sock
 
+    async def resolve(self, name: str, family: int = 0) -> Sequence[str]:
+        """See Stack.resolve."""
+        return await self._transaction(self._resolve(name, family))
+
     async def _literal(self, address: SocketAddress) -> SocketAddress:
         if address.is_literal:
             return address
-        found = await self.resolve(address.host)
+        found = await self._resolve(address.host, 0)
         return SocketAddress(found[0], address.port)
 
     async def close(self, handle: Handle, *, abort: bool = False) -> None:
@@ -233,6 +238,8 @@ class ModuleSockets(abc.ABC):
     async def shutdown(self, handle: Handle, how: int) -> None:
         """See Stack.shutdown: no AT module can close one direction."""
         sock = self._socket(handle)
+        if sock.broken is not None:
+            raise sock.broken
         if not sock.connected:
             raise errors.NotConnected("the socket is not connected")
         if how == _socket.SHUT_WR:
@@ -316,8 +323,20 @@ class ModuleSockets(abc.ABC):
             log.debug("%s: %s", self.name, task.exception())
 
     async def _transaction(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run to the end, whatever happens to the caller (rule 4 of the Stack protocol)."""
-        return await asyncio.shield(self._spawn(coroutine))
+        """Run to the end, whatever happens to the caller (rule 4 of the Stack protocol).
+
+        What fails because the module restarted meanwhile is ModuleRestarted, whatever the module
+        said last; a send that went with it stays SendUnknown.
+        """
+        epoch = self.epoch
+        try:
+            return await asyncio.shield(self._spawn(coroutine))
+        except errors.SendUnknown:
+            raise
+        except OSError as error:
+            if self.epoch == epoch and not isinstance(error, RestartSeen):
+                raise
+            raise errors.ModuleRestarted(f"the {self.name} restarted during the call") from error
 
     def _free_port(self) -> int:
         """An ephemeral local port for modules that do not choose one (RFC 6335 range)."""

@@ -154,6 +154,8 @@ class Transfers(SocketOptions):
         sock = self._socket(handle)
         if sock.kind is Kind.TCP:
             return await self.send(handle, data)
+        if sock.broken is not None:
+            raise sock.broken
         self._check_up()
         limit = self.capabilities.limit("datagram.max_send")
         datagram = bytes(data)
@@ -163,8 +165,6 @@ class Transfers(SocketOptions):
             )
         if not datagram:
             self.capabilities["udp.zero_length"].require()
-        if sock.broken is not None:
-            raise sock.broken
         return await self._transaction(self._transmit(sock, datagram, address))
 
     async def _transmit(

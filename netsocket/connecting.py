@@ -21,6 +21,7 @@ from netsocket.errors import (
 )
 from netsocket.lifecycle import SocketEvent, SocketState
 from netsocket.table import SocketTable
+from netsocket.waiting import NOW
 
 
 class ConnectingSocket(AsyncSocket):
@@ -39,12 +40,11 @@ class ConnectingSocket(AsyncSocket):
         InProgress and then AlreadyInProgress. After a failure the socket can be used again.
         """
         target = SocketAddress.coerce(address)
+        limit = self._timeout
         try:
             await self._connect(target)
         except CallTimeout:
-            raise ConnectTimeout(
-                f"no connection to {target} within {self._timeout:g} seconds"
-            ) from None
+            raise ConnectTimeout(f"no connection to {target} within {limit} seconds") from None
 
     async def connect_ex(self, address: object) -> int:
         """As connect, but returns 0 or an errno (EAGAIN for an expired time-out, as CPython).
@@ -70,6 +70,7 @@ class ConnectingSocket(AsyncSocket):
             raise NotSupported(ipv6, errno=errno.EAFNOSUPPORT)
         if self._connecting is not None:
             raise AlreadyInProgress("a connection attempt is already under way")
+        self._check_gone()
         if self._life.connected:
             raise AlreadyConnected("the socket is, or was, connected; make a new one")
         if self._life.state is SocketState.LISTENING:
@@ -80,7 +81,7 @@ class ConnectingSocket(AsyncSocket):
         deadline = self._deadline()
         self._attempt += 1
         task = self._connecting = self._table.spawn(self._establish(target, self._attempt))
-        if self._timeout == 0.0:
+        if deadline == NOW:
             task.add_done_callback(self._keep_outcome)
             raise InProgress(f"connecting to {target}")
         try:
@@ -99,10 +100,10 @@ class ConnectingSocket(AsyncSocket):
             try:
                 await self._stack.connect(handle, target)
             except BaseException:
-                if handle == self._handle:
+                if handle == self._handle and self._life.may(SocketEvent.CONNECT_FAILED):
                     self._life.happened(SocketEvent.CONNECT_FAILED)
                 raise
-            if handle == self._handle:
+            if handle == self._handle and self._life.may(SocketEvent.CONNECTED):
                 self._peer = target
                 self._life.happened(SocketEvent.CONNECTED)
         finally:
@@ -127,6 +128,10 @@ class ConnectingSocket(AsyncSocket):
         if isinstance(error, OSError) and not self._closed:
             self._kept = error
             self.notice()
+
+    def _can_break(self) -> bool:
+        """A failed attempt breaks nothing: the socket can be used again."""
+        return self._life.state not in (SocketState.CLOSED, SocketState.READY, SocketState.OPENING)
 
     async def getpeername(self) -> SocketAddress:
         """The peer. Raises NotConnected."""

@@ -140,7 +140,7 @@ class AsyncUDPSocket(AsyncSocket):
         await self._take_turn(self._sending, deadline)
         try:
             if self._sending.task is not None:
-                await self._transact(self._sending, _nothing, deadline)
+                await self._left_behind(self._sending, self._sending.task, deadline)
             return await self._deliver(handle, datagram, target, deadline)
         finally:
             self._sending.turn.release()
@@ -232,10 +232,6 @@ class AsyncUDPSocket(AsyncSocket):
         self._enter()
         if self._peer is None or self._life.state is not SocketState.OPEN:
             raise NotConnected("the socket has no fixed peer")
-
-
-async def _nothing() -> None:
-    return None
 
 
 def _same(sender: SocketAddress, peer: SocketAddress) -> bool:

@@ -66,7 +66,7 @@ class InterfaceLife:
         error = NetworkDown(reason)
         await asyncio.gather(*(end(error) for end in list(self._dependants.values())))
         await self._table.close(error)
-        self.names.clear()
+        self.names.end()
         try:
             await self.stack.down()
         finally:

@@ -61,6 +61,13 @@ class Names:
         self._kept.clear()
         self._asked.clear()
 
+    def end(self) -> None:
+        """The interface goes down: forget all answers; who waits for one gets NetworkDown."""
+        asked = list(self._asked.values())
+        self.clear()
+        for question in asked:
+            question.cancel()
+
     def known(self, name: str, family: int = 0) -> list[str] | None:
         """The answer when no question is needed, else None.
 

@@ -153,7 +153,11 @@ class Stack(Protocol):
         """One datagram, cut to `size` bytes, with its sender; None when nothing is there now."""
 
     async def shutdown(self, handle: Handle, how: int) -> None:
-        """socket.SHUT_RD / SHUT_WR / SHUT_RDWR; raises NotSupported where the stack cannot."""
+        """socket.SHUT_RD, SHUT_WR or SHUT_RDWR; the handle stays until `close`.
+
+        SHUT_RDWR closes the connection and works on every stack; the others raise NotSupported
+        where the stack cannot. Raises the reason when the connection is broken.
+        """
 
     async def close(self, handle: Handle, *, abort: bool = False) -> None:
         """Give the socket back. Always frees the host side, even when the module is deaf; a

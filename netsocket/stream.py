@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import errno
 import socket as _socket
 from typing import TYPE_CHECKING, Self
 
@@ -187,7 +186,7 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
         task = self._sending.task
         accepted: int = 0
         if task is not None:
-            accepted = await self._settled(self._sending, task, deadline)
+            accepted = await self._left_behind(self._sending, task, deadline)
         self._raise_kept()
         return accepted
 
@@ -215,6 +214,7 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
 
     def _sender(self) -> Handle:
         self._enter()
+        self._check_gone()
         if self._connecting is not None and self._timeout == 0.0:
             raise NotConnected("still connecting")
         if self._write_shut:
@@ -263,7 +263,7 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
                 return b""
             if self._read_error is not None:
                 raise copy.copy(self._read_error)
-            if handle is None or self._table.closed:
+            if handle is None:
                 raise copy.copy(self._broken or BadHandle("the socket has no handle any more"))
             seen = self._notices
             try:
@@ -273,8 +273,6 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
             except OSError as error:
                 if self._receiving.task is not None:
                     raise
-                if self._ended_meanwhile():
-                    return b""
                 if isinstance(error, ConnectionResetError):
                     self._read_error = error
                 raise
@@ -291,10 +289,6 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
                 return b""
             else:
                 await self._pause(seen, deadline)
-
-    def _ended_meanwhile(self) -> bool:
-        """Whether shutdown took the handle away during this call."""
-        return self._eof
 
     def _cut(self, data: bytes, size: int) -> bytes:
         self._rest = data[size:]
@@ -315,6 +309,7 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
         if how not in (_socket.SHUT_RD, _socket.SHUT_WR, _socket.SHUT_RDWR):
             raise ValueError("how must be SHUT_RD, SHUT_WR or SHUT_RDWR")
         self._enter()
+        self._check_gone()
         handle = self._handle
         if handle is None or not self._life.connected:
             raise NotConnected("the socket is not connected")
@@ -322,28 +317,18 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
             self._read_shut = True
             self.notice()
             return
-        half_close = self._stack.capabilities["tcp.half_close"]
         if how == _socket.SHUT_WR:
-            half_close.require()
+            self._stack.capabilities["tcp.half_close"].require()
         deadline = self._deadline()
         await self._take_turn(self._sending, deadline)
         try:
             await self._settle(deadline)
-            if half_close.supported:
-                await self._call(lambda: self._stack.shutdown(handle, how), deadline)
-            else:
-                self._eof = True
-                await self._call(lambda: self._stack.close(handle), deadline)
+            await self._call(lambda: self._stack.shutdown(handle, how), deadline)
             self._write_shut = True
             self._read_shut = self._read_shut or how == _socket.SHUT_RDWR
         finally:
             self._sending.turn.release()
         self.notice()
-
-    def _judged(self, error: BaseException) -> BaseException:
-        if self._eof and isinstance(error, OSError) and error.errno == errno.EBADF:
-            return error  # the handle was given back by shutdown
-        return super()._judged(error)
 
     async def abort(self) -> None:
         """Close at once; where the stack can, the peer sees a reset."""

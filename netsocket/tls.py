@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import socket as _socket
 import ssl
 from typing import TYPE_CHECKING, Final, Self
@@ -36,6 +35,7 @@ from netsocket.reading import StreamReads
 from netsocket.stream import AsyncTCPSocket
 from netsocket.tls_engine import TlsEngine
 from netsocket.tls_face import TlsFace
+from netsocket.waiting import NOW
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -45,8 +45,6 @@ CLOSE_LIMIT: Final = 5.0
 ALERT_LIMIT: Final = 1.0
 """Seconds that the alert gets which tells the peer why a handshake failed."""
 READ_SIZE: Final = 64 * 1024
-NOW: Final = -math.inf
-"""The deadline of a non-blocking call."""
 
 
 class TLSWantRead(WouldBlock, ssl.SSLWantReadError):

@@ -7,7 +7,8 @@ each attempt, so a notice that comes in between is never missed; every waiter is
 notice and tries again.
 
 How time works. One monotonic deadline per call. When it strikes, callbacks that are already due
-run first: a loop that slept does not turn an answer that has arrived into a time-out.
+run first: a loop that slept does not turn an answer that has arrived into a time-out. The time-out
+is read when a call begins: who changes it later changes the calls after that.
 """
 
 from __future__ import annotations
@@ -19,12 +20,22 @@ import math
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
-from netsocket.errors import BadHandle, CallTimeout, ModuleRestarted, WouldBlock
+from netsocket.errors import (
+    BadHandle,
+    CallTimeout,
+    ModuleRestarted,
+    NetsocketError,
+    WouldBlock,
+    from_os_error,
+)
 from netsocket.lifecycle import SocketEvent, SocketLife
 from netsocket.table import SocketTable
 
 T = TypeVar("T")
 
+NOW: Final = -math.inf
+"""The deadline of a non-blocking call: it waits for its one transaction, which the stack bounds,
+and for nothing else."""
 _HOPS: Final = 16
 """Turns of the event loop granted after a deadline, for answers that have already arrived."""
 
@@ -47,6 +58,7 @@ class Waiting:
         self._life = SocketLife()
         self._closed = False
         self._broken: OSError | None = None
+        self._gone: OSError | None = None
         self._timeout: float | None = None
         self._notices = 0
         self._watchers: set[asyncio.Future[None]] = set()
@@ -82,11 +94,10 @@ class Waiting:
         return self._timeout != 0.0
 
     def _deadline(self) -> float | None:
-        """When this call must have ended, in the loop's time; None also for non-blocking calls,
-        whose single transaction is bounded by the stack."""
-        if not self._timeout:
+        """When this call must have ended, in the loop's time; NOW for non-blocking calls."""
+        if self._timeout is None:
             return None
-        return asyncio.get_running_loop().time() + self._timeout
+        return asyncio.get_running_loop().time() + self._timeout if self._timeout else NOW
 
     # -- notices ------------------------------------------------------------------------------
 
@@ -97,6 +108,8 @@ class Waiting:
 
     def break_off(self, error: OSError) -> None:
         """The stack below is gone: every call raises `error` from now on."""
+        if self._gone is None:
+            self._gone = error
         self._break(error)
         wake(self._callers)
         self.notice()
@@ -117,9 +130,23 @@ class Waiting:
 
         A time-out or cancellation leaves it running, or its outcome waiting, in `direction.task`.
         """
-        task: asyncio.Task[T] | None = direction.task
-        if task is None:
-            task = direction.task = self._table.spawn(start())
+        self._check_gone()
+        if direction.task is None:
+            direction.task = self._table.spawn(start())
+            return await self._settled(direction, direction.task, deadline)
+        outcome: T = await self._left_behind(direction, direction.task, deadline)
+        return outcome
+
+    async def _left_behind(
+        self, direction: Direction, task: asyncio.Task[T], deadline: float | None
+    ) -> T:
+        """The outcome of the transaction that an earlier call left in `direction`.
+
+        Raises WouldBlock in non-blocking mode while it is still under way.
+        """
+        self._check_gone()
+        if deadline == NOW and not task.done():
+            raise WouldBlock("an earlier call's transaction is still under way")
         return await self._settled(direction, task, deadline)
 
     async def _settled(
@@ -128,7 +155,7 @@ class Waiting:
         try:
             await self._until_done(task, deadline)
         except BaseException:
-            task.add_done_callback(self._left_behind_ended)
+            task.add_done_callback(self._ended_unwatched)
             raise
         direction.task = None  # from here to the caller there is no await: it gets the outcome
         return self._taken(task)
@@ -157,6 +184,7 @@ class Waiting:
         if self._closed:
             raise BadHandle("the socket was closed during the call")
         if not task.done():
+            self._check_gone()
             if self._broken is not None:
                 raise copy.copy(self._broken)
             raise CallTimeout("timed out")
@@ -169,7 +197,7 @@ class Waiting:
             return task.result()
         raise self._judged(error)
 
-    def _left_behind_ended(self, task: asyncio.Task[Any]) -> None:
+    def _ended_unwatched(self, task: asyncio.Task[Any]) -> None:
         """Nobody waited for it, but a broken connection concerns the other direction too."""
         error = None if task.cancelled() else task.exception()
         if isinstance(error, ConnectionResetError):
@@ -181,13 +209,14 @@ class Waiting:
 
         Raises WouldBlock in non-blocking mode, CallTimeout, BadHandle.
         """
-        if self._timeout == 0.0:
+        if deadline == NOW:
             raise WouldBlock("the operation would block")
         if self._notices == seen:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             await self._wait(waiter, self._watchers, deadline)
         if self._closed:
             raise BadHandle("the socket was closed during the call")
+        self._check_gone()
         if self._notices == seen:
             raise CallTimeout("timed out")
 
@@ -196,7 +225,7 @@ class Waiting:
         turn = direction.turn
         if not turn.locked():
             await turn.acquire()
-        elif self._timeout == 0.0:
+        elif deadline == NOW:
             raise WouldBlock("another caller is at work on this socket")
         else:
             try:
@@ -216,7 +245,9 @@ class Waiting:
     ) -> None:
         group.add(waiter)
         loop = asyncio.get_running_loop()
-        timer = None if deadline is None else loop.call_at(deadline, _expire, loop, waiter, _HOPS)
+        timer = None
+        if deadline is not None and deadline != NOW:
+            timer = loop.call_at(deadline, _expire, loop, waiter, _HOPS)
         try:
             await waiter
         finally:
@@ -230,12 +261,23 @@ class Waiting:
             if self._broken is not None:
                 return copy.copy(self._broken)
             error = ModuleRestarted("the stack no longer knows this socket")
-        if isinstance(error, ConnectionResetError):
+        if isinstance(error, OSError) and not isinstance(error, NetsocketError):
+            error = from_os_error(error)
+        if isinstance(error, ConnectionResetError) and self._can_break():
             first = self._broken is None
             self._break(error)
             if first:
                 self.notice()
         return error
+
+    def _can_break(self) -> bool:
+        """Whether there is something that a reset ends."""
+        return True
+
+    def _check_gone(self) -> None:
+        """Raise why the stack below is gone, if it is."""
+        if self._gone is not None:
+            raise copy.copy(self._gone)
 
     def _break(self, error: OSError) -> None:
         if self._broken is None and not self._closed:

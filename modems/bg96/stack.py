@@ -73,10 +73,16 @@ class Bg96Stack(Bg96Options):
         elif name == "pdpdeact" and parts[1] == str(CONTEXT).encode():
             self._on_context_lost()
 
-    def _on_context_lost(self) -> None:
+    def _expect_nothing(self) -> None:
+        """No notice that somebody waits for will come any more: 570, context broken down."""
         for waiter in self._opening.values():
             if not waiter.done():
                 waiter.set_result(570)
+        self._answers.put_nowait(b"570")
+        self._pongs.put_nowait(b"570")
+
+    def _on_context_lost(self) -> None:
+        self._expect_nothing()
         self._lost(errors.NetworkDown("the network ended the data context"))
         if self.life.state is not ModuleState.IP_READY:
             return  # a restart announced by the same loss, which is being dealt with
@@ -101,9 +107,7 @@ class Bg96Stack(Bg96Options):
     def _on_restart(self) -> None:
         if self._reattaching is not None:
             self._reattaching.cancel()
-        for waiter in self._opening.values():  # the notice will not come any more
-            if not waiter.done():
-                waiter.set_result(570)
+        self._expect_nothing()
         super()._on_restart()
 
     def _pushed(self, event: Received) -> None:
@@ -214,12 +218,16 @@ class Bg96Stack(Bg96Options):
             else:
                 await self._flush(sock, sock.linger)
                 patience = sock.linger
+            if sock.link != link:
+                return  # the module lost it meanwhile
         await self.channel.run(commands.close(link, patience), urgent=abort)
 
     async def _flush(self, sock: ModuleSocket, seconds: float) -> None:
         """SEND OK means "in the module's buffer": wait until the peer has it, or `seconds`."""
         deadline = time.monotonic() + seconds
         while sock.sent and not sock.peer_closed and time.monotonic() < deadline:
+            if sock.link is None:
+                return  # the module lost it meanwhile
             try:
                 _, _, under_way = await self._counters(sock)
             except (CommandFailed, MalformedReply):
@@ -230,7 +238,8 @@ class Bg96Stack(Bg96Options):
 
     async def _counters(self, sock: ModuleSocket) -> tuple[int, int, int]:
         """Bytes accepted, acknowledged and under way on this connection."""
-        assert sock.link is not None
+        if sock.link is None:
+            raise MalformedReply("the module has lost the socket")
         reply = await self.channel.run(commands.sent(sock.link))
         if not reply.lines:
             raise MalformedReply("no counters")
@@ -265,8 +274,7 @@ class Bg96Stack(Bg96Options):
         if sock.peer_closed:
             sock.drained = True
             return
-        assert sock.link is not None
-        if not (await self.channel.run(commands.state(sock.link))).lines:
+        if sock.link is not None and not (await self.channel.run(commands.state(sock.link))).lines:
             sock.link = None
             self._break(sock, errors.ConnectionReset("the module has lost the socket"))
 
@@ -331,8 +339,8 @@ class Bg96Stack(Bg96Options):
 
     # -- questions ----------------------------------------------------------------------------
 
-    async def resolve(self, name: str, family: int = 0) -> Sequence[str]:
-        """See Stack.resolve."""
+    async def _resolve(self, name: str, family: int) -> Sequence[str]:
+        """The name server's answer, asked again while the module is busy with another one."""
         del family
         encoded = ENCODER.text(name, "a host name", 253, 1)
         async with self._resolving:

@@ -372,8 +372,8 @@ class Esp8266Stack(Esp8266Options):
 
     # -- questions ----------------------------------------------------------------------------
 
-    async def resolve(self, name: str, family: int = 0) -> Sequence[str]:
-        """See Stack.resolve; of both versions the module prefers IPv4."""
+    async def _resolve(self, name: str, family: int) -> Sequence[str]:
+        """Of both versions the module prefers IPv4."""
         if family == 10:
             self._require_ipv6()
         command = commands.resolve(

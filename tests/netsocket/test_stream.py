@@ -23,6 +23,7 @@ from netsocket.errors import (
     ConnectTimeout,
     InProgress,
     InvalidArgument,
+    ModuleRestarted,
     NoSocket,
     NotConnected,
     NotSupported,
@@ -599,6 +600,32 @@ async def test_close_wakes_every_blocked_caller(tcp: AsyncTCPSocket, stack: Scri
     assert stack.names().count("close") == 1
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_socket_that_never_connected_is_not_broken_by_a_failed_attempt(
+    net: AsyncNetworkInterface, stack: ScriptedStack, restarted: bool
+) -> None:
+    async with net.tcp_socket() as sock:
+        stack.say("connect", ModuleRestarted("watchdog") if restarted else BadHandle("stale"))
+        with pytest.raises(ModuleRestarted):
+            await sock.connect(PEER)
+        await sock.connect(PEER)
+        assert await sock.send(b"x") == 1
+
+
+async def test_the_time_out_of_a_call_is_the_one_it_began_with(
+    tcp: AsyncTCPSocket, stack: ScriptedStack
+) -> None:
+    reading = asyncio.create_task(tcp.recv(1))
+    await asyncio.sleep(0.01)
+    tcp.setblocking(False)
+    stack.change()
+    await asyncio.sleep(0.01)
+    assert not reading.done(), "a blocking call became a non-blocking one"
+    stack.say("recv", b"x")
+    stack.change()
+    assert await reading == b"x"
+
+
 async def test_shutdown(tcp: AsyncTCPSocket, stack: ScriptedStack) -> None:
     with pytest.raises(NotSupported, match="both directions") as caught:
         await tcp.shutdown(socket.SHUT_WR)
@@ -610,7 +637,7 @@ async def test_shutdown(tcp: AsyncTCPSocket, stack: ScriptedStack) -> None:
     assert await reading == b""
     assert await tcp.send(b"x") == 1
     await tcp.shutdown(socket.SHUT_RDWR)
-    assert stack.names()[-1] == "close"
+    assert stack.calls[-1] == ("shutdown", stack.last, socket.SHUT_RDWR)
     assert await tcp.recv(1) == b""
     with pytest.raises(BrokenPipe):
         await tcp.send(b"x")
@@ -626,7 +653,7 @@ async def test_shutdown_of_both_wakes_a_reader_with_the_end(
     reading = asyncio.create_task(tcp.recv(1))
     await gate.entered.wait()
     await tcp.shutdown(socket.SHUT_RDWR)
-    gate.end(BadHandle("closed"))
+    gate.end(None)
     assert await reading == b""
 
 
