@@ -26,17 +26,13 @@ from atdriver.links.tcp import TcpLink
 from atdriver.registry import LINK_SETTINGS, Driver, Value, load_driver, load_fake
 from atdriver.specification import Specification, collect, parse, read_profile, refuse
 from atdriver.trace import trace_to
-from netsocket.blocking_interface import (
-    CellularInterface,
-    EthernetInterface,
-    NetworkInterface,
-    WiFiInterface,
-)
+from netsocket.blocking_interface import NetworkInterface
+from netsocket.blocking_kinds import CellularInterface, EthernetInterface, WiFiInterface
 from netsocket.hoststack import HostStack
-from netsocket.interface import (
+from netsocket.interface import AsyncNetworkInterface
+from netsocket.interface_kinds import (
     AsyncCellularInterface,
     AsyncEthernetInterface,
-    AsyncNetworkInterface,
     AsyncWiFiInterface,
 )
 from netsocket.portal import Portal
@@ -63,6 +59,10 @@ class Modem:
     kind: str
     stack: Stack
     channel: Channel | None
+
+    def interface(self) -> AsyncNetworkInterface:
+        """A new interface of this modem's kind."""
+        return _ASYNC[self.kind](self.stack)
 
 
 async def named(specification: str) -> str:
@@ -197,7 +197,7 @@ class OpeningModem:
     async def _open(self) -> AsyncNetworkInterface:
         specification = await named(self._specification)
         modem = self._modem = _assemble_call(specification, self._settings)
-        interface = _ASYNC[modem.kind](modem.stack)
+        interface = modem.interface()
         try:
             await interface.up()
         except BaseException:

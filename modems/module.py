@@ -43,6 +43,7 @@ class ModuleStack(Transfers):
         self.anomalies = 0
         self._recovery: asyncio.Task[None] | None = None
         self._wanted_up = False
+        self._configured = False  # the module holds settings of ours
         self._up_lock = asyncio.Lock()
 
     # -- what a vendor supplies ---------------------------------------------------------------
@@ -103,6 +104,7 @@ class ModuleStack(Transfers):
         await self.channel.open()
         await self._find()
         self.life.fire("found")
+        self._configured = True
         await self._configure()
         self.life.fire("configured")
 
@@ -120,7 +122,8 @@ class ModuleStack(Transfers):
             self._recovery.cancel()
         for sock in list(self._sockets.values()):
             await self.close(Handle(sock.number, sock.generation), abort=True)
-        if self.life.state not in (ModuleState.OFF, ModuleState.FAULT):
+        if self._configured:
+            self._configured = False
             try:
                 async with asyncio.timeout(5.0):
                     await self._restore()
@@ -144,6 +147,7 @@ class ModuleStack(Transfers):
         elif isinstance(event, Restarted):
             self._on_restart()
         elif isinstance(event, Deaf):
+            self._configured = False
             self._lost(PortLost(f"the {self.name} is gone or does not answer any more"))
             self.life.fire("failed")
             self._set_status(InterfaceStatus.DISCONNECTED)

@@ -7,21 +7,27 @@ twins. A driver implements `Stack`. Nothing here knows AT commands, serial ports
 from netsocket.adapters.listener import ListeningSocket
 from netsocket.adapters.server import StreamServer
 from netsocket.address import InvalidHostName, SocketAddress
-from netsocket.blocking_interface import (
-    CellularInterface,
-    EthernetInterface,
-    NetworkInterface,
-    WiFiInterface,
-)
+from netsocket.blocking_interface import NetworkInterface
+from netsocket.blocking_kinds import CellularInterface, EthernetInterface, WiFiInterface
 from netsocket.capability import CATALOGUE, Capability, CapabilityTable, Level, Manual
+from netsocket.cellular import (
+    AccessPointName,
+    Authentication,
+    CellularControl,
+    CellularState,
+    Registration,
+    Signal,
+    SimState,
+)
 from netsocket.datagram import AsyncUDPSocket
 from netsocket.errors import NetsocketError, NotSupported, Nsapi, SendUnknown
 from netsocket.hoststack import HostStack
-from netsocket.interface import (
+from netsocket.interface import AsyncNetworkInterface
+from netsocket.interface_kinds import (
     AsyncCellularInterface,
     AsyncEthernetInterface,
-    AsyncNetworkInterface,
     AsyncWiFiInterface,
+    interface_for,
 )
 from netsocket.lifecycle import SocketState
 from netsocket.portal import Portal
@@ -31,10 +37,12 @@ from netsocket.tcp import TCPSocket
 from netsocket.tls import AsyncTLSSocket
 from netsocket.tlssocket import TLSSocket
 from netsocket.udp import UDPSocket
+from netsocket.wifi import Security, WiFiControl, WiFiCredentials
 
 __all__ = [
     "CATALOGUE",
     "AccessPoint",
+    "AccessPointName",
     "AsyncCellularInterface",
     "AsyncEthernetInterface",
     "AsyncNetworkInterface",
@@ -42,9 +50,12 @@ __all__ = [
     "AsyncTLSSocket",
     "AsyncUDPSocket",
     "AsyncWiFiInterface",
+    "Authentication",
     "Capability",
     "CapabilityTable",
+    "CellularControl",
     "CellularInterface",
+    "CellularState",
     "EthernetInterface",
     "Handle",
     "HostStack",
@@ -59,7 +70,11 @@ __all__ = [
     "NotSupported",
     "Nsapi",
     "Portal",
+    "Registration",
+    "Security",
     "SendUnknown",
+    "Signal",
+    "SimState",
     "SocketAddress",
     "SocketState",
     "Stack",
@@ -68,5 +83,8 @@ __all__ = [
     "TCPSocket",
     "TLSSocket",
     "UDPSocket",
+    "WiFiControl",
+    "WiFiCredentials",
     "WiFiInterface",
+    "interface_for",
 ]

@@ -13,13 +13,7 @@ from typing import ClassVar, Self
 from netsocket.adapters.listener import ListenerPump, ListeningSocket
 from netsocket.blocking_names import ask
 from netsocket.capability.model import CapabilityTable
-from netsocket.interface import (
-    BACKLOG,
-    AsyncCellularInterface,
-    AsyncEthernetInterface,
-    AsyncNetworkInterface,
-    AsyncWiFiInterface,
-)
+from netsocket.interface import BACKLOG, AsyncNetworkInterface
 from netsocket.names import AddressInfo, Names
 from netsocket.portal import Portal
 from netsocket.stack import AccessPoint, InterfaceStatus, Stack, StackStatus
@@ -62,6 +56,15 @@ class NetworkInterface:
     def down(self) -> None:
         """Close every socket and take the interface down; `up` may follow."""
         self._portal.run(self._async.down())
+
+    def connect(self) -> None:
+        """`up` under the name of the common Socket API. (The asyncio face has only `up`, because
+        `connect` opens a socket there.)"""
+        self.up()
+
+    def disconnect(self) -> None:
+        """`down` under the name of the common Socket API."""
+        self.down()
 
     def close(self) -> None:
         """Take the interface down for good. Idempotent; nothing in a forked child."""
@@ -283,27 +286,3 @@ async def _made(
     socket = interface.tls_socket(context, server_hostname=hostname)
     await socket.open()
     return socket
-
-
-class WiFiInterface(NetworkInterface):
-    """A WiFi module."""
-
-    async_class = AsyncWiFiInterface
-    _async: AsyncWiFiInterface
-
-    @property
-    def rssi(self) -> int | None:
-        """Signal in dBm as of the last `refresh`, None when the stack did not tell."""
-        return self._async.rssi
-
-
-class CellularInterface(NetworkInterface):
-    """A cellular module."""
-
-    async_class = AsyncCellularInterface
-
-
-class EthernetInterface(NetworkInterface):
-    """A wired network, the host's own for example."""
-
-    async_class = AsyncEthernetInterface

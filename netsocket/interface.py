@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import socket as _socket
 import ssl as _ssl
 from collections.abc import Callable, Sequence
@@ -432,24 +431,3 @@ class AsyncNetworkInterface(InterfaceLife):
     def _started(self, transport: StreamTransport) -> None:
         self._ends_with_me(transport, lambda error: transport.stop(error, FLUSH_LIMIT))
         transport.on_end = lambda: self._forget(transport)
-
-
-class AsyncWiFiInterface(AsyncNetworkInterface):
-    """A WiFi module."""
-
-    @property
-    def rssi(self) -> int | None:
-        """Signal in dBm as of the last `refresh`, None when the stack did not tell."""
-        for key in ("rssi", "signal"):
-            found = re.match(r"-?\d+", self.snapshot.details.get(key, ""))
-            if found:
-                return int(found.group())
-        return None
-
-
-class AsyncCellularInterface(AsyncNetworkInterface):
-    """A cellular module."""
-
-
-class AsyncEthernetInterface(AsyncNetworkInterface):
-    """A wired network, the host's own for example."""

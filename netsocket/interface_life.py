@@ -45,8 +45,14 @@ class InterfaceLife:
         """Bring the interface up; nothing when it is. Raises AuthenticationFailed,
         NetworkNotFound, NetworkTimeout, DhcpFailed, OSError."""
         self._check_open()
-        await self.stack.up()
-        await self.refresh()
+        if self._state is InterfaceStatus.DISCONNECTED:
+            self._status_noticed(InterfaceStatus.CONNECTING)
+        try:
+            await self.stack.up()
+            await self.refresh()
+        except BaseException:
+            self._status_noticed(InterfaceStatus.DISCONNECTED)
+            raise
 
     async def down(self) -> None:
         """Close every socket and take the interface down; `up` may follow."""

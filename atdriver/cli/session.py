@@ -74,7 +74,7 @@ async def opened(
 
     `--timeout` limits the opening, not what is done with it.
     """
-    net = AsyncNetworkInterface(modem.stack)
+    net = modem.interface()
     try:
         async with limit(request.timeout, f"{request.spec.split(',')[0]}: not ready"):
             configure = None if attach else getattr(modem.stack, "configure", None)

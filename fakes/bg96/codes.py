@@ -75,6 +75,7 @@ CME_NO_SIM: Final = 10
 CME_PIN_REQUIRED: Final = 11
 CME_PUK_REQUIRED: Final = 12
 CME_SIM_FAILURE: Final = 13
+CME_SIM_BUSY: Final = 14
 CME_WRONG_PASSWORD: Final = 16
 CME_NO_SERVICE: Final = 30
 CME_INVALID_PARAMETERS: Final = 50
@@ -86,6 +87,7 @@ CME_TEXTS: Final[Mapping[int, str]] = {
     CME_PIN_REQUIRED: "SIM PIN required",
     CME_PUK_REQUIRED: "SIM PUK required",
     CME_SIM_FAILURE: "SIM failure",
+    CME_SIM_BUSY: "SIM busy",
     CME_WRONG_PASSWORD: "incorrect password",
     CME_NO_SERVICE: "no network service",
     CME_INVALID_PARAMETERS: "invalid parameters",

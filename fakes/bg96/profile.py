@@ -54,6 +54,7 @@ FACTS: Final[Mapping[str, int]] = {
     "close.default_timeout": 10,
     "close.max_timeout": 65535,
     "sim.pin_tries": 3,
+    "sim.puk_tries": 10,
 }
 """Limits of the module, from the same manuals; sizes in bytes, times in seconds."""
 

@@ -147,7 +147,9 @@ class Radio(Sim):
 
     @command(r"\+CSQ")
     async def _quality(self, _: re.Match[str]) -> None:
-        self.info("+CSQ: 31,99" if self.registered else "+CSQ: 99,99")
+        # Who denies a registration is heard.
+        heard = self.registered or self.stat == STAT_DENIED
+        self.info("+CSQ: 31,99" if heard else "+CSQ: 99,99")
 
     @command(r"\+QCSQ")
     async def _quality_by_technology(self, _: re.Match[str]) -> None:

@@ -61,7 +61,7 @@ class Settings:
 
     # SIM and network
     sim: str = "ready"
-    """"ready" or "absent"."""
+    """"ready", "absent", "failed" (a broken card) or "busy" (one that never gets ready)."""
     pin: str = ""
     """PIN that the SIM asks for; empty: no PIN."""
     puk: str = "12345678"
@@ -91,7 +91,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "open_result_port": ("issuer", "urcport"),
     "udp_rest": ("drop", "keep"),
     "close_unknown": ("ok", "error"),
-    "sim": ("ready", "absent"),
+    "sim": ("ready", "absent", "failed", "busy"),
     "rat": ("m1", "nb1", "gsm"),
     "link": ("ok", "dead"),
 }

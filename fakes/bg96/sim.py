@@ -10,6 +10,7 @@ from fakes.bg96.codes import (
     CME_NO_SIM,
     CME_NOT_ALLOWED,
     CME_PUK_REQUIRED,
+    CME_SIM_BUSY,
     CME_SIM_FAILURE,
     CME_WRONG_PASSWORD,
     CmeRejected,
@@ -24,6 +25,7 @@ from fakes.bg96.syntax import Fields
 _PIN_READY: Final = 0.4
 _SMS_DONE: Final = 0.85
 _PIN_TRIES: Final = FACTS["sim.pin_tries"]
+_PUK_TRIES: Final = FACTS["sim.puk_tries"]
 
 
 class Sim(Identity):
@@ -33,6 +35,7 @@ class Sim(Identity):
         """The card keeps its tries, its block and its PIN."""
         super().reset_storage()
         self.pin_tries = _PIN_TRIES
+        self.puk_tries = _PUK_TRIES
         self.blocked_sim = False
         self.pin = self.settings.pin
 
@@ -50,7 +53,7 @@ class Sim(Identity):
 
     def sim_lines(self) -> list[str]:
         """What the module says of the card at boot; the first also answers AT+CPIN?."""
-        if self.settings.sim == "absent":
+        if self.settings.sim != "ready":
             return ["+CPIN: NOT READY"]
         if self.blocked_sim:
             return ["+CPIN: SIM PUK"]
@@ -63,6 +66,10 @@ class Sim(Identity):
             raise CmeRejected(CME_SIM_FAILURE)
         if self.settings.sim == "absent":
             raise CmeRejected(CME_NO_SIM)
+        if self.settings.sim == "failed":
+            raise CmeRejected(CME_SIM_FAILURE)
+        if self.settings.sim == "busy":
+            raise CmeRejected(CME_SIM_BUSY)
 
     def remove_sim(self) -> None:
         """Somebody takes the card out (for tests); the network goes with it."""
@@ -91,15 +98,16 @@ class Sim(Identity):
             if len(fields) != 2:
                 raise CmeRejected(CME_PUK_REQUIRED)
             if first != self.settings.puk:
-                self.note("puk", "wrong")
+                self.puk_tries = max(0, self.puk_tries - 1)
+                self.note("puk", f"wrong, {self.puk_tries} tries left")
                 raise CmeRejected(CME_WRONG_PASSWORD)
-            self.pin, self.blocked_sim, self.pin_tries = second, False, 3
+            self.pin, self.blocked_sim, self.puk_tries = second, False, _PUK_TRIES
         elif first != self.pin:
             self.pin_tries -= 1
             self.note("pin", f"wrong, {self.pin_tries} tries left")
             self.blocked_sim = self.pin_tries == 0
             raise CmeRejected(CME_WRONG_PASSWORD)
-        self.pin_tries = 3
+        self.pin_tries = _PIN_TRIES
         self.unlocked = True
         self.note("pin", "accepted")
         self.after_result(self._unlocked)
@@ -116,6 +124,14 @@ class Sim(Identity):
         """Several unsolicited lines."""
         for text in texts:
             self.urc(text)
+
+    @command(r'\+QPINC(\?|="(SC|P2)")')
+    async def _tries_left(self, match: re.Match[str]) -> None:
+        # AT manual V2.2, 5.7: tries left for PIN and PUK; nothing here asks for PIN2.
+        self._require_sim()
+        counters = {"SC": (self.pin_tries, self.puk_tries), "P2": (_PIN_TRIES, _PUK_TRIES)}
+        names = ("SC", "P2") if match[1] == "?" else (match[2],)
+        self.info(*(f'+QPINC: "{name}",{counters[name][0]},{counters[name][1]}' for name in names))
 
     @command(r"\+QCCID")
     async def _card(self, _: re.Match[str]) -> None:

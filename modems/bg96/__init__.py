@@ -6,12 +6,15 @@ import re
 from collections.abc import Mapping
 
 from atdriver.channel import Channel
+from atdriver.errors import SpecificationError
 from atdriver.registry import LINK_SETTINGS, Setting, Value
 from atdriver.usb import AT, UsbIdentity
 from modems.bg96.dialect import DIALECT
 from modems.bg96.network import Network
 from modems.bg96.setup import MODELS
 from modems.bg96.stack import Bg96Stack
+from netsocket.cellular import AccessPointName, Authentication
+from netsocket.errors import InvalidArgument
 
 RATES = (115200, 921600, 460800, 230400, 57600, 9600)
 """Baud rates of the main UART (Hardware Design V1.3); over USB the number means nothing."""
@@ -57,16 +60,23 @@ class Bg96Driver:
             name=name,
             rates=(baud, *(rate for rate in RATES if rate != baud)),
             network=Network(
-                apn=str(values["apn"]),
-                user=str(values["user"]),
-                password=str(values["password"]),
-                authentication=str(values["auth"]),
+                name=_access_point_name(values),
                 pin=str(values["pin"]),
                 registration_timeout=float(values["register_timeout"]),
             ),
             notice_port=str(values["urc_port"]),
             persist=bool(values["persist"]),
         )
+
+
+def _access_point_name(values: Mapping[str, Value]) -> AccessPointName:
+    apn, user, password = (str(values[key]) for key in ("apn", "user", "password"))
+    if not apn:  # a password in the environment may be meant for another module
+        return AccessPointName()
+    try:
+        return AccessPointName(apn, user, password, Authentication(str(values["auth"])))
+    except InvalidArgument as error:
+        raise SpecificationError(error.reason) from None
 
 
 DRIVER = Bg96Driver()

@@ -13,6 +13,8 @@ from modems.bg96.dialect import MAX_READ, READ
 from modems.commands import BASIC, SLOWEST_LINE, query, simple
 
 SIM = 10.0
+SWITCH = 20.0
+"""AT+CFUN: 15 s."""
 ACTIVATE = 155.0
 """AT+QIACT: 150 s."""
 DEACTIVATE = 45.0
@@ -36,6 +38,9 @@ SIM_STATE = query("AT+CPIN?", rb"\+CPIN: .*", SIM)
 # The answer has <n>,<stat>; the notice of the same name has no <n>, and its second field is quoted.
 EPS_REGISTRATION = query("AT+CEREG?", rb"\+CEREG: \d,\d(?:,.*)?")
 GPRS_REGISTRATION = query("AT+CGREG?", rb"\+CGREG: \d,\d(?:,.*)?")
+PIN_COUNTER = query('AT+QPINC="SC"', rb'\+QPINC: ?"SC",.*')
+FUNCTIONALITY = query("AT+CFUN?", rb"\+CFUN: ?\d")
+SIGNAL_BY_TECHNOLOGY = query("AT+QCSQ", rb"\+QCSQ: .*")
 SIGNAL = query("AT+CSQ", rb"\+CSQ: \d{1,3},\d{1,3}")
 OPERATOR = query("AT+COPS?", rb"\+COPS: .*", 10.0)
 NETWORK = query("AT+QNWINFO", rb"\+QNWINFO: .*")

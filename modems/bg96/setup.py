@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
+from dataclasses import replace
 
 from atdriver.channel import Channel
 from atdriver.dialect import Probe
@@ -15,11 +16,16 @@ from modems.bg96 import commands
 from modems.bg96.capabilities import table
 from modems.bg96.dialect import CANARY, SOCKETS
 from modems.bg96.network import Network
+from modems.bg96.state import cellular_state, functionality
 from modems.commands import simple
 from modems.module import ModuleStack
+from modems.table import log
+from netsocket.cellular import AccessPointName, CellularState
 
 ESCAPE = ((1.1, b"+++"), (1.1, b""))
 """Out of PPP or transparent mode: one second of silence on both sides (AT manual, `+++`)."""
+FULL = 1
+"""AT+CFUN: the radio is on (AT manual V2.2, 2.22)."""
 MODELS = ("BG96", "BG95", "BG77", "BG600L")
 
 
@@ -47,6 +53,7 @@ class Bg96Setup(ModuleStack):
         self._notice_port = notice_port
         self._persist = persist
         self._former_port = ""
+        self._former_function: int | None = None  # AT+CFUN as it was found, when it was changed
         self._identity: dict[str, str] = {}
         self._address = ""
         self._surplus: set[int] = set()  # accepted connections that are being closed again
@@ -100,7 +107,36 @@ class Bg96Setup(ModuleStack):
                 with contextlib.suppress(CommandFailed):
                     await self.channel.run(commands.close(link, 0))
 
+    # -- SIM and network, see netsocket.cellular.CellularControl -----------------------------------
+
+    @property
+    def access_point_name(self) -> AccessPointName:
+        """The data connection that the next `up` asks for."""
+        return self._network.name
+
+    def set_access_point_name(self, name: AccessPointName) -> None:
+        """Choose the data connection."""
+        self._network = replace(self._network, name=name)
+
+    def set_sim_pin(self, pin: str) -> None:
+        """The PIN for a SIM that asks for it."""
+        self._network = replace(self._network, pin=pin)
+
+    async def cellular(self) -> CellularState:
+        """Ask SIM and radio; configures the module when nobody has."""
+        await self.configure()
+        return await cellular_state(self.channel)
+
+    async def _switch_on(self) -> None:
+        """A module that was left in flight mode hears nothing; the level comes back at the end."""
+        level = await functionality(self.channel)
+        if level != FULL:
+            log.info("%s: the radio is off (AT+CFUN: %d); it is switched on", self.name, level)
+            await self.run(simple(f"AT+CFUN={FULL}", commands.SWITCH))
+            self._former_function = level
+
     async def _attach(self) -> None:
+        await self._switch_on()
         self._address = await self._network.attach(self.channel)
         if not self._notice_port:
             await self._learn_notice_port()
@@ -146,4 +182,7 @@ class Bg96Setup(ModuleStack):
             await self._try(f'AT+QURCCFG="urcport","{self._former_port}"')
             self._former_port = ""
         await self._try("AT+CEREG=0")
+        if self._former_function is not None and not self._persist:
+            await self._try(f"AT+CFUN={self._former_function}")
+            self._former_function = None
         await self._try("ATE1")

@@ -18,10 +18,10 @@ from modems.bg96.network import (
     CONTEXT,
     context_address,
     describe,
-    details,
     last_error,
 )
 from modems.bg96.options import Bg96Options
+from modems.bg96.state import cellular_state, described
 from modems.commands import simple
 from modems.lifecycle import ModuleState
 from modems.module import RECOVERY_DELAYS
@@ -408,7 +408,7 @@ class Bg96Stack(Bg96Options):
     async def status(self) -> StackStatus:
         """See Stack.status."""
         found = dict(self._identity)
-        found.update(await details(self.channel))
+        found.update(described(await cellular_state(self.channel)))
         address = await context_address(self.channel)
         return StackStatus(self._status, address or None, self.epoch, found)
 

@@ -6,12 +6,15 @@ import re
 from collections.abc import Mapping
 
 from atdriver.channel import Channel
+from atdriver.errors import SpecificationError
 from atdriver.registry import LINK_SETTINGS, Setting, Value
 from atdriver.usb import AT, UsbIdentity
 from modems.esp8266.commands import SEND
 from modems.esp8266.dialect import DIALECT
 from modems.esp8266.stack import Esp8266Stack
 from modems.esp8266.wifi import WiFi
+from netsocket.errors import InvalidArgument
+from netsocket.wifi import WiFiCredentials
 
 RATES = (115200, 921600, 9600, 57600, 230400, 460800, 74880)
 """Baud rates met in the field, the factory's first."""
@@ -26,6 +29,7 @@ class Esp8266Driver:
         *LINK_SETTINGS,
         Setting("ssid", "", "WiFi network to join; empty: what the module has stored"),
         Setting("password", "", "WiFi password", secret=True),
+        Setting("stay", False, "stay in the WiFi network at the end: the next start is quicker"),
         Setting("ip", "", "static address instead of DHCP"),
         Setting("gateway", "", "gateway for a static address"),
         Setting("netmask", "255.255.255.0", "netmask for a static address"),
@@ -52,16 +56,25 @@ class Esp8266Driver:
             name=name,
             rates=(baud, *(rate for rate in RATES if rate != baud)),
             wifi=WiFi(
-                ssid=str(values["ssid"]),
-                password=str(values["password"]),
+                credentials=_credentials(str(values["ssid"]), str(values["password"])),
                 address=str(values["ip"]),
                 gateway=str(values["gateway"]),
                 netmask=str(values["netmask"]),
             ),
             receive=str(values["receive"]),
             send_timeout=float(values["send_timeout"]),
+            stay=bool(values["stay"]),
             server_links=min(5, max(1, int(values["server_links"]))),
         )
+
+
+def _credentials(ssid: str, password: str) -> WiFiCredentials | None:
+    if not ssid:
+        return None
+    try:
+        return WiFiCredentials(ssid, password)
+    except InvalidArgument as error:
+        raise SpecificationError(error.reason) from None
 
 
 DRIVER = Esp8266Driver()

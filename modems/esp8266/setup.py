@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import contextlib
+from dataclasses import replace
 
 from atdriver.channel import Channel
 from atdriver.dialect import Probe
@@ -17,6 +19,8 @@ from modems.esp8266.firmware import Firmware, identify
 from modems.esp8266.wifi import WiFi
 from modems.module import ModuleStack
 from modems.sockets import ModuleSocket
+from netsocket.errors import NotSupported
+from netsocket.wifi import Security, WiFiCredentials
 
 
 class Esp8266Setup(ModuleStack):
@@ -34,6 +38,7 @@ class Esp8266Setup(ModuleStack):
         wifi: WiFi,
         receive: str,
         send_timeout: float,
+        stay: bool = False,
         server_links: int = 4,
     ) -> None:
         super().__init__(channel)
@@ -42,6 +47,9 @@ class Esp8266Setup(ModuleStack):
         self.capabilities = table(name, self.firmware, receive=receive, frame=2048)
         self._rates = rates
         self._wifi = wifi
+        self._stay = stay
+        self._found_in: str | None = None  # the WiFi network that the module was found in
+        self._looked = False
         self._receive_setting = receive
         self._send_timeout = send_timeout
         self._receive_mode = "push"
@@ -135,6 +143,9 @@ class Esp8266Setup(ModuleStack):
             self._receive_mode = "pull" if self.firmware.family == "N" else "pull_all"
 
     async def _attach(self) -> None:
+        if not self._looked:
+            self._found_in = await self._wifi.current(self.channel, self.firmware)
+            self._looked = True
         self._address = await self._wifi.join(self.channel, self.firmware)
         if self._poller is None or self._poller.done():
             self._poller = self._spawn(self._poll())
@@ -143,7 +154,34 @@ class Esp8266Setup(ModuleStack):
     async def _poll(self) -> None:
         """Look for data whose notice was lost, for ever."""
 
+    # -- the network, see netsocket.wifi.WiFiControl ---------------------------------------------
+
+    @property
+    def credentials(self) -> WiFiCredentials | None:
+        """The network that the next `up` joins."""
+        return self._wifi.credentials
+
+    def set_credentials(self, credentials: WiFiCredentials | None) -> None:
+        """Choose the network. Raises NotSupported for WPA3 on NonOS firmware."""
+        wpa3 = credentials is not None and credentials.security is Security.WPA3
+        if wpa3 and self.firmware.family == "N":
+            raise NotSupported(self.capabilities["wifi.credentials"], "NonOS knows no WPA3")
+        self._wifi = replace(self._wifi, credentials=credentials)
+
+    def set_channel(self, channel: int) -> None:
+        """Raises NotSupported for a certain channel: AT+CWJAP has no such parameter."""
+        if channel:
+            self.capabilities["wifi.channel"].require()
+
+    async def _leave(self) -> None:
+        """Out of a network that the module was not found in."""
+        current = await self._wifi.current(self.channel, self.firmware)
+        if not self._stay and current not in (None, self._found_in):
+            with contextlib.suppress(CommandFailed):
+                await self._wifi.leave(self.channel)
+
     async def _restore(self) -> None:
+        await self._leave()
         if self._ipv6:
             await self._try("AT+CIPV6=0")
         for text in ("AT+CIPRECVMODE=0", "AT+CIPDINFO=0", "AT+CIPMUX=0"):

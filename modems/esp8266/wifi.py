@@ -18,9 +18,12 @@ from modems.esp8266.dialect import ENCODER
 from modems.esp8266.firmware import Firmware
 from netsocket import errors
 from netsocket.stack import AccessPoint
+from netsocket.wifi import WiFiCredentials
 
 ADDRESS_PATIENCE = 15.0
 """Seconds to wait for an address after the join (DHCP)."""
+STORED_PATIENCE = 5.0
+"""Seconds for a module to join by itself the network that it has stored."""
 _STA = re.compile(rb'\+CIPSTA(?:_CUR)?:ip:"(?P<ip>[0-9.]{7,15})"')
 _STA6 = re.compile(rb'\+CIPSTA:ip6(?P<kind>[lg]l):"(?P<ip>[0-9A-Fa-f:.]{2,45})"')
 _JOINED = re.compile(rb'\+CWJAP(?:_CUR)?:"(?P<ssid>.*)","(?P<bssid>[0-9a-fA-F:]{17})",(?P<rest>.*)')
@@ -37,13 +40,12 @@ _SECURITY = {
 
 @dataclass(frozen=True, slots=True)
 class WiFi:
-    """What the user asked for; an empty ssid means: whatever the module has stored.
+    """What the user asked for; no credentials mean: whatever the module has stored.
 
     `address`, `gateway`, `netmask` set a static address instead of DHCP.
     """
 
-    ssid: str = ""
-    password: str = ""
+    credentials: WiFiCredentials | None = None
     address: str = ""
     gateway: str = ""
     netmask: str = "255.255.255.0"
@@ -51,26 +53,55 @@ class WiFi:
     async def join(self, channel: Channel, firmware: Firmware) -> str:
         """Join and wait for an address; returns it.
 
-        Raises AuthenticationFailed, NetworkNotFound, NetworkTimeout, DhcpFailed.
+        Raises AuthenticationFailed, NetworkNotFound, NetworkTimeout, DhcpFailed. The kind of
+        security is the network's: AT+CWJAP has no parameter for it.
         """
         suffix = "_CUR" if firmware.family == "N" else ""
         await channel.run(simple(f"AT+CWMODE{suffix}=1"))
         await self._set_addressing(channel, firmware, suffix)
-        if not self.ssid:
-            return await self._wait_for_address(channel, suffix, "no WiFi network: give ssid=…")
-        if await _current_ssid(channel, suffix) == self.ssid:
+        wanted = self.credentials
+        if wanted is None:
+            return await self._stored(channel, suffix)
+        if await _current_ssid(channel, suffix) == wanted.ssid:
             address = await _address(channel, suffix)
             if address:
                 return address
-        ssid = ENCODER.text(self.ssid, "the SSID", 32, 1)
-        password = ENCODER.text(self.password, "the WiFi password", 64)
+        ssid = ENCODER.text(wanted.ssid, "the SSID", 32, 1)
+        password = ENCODER.text(wanted.password, "the WiFi password", 64)
         try:
             await channel.run(commands.join(suffix, ssid, password))
         except CommandFailed as error:
-            raise _join_error(self.ssid, error) from error
+            if await _current_ssid(channel, suffix) == wanted.ssid:
+                raise _no_address(wanted.ssid) from error  # it joined; what failed came after
+            raise _join_error(wanted.ssid, error) from error
         except CommandTimeout as error:
-            raise errors.NetworkTimeout(f"WiFi {self.ssid!r}: the join did not end") from error
-        return await self._wait_for_address(channel, suffix, f"WiFi {self.ssid!r}: no address")
+            raise errors.NetworkTimeout(f"WiFi {wanted.ssid!r}: the join did not end") from error
+        address = await _wait_for_address(channel, suffix, ADDRESS_PATIENCE)
+        if not address:
+            raise _no_address(wanted.ssid)
+        return address
+
+    async def _stored(self, channel: Channel, suffix: str) -> str:
+        """The network that the module joins by itself; returns the address."""
+        address = await _wait_for_address(channel, suffix, STORED_PATIENCE)
+        if address:
+            return address
+        ssid = await _current_ssid(channel, suffix)
+        if ssid is not None:
+            raise _no_address(ssid)
+        raise errors.NetworkNotFound(
+            "no WiFi network was given, and the module joined none that it has stored: give "
+            "ssid=NAME, and the password as ATDRIVER_PASSWORD in the environment "
+            "(`atdriver scan` lists the networks)"
+        )
+
+    async def current(self, channel: Channel, firmware: Firmware) -> str | None:
+        """The network that the module is in now; None: in none."""
+        return await _current_ssid(channel, "_CUR" if firmware.family == "N" else "")
+
+    async def leave(self, channel: Channel) -> None:
+        """Leave the network. Raises CommandFailed."""
+        await channel.run(simple("AT+CWQAP"))
 
     async def _set_addressing(self, channel: Channel, firmware: Firmware, suffix: str) -> None:
         if not self.address:
@@ -85,19 +116,6 @@ class WiFi:
             parts.append(ENCODER.text(self.gateway, "the gateway", 15, 7))
             parts.append(ENCODER.text(self.netmask, "the netmask", 15, 7))
         await channel.run(Command(f"AT+CIPSTA{suffix}=".encode() + b",".join(parts), BASIC))
-
-    async def _wait_for_address(self, channel: Channel, suffix: str, problem: str) -> str:
-        deadline = time.monotonic() + (ADDRESS_PATIENCE if self.ssid else 5.0)
-        while True:
-            address = await _address(channel, suffix)
-            if address:
-                return address
-            if time.monotonic() > deadline:
-                if self.ssid:
-                    raise errors.DhcpFailed(f"{problem} from DHCP in {ADDRESS_PATIENCE:.0f} s")
-                raise errors.NetworkNotFound(f"{problem} (none is stored in the module, or it is "
-                                             "out of reach)")  # fmt: skip
-            await asyncio.sleep(0.25)
 
     async def details(self, channel: Channel, firmware: Firmware) -> dict[str, str]:
         """SSID, signal and address as text; `ip_address` is "" without one."""
@@ -140,6 +158,23 @@ class WiFi:
                 )
             )
         return networks
+
+
+async def _wait_for_address(channel: Channel, suffix: str, patience: float) -> str:
+    """The address as soon as there is one, "" when none came in `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        address = await _address(channel, suffix)
+        if address or time.monotonic() > deadline:
+            return address
+        await asyncio.sleep(0.25)
+
+
+def _no_address(ssid: str) -> errors.DhcpFailed:
+    return errors.DhcpFailed(
+        f"WiFi {ssid!r}: joined, but no address from its DHCP server (too many clients? ip=… and "
+        "gateway=… set one)"
+    )
 
 
 async def _tolerate(channel: Channel, text: str) -> None:
@@ -189,7 +224,9 @@ def _join_error(ssid: str, error: CommandFailed) -> OSError:
         return errors.AuthenticationFailed(f"WiFi {ssid!r}: wrong password", module_code=shown)
     if code == 3:
         return errors.NetworkNotFound(
-            f"WiFi {ssid!r}: no such network in reach (see `atdriver scan`)", module_code=shown
+            f"WiFi {ssid!r}: no such network in reach (`atdriver scan` lists those there are; "
+            "most modules hear 2.4 GHz only)",
+            module_code=shown,
         )
     if code == 1:
         return errors.NetworkTimeout(

@@ -18,6 +18,7 @@ from netsocket.capability.surroundings import missing, not_run
 from netsocket.capability.verdict import PROBES, Broken, Outcome, Probe, Verdict
 from netsocket.errors import NotSupported
 from netsocket.interface import AsyncNetworkInterface
+from netsocket.interface_kinds import interface_for
 from netsocket.stack import Stack
 
 PROBE_LIMIT: Final = 90.0
@@ -163,7 +164,7 @@ async def run(
     is brought up and down here.
     """
     if not isinstance(stack, AsyncNetworkInterface):
-        async with AsyncNetworkInterface(stack) as net:
+        async with interface_for(stack) as net:
             return await run(
                 net, far_end, kind=kind, only=only, progress=progress, reachable=reachable
             )

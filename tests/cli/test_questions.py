@@ -102,7 +102,7 @@ def test_info_needs_no_network(cli: Cli, esp8266: Fake, locked: Fake) -> None:
     assert shown["capabilities"]["tcp.half_close"] == "none"
     done = cli("info", locked.spec)
     assert done.status == 0
-    assert "SIM: sim pin" in " ".join(done.out.decode().split())
+    assert "SIM: PIN needed (" in " ".join(done.out.decode().split())
 
 
 def test_info_of_the_host(cli: Cli) -> None:

@@ -15,6 +15,7 @@ from atdriver.links.memory import MemoryLink
 from atdriver.registry import load_driver, load_fake
 from modems.module import ModuleStack
 from netsocket.interface import AsyncNetworkInterface
+from netsocket.interface_kinds import interface_for
 
 ESP = ("N17", "E2", "E22", "E24", "E33")
 ALL = [("esp8266", generation) for generation in ESP] + [("bg96", "bg96")]
@@ -58,7 +59,7 @@ def assemble(
 
     channel = Channel(Engine(driver.dialect), make_link)
     stack = driver.create(channel, module, values)
-    return Rig(AsyncNetworkInterface(stack), stack, channel, fakes)
+    return Rig(interface_for(stack), stack, channel, fakes)
 
 
 @asynccontextmanager

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from modems.bg96 import commands, network
+from atdriver.errors import SpecificationError
+from modems.bg96 import commands, network, sim
 from netsocket import errors
+from netsocket.cellular import AccessPointName, Authentication, Registration, Signal, SimState
+from netsocket.interface_kinds import AsyncCellularInterface
 from netsocket.stack import InterfaceStatus
 from tests.drivers.rig import (
     Rig,
@@ -40,7 +43,7 @@ async def fails_to_open(
 
 @pytest.fixture(autouse=True)
 def forget_pins() -> None:
-    network._pins_tried.clear()
+    sim._tried.clear()
 
 
 async def test_pin_is_entered_when_asked() -> None:
@@ -49,7 +52,7 @@ async def test_pin_is_entered_when_asked() -> None:
 
 
 async def test_pin_missing() -> None:
-    await fails_to_open({"pin": "1234"}, PermissionError, "wants its PIN")
+    await fails_to_open({"pin": "1234"}, PermissionError, r"PIN \(3 tries left\): give pin=…")
 
 
 async def test_wrong_pin_is_tried_once_only() -> None:
@@ -64,15 +67,105 @@ async def test_a_pin_that_is_no_number_is_refused_before_it_is_sent() -> None:
     assert not [text for text in sent_by_host(rig) if text.startswith("AT+CPIN=")]
 
 
-async def test_no_sim() -> None:
-    await fails_to_open({"sim": "absent"}, OSError, "no SIM")
+@pytest.mark.parametrize(
+    ("tries", "words"), [(1, "only 1 try left"), (0, r"wants its PUK \(10 tries left\)")]
+)
+async def test_the_last_try_is_not_risked_and_a_puk_is_asked_for(tries: int, words: str) -> None:
+    rig = assemble("bg96", "bg96", {"pin": "1234"}, pin="1234")
+    await rig.channel.open()
+    rig.fake.pin_tries, rig.fake.blocked_sim = tries, tries == 0
+    with pytest.raises(errors.AuthenticationFailed, match=words):
+        await rig.net.up()
+    await rig.net.close()
+    assert not [text for text in sent_by_host(rig) if text.startswith("AT+CPIN=")]
 
 
-async def test_no_registration_says_what_is_known() -> None:
+async def test_a_wrong_pin_tells_what_is_left() -> None:
+    rig = await fails_to_open({"pin": "1234"}, PermissionError, "2 tries left", pin="9999")
+    assert rig.fake.pin_tries == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("absent", "no SIM card is in the module: put one in"),
+        ("failed", r"the SIM does not get ready \(failed\)"),
+        ("busy", r"the SIM does not get ready \(busy\)"),
+    ],
+)
+async def test_a_sim_that_does_not_work(
+    state: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sim, "SIM_PATIENCE", 0.1)
+    monkeypatch.setattr(sim, "POLL", 0.05)
+    await fails_to_open({"sim": state}, errors.NetworkDown, words)
+
+
+async def test_no_registration_says_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     await fails_to_open(
-        {"reg": "searching"}, errors.NetworkTimeout, "searching; signal", register_timeout=0.5
-    )
-    await fails_to_open({"reg": "denied"}, errors.NetworkTimeout, "denied", register_timeout=0.5)
+        {"reg": "searching"}, errors.NetworkTimeout, r"\(searching; no signal\): is the antenna",
+        register_timeout=0.5,
+    )  # fmt: skip
+    monkeypatch.setattr(network, "DENIED_PATIENCE", 0.1)
+    rig = await fails_to_open({"reg": "denied"}, errors.AuthenticationFailed, "network denies")
+    assert rig.net.status is InterfaceStatus.DISCONNECTED
+
+
+async def test_a_module_in_flight_mode_is_switched_on_and_put_back() -> None:
+    rig = assemble("bg96", "bg96")
+    await rig.channel.open()
+    rig.fake.receive(b"AT+CFUN=4\r")
+    await asyncio.sleep(0.1)
+    async with rig.net:
+        assert rig.fake.functionality == 1
+    assert rig.fake.functionality == 4
+
+
+async def test_the_state_of_sim_and_network() -> None:
+    rig = assemble("bg96", "bg96", {"pin": "1234", "rat": "gsm"})
+    net = rig.net
+    assert isinstance(net, AsyncCellularInterface)
+    try:
+        before = await net.cellular()
+        assert (before.sim, before.tries) == (SimState.PIN, 3)
+        assert not before.signal.heard
+        net.set_sim_pin("1234")
+        await net.up()
+        found = await net.cellular()
+        assert (found.sim, found.tries) == (SimState.READY, None)
+        assert found.registration is Registration.HOME
+        assert (found.technology, found.band, found.plmn) == ("GSM", "GSM 900", "00101")
+        assert found.operator == "Test Network"
+        assert found.signal.rssi == -70
+    finally:
+        await net.close()
+    async with opened("bg96", "bg95", {"reg": "roaming"}) as other:
+        assert isinstance(other.net, AsyncCellularInterface)
+        found = await other.net.cellular()
+        assert found.technology == "LTE-M"
+        # <sinr> 206 is 21.2 dB: steps of 0.2 dB from -20 dB (AT manual V2.2, AT+QCSQ).
+        assert found.signal == Signal(-53, -81, 21.2, -11)
+
+
+async def test_another_apn_is_taken_at_the_next_up() -> None:
+    async with opened("bg96", "bg96", {"apn": "internet"}, apn="internet") as rig:
+        net = rig.net
+        assert isinstance(net, AsyncCellularInterface)
+        net.set_credentials("other", "me", "secret-word")
+        assert net.access_point_name.authentication is Authentication.CHAP
+        await net.down()
+        with pytest.raises(
+            errors.NetworkDown, match=r"refused APN 'other'.*give apn=NAME"
+        ) as caught:
+            await net.up()
+        assert "secret-word" not in str(caught.value)
+        net.set_credentials("internet")
+        await net.up()
+        assert rig.fake.contexts[1].apn == "internet"
+
+
+async def test_without_an_apn_the_stored_one_or_its_absence_is_named() -> None:
+    await fails_to_open({"apn": "internet"}, errors.NetworkDown, "no APN was given and none is st")
 
 
 async def test_roaming_and_lte_register_though_gprs_says_unknown() -> None:
@@ -90,8 +183,10 @@ async def test_right_apn() -> None:
 
 
 async def test_an_apn_with_a_quote_is_refused_before_it_is_sent() -> None:
-    rig = await fails_to_open({}, OSError, "cannot take", apn='x","y')
-    assert not [text for text in sent_by_host(rig) if text.startswith("AT+QICSGP=")]
+    with pytest.raises(SpecificationError, match="no quotes"):
+        assemble("bg96", "bg96", apn='x","y')
+    with pytest.raises(errors.InvalidArgument, match="no quotes"):
+        AccessPointName("internet", 'me"')
 
 
 async def test_without_the_right_notice_port_nothing_would_come_so_it_is_learned() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from atdriver import startup
+from atdriver.errors import SpecificationError
 from modems import module
 from modems.esp8266 import commands
 from netsocket import errors
@@ -58,12 +59,29 @@ async def test_unknown_network(firmware: str) -> None:
 
 
 @pytest.mark.parametrize("firmware", ["N17", "E24"])
-@pytest.mark.parametrize("bad", ['x"\r\nAT+RST', "nul\0", "esc\x1b", "x" * 33])
+@pytest.mark.parametrize("bad", ['x"\r\nAT+RST', "nul\0", "esc\x1b"])
 async def test_an_ssid_that_could_end_the_command_is_refused_before_it_is_sent(
     firmware: str, bad: str
 ) -> None:
     rig = await fails_to_open(firmware, OSError, "SSID", ssid=bad)
     assert not [text for text in sent_by_host(rig) if "CWJAP" in text and "=" in text]
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"ssid": "x" * 33}, "an SSID has 1 to 32 bytes, not 33"),
+        ({"password": "short"[:4]}, "a WiFi password has 8 to 63 characters, not 4"),
+        ({"password": "x" * 64}, "not 64"),
+    ],
+    ids=["ssid", "short", "long"],
+)
+def test_credentials_that_cannot_be_any_are_refused_before_the_port_is_opened(
+    settings: dict[str, str], words: str
+) -> None:
+    with pytest.raises(SpecificationError, match=words) as caught:
+        assemble("esp8266", "E24", **settings)
+    assert settings.get("password", "-") not in str(caught.value)
 
 
 @pytest.mark.parametrize("firmware", ["N17", "E22", "E24", "E33"])

@@ -147,7 +147,8 @@ async def test_not_registered(reg: str, stat: int) -> None:
         assert await host.info("AT+QCSQ") == '+QCSQ: "NOSERVICE"'
         assert await host.info("AT+QNWINFO") == "+QNWINFO: No Service"
         assert await host.info("AT+COPS?") == "+COPS: 0"
-        assert await host.info("AT+CSQ") == "+CSQ: 99,99"
+        # A network that denies the registration is heard.
+        assert await host.info("AT+CSQ") == ("+CSQ: 31,99" if reg == "denied" else "+CSQ: 99,99")
         assert await host.command("AT+QIACT=1") == b"\r\nERROR\r\n"
         wanted = "+QIGETERROR: 561,open pdp context failed"
         assert await host.info("AT+QIGETERROR") == wanted
@@ -189,6 +190,29 @@ async def test_puk_after_three_tries() -> None:
         assert await host.command("AT+CPIN=1234") == b"\r\n+CME ERROR: 12\r\n"
         await host.ok("AT+CPIN=87654321,4321")
         assert await host.info("AT+CPIN?") == "+CPIN: READY"
+
+
+async def test_tries_left() -> None:
+    """AT manual V2.2, 5.7."""
+    async with bench(pin="1234") as host:
+        await host.ok("ATE0")
+        assert await host.info('AT+QPINC="SC"') == '+QPINC: "SC",3,10'
+        assert b"CME ERROR: 16" in await host.command("AT+CPIN=0000")
+        assert await host.info('AT+QPINC="SC"') == '+QPINC: "SC",2,10'
+        both = await host.command("AT+QPINC?")
+        assert both == b'\r\n+QPINC: "SC",2,10\r\n+QPINC: "P2",3,10\r\n\r\nOK\r\n'
+        await host.ok("AT+CPIN=1234")
+        assert await host.info('AT+QPINC="SC"') == '+QPINC: "SC",3,10'
+        assert await host.command('AT+QPINC="XX"') == b"\r\nERROR\r\n"
+
+
+@pytest.mark.parametrize(("sim", "code"), [("failed", 13), ("busy", 14)])
+async def test_a_sim_that_does_not_work(sim: str, code: int) -> None:
+    """AT manual V2.2, 12.5: 13 failure, 14 busy."""
+    async with bench(sim=sim) as host:
+        await host.ok("ATE0;+CMEE=1")
+        assert await host.command("AT+CPIN?") == b"\r\n+CME ERROR: %d\r\n" % code
+        assert await host.info("AT+CEREG?") == "+CEREG: 0,0"
 
 
 async def test_no_sim() -> None:

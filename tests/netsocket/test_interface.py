@@ -36,6 +36,7 @@ async def test_up_refresh_and_status(stack: ScriptedStack) -> None:
         remove()
     assert interface.status is InterfaceStatus.DISCONNECTED
     assert seen == [
+        InterfaceStatus.CONNECTING,
         InterfaceStatus.GLOBAL_UP,
         InterfaceStatus.CONNECTING,
         InterfaceStatus.GLOBAL_UP,
