@@ -92,6 +92,11 @@ _OTHERWISE: Final = (
     Capability("send.outcome", Level.PARTIAL, "accepted means queued in the operating system"),
     Capability("interface.scan", Level.NONE, "left to the operating system's own tools"),
     Capability("interface.ping", Level.NONE, "a raw socket would need privileges"),
+    *(
+        Capability(id_, Level.NONE, "the operating system's own tools join networks")
+        for id_ in CATALOGUE
+        if id_.startswith(("wifi.", "cellular."))
+    ),
 )
 
 

@@ -6,11 +6,16 @@ The driver reads its limits from here; there is no second copy of a number on th
 from __future__ import annotations
 
 from modems.bg96.dialect import MAX_READ, SOCKETS
+from netsocket.capability.catalogue import CATALOGUE
 from netsocket.capability.model import Capability, CapabilityTable, Level, Manual
 
 
 def _tcp(section: str) -> Manual:
     return Manual("Quectel BG96 TCP(IP) AT Commands Manual", "V1.1", section)
+
+
+def _at(section: str) -> Manual:
+    return Manual("Quectel BG96 AT Commands Manual", "V2.2", section)
 
 
 RECORDS = (
@@ -141,6 +146,15 @@ RECORDS = (
     Capability("interface.address", Level.FULL, "", _tcp("AT+QIACT")),
     Capability("interface.scan", Level.NONE, "a cellular module has no WiFi", _tcp("AT+QIACT")),
     Capability("interface.ping", Level.FULL, "", _tcp("AT+QPING")),
+    *(Capability(id_, Level.NONE, "a cellular module has no WiFi", _tcp("AT+QIACT"))
+      for id_ in CATALOGUE if id_.startswith("wifi.")),
+    Capability("cellular.sim", Level.FULL, "a PIN is sent once, and not when one try is left",
+               _at("5.3 AT+CPIN, 5.7 AT+QPINC")),
+    Capability("cellular.registration", Level.FULL, "the cause of a denial is not told",
+               _at("AT+CEREG, AT+CGREG, AT+COPS, AT+QNWINFO")),
+    Capability("cellular.signal", Level.FULL, "RSSI, on LTE also RSRP, SINR and RSRQ",
+               _at("AT+CSQ, AT+QCSQ")),
+    Capability("cellular.apn", Level.FULL, "", _tcp("AT+QICSGP")),
 )  # fmt: skip
 
 

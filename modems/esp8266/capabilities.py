@@ -6,6 +6,7 @@ The driver reads its limits from here; there is no second copy of a number on th
 from __future__ import annotations
 
 from modems.esp8266.firmware import Firmware
+from netsocket.capability.catalogue import CATALOGUE
 from netsocket.capability.model import Capability, CapabilityTable, Level, Manual
 
 GUIDE = "ESP-AT User Guide"
@@ -213,6 +214,19 @@ MORE = (
                _guide("Wi-Fi AT Commands: AT+CWLAP")),
     Capability("interface.ping", Level.FULL, "",
                _guide(f"{_TCPIP}: AT+PING")),
+    Capability("wifi.credentials", Level.EMULATED,
+               "checked before anything is sent; the module takes the kind of security that the "
+               "network has", _guide("Wi-Fi AT Commands: AT+CWJAP")),
+    Capability("wifi.join", Level.FULL, "", _guide("Wi-Fi AT Commands: AT+CWJAP, AT+CWQAP")),
+    Capability("wifi.refused", Level.FULL,
+               "a wrong password is told as a time-out by some firmware",
+               _guide("Wi-Fi AT Commands: AT+CWJAP")),
+    Capability("wifi.rssi", Level.FULL, "", _guide("Wi-Fi AT Commands: AT+CWJAP")),
+    Capability("wifi.channel", Level.NONE, "AT+CWJAP takes no channel",
+               _guide("Wi-Fi AT Commands: AT+CWJAP")),
+    *(Capability(id_, Level.NONE, "a WiFi module has no SIM",
+                 _guide("Wi-Fi AT Commands: AT+CWMODE"))
+      for id_ in CATALOGUE if id_.startswith("cellular.")),
 )  # fmt: skip
 """The rest of the catalogue."""
 

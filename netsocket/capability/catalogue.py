@@ -120,6 +120,16 @@ _GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "interface.address": "The own address is known while the interface is up.",
         "interface.scan": "WiFi networks in reach can be listed.",
         "interface.ping": "The stack measures a round trip by itself.",
+        "wifi.credentials": "Network, password and security are chosen by the program; what cannot "
+        "be any raises EINVAL.",
+        "wifi.join": "A WiFi network is joined with its password, left, and joined again.",
+        "wifi.refused": "A wrong password and a network out of reach are told; then joining works.",
+        "wifi.rssi": "The joined network's signal is told in dBm, and none while not joined.",
+        "wifi.channel": "The channel to join on can be chosen.",
+        "cellular.sim": "The state of the SIM is told, and its PIN can be given.",
+        "cellular.registration": "Registration, operator and radio technology are told.",
+        "cellular.signal": "The strength of the cellular signal is told in dBm.",
+        "cellular.apn": "The access point name and its login are chosen by the program.",
     },
 }
 

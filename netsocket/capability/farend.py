@@ -152,6 +152,9 @@ class FarEnd:
     loopback the `gate` lets in only who has shown its key: `admit` does that through a stack.
     """
 
+    open_network: str = ""
+    """SSID of an open WiFi network that a WiFi module may join here; "" for none."""
+
     def __init__(
         self,
         host: str = "127.0.0.1",

@@ -21,8 +21,6 @@ from netsocket.interface import AsyncNetworkInterface
 from netsocket.interface_kinds import interface_for
 from netsocket.stack import Stack
 
-PROBE_LIMIT: Final = 90.0
-"""Seconds for one probe; then it counts as failed."""
 PERFORMANCE: Final = "performance"
 """What `only` calls the figures by."""
 _WORST: Final = (
@@ -131,7 +129,7 @@ async def judge(
     begun = time.monotonic()
     try:
         await far.admit(net)
-        async with asyncio.timeout(PROBE_LIMIT):
+        async with asyncio.timeout(probe.limit):
             verdict = await probe.run(net, far)
     except Broken as error:
         verdict = Verdict(Outcome.FAIL, str(error))

@@ -67,24 +67,31 @@ Run = Callable[[AsyncNetworkInterface, FarEnd], Awaitable[Verdict]]
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One test: its name (the Mbed OS plan's id where it has one) and the promise it judges."""
+    """One test: its name (the Mbed OS plan's id where it has one) and the promise it judges.
+
+    `limit` is in seconds; after it the probe counts as failed.
+    """
 
     name: str
     promise: str
     run: Run
+    limit: float = 90.0
 
 
 PROBES: Final[dict[str, Probe]] = {}
 """All probes by name, in the order of their definition."""
 
 
-def probe(name: str, promise: str) -> Callable[[Run], Run]:
-    """Register a probe function. Raises ValueError for an unknown promise or a second name."""
+def probe(name: str, promise: str, limit: float = 90.0) -> Callable[[Run], Run]:
+    """Register a probe function; `limit`: see `Probe`.
+
+    Raises ValueError for an unknown promise or a second name.
+    """
     if promise not in CATALOGUE or name in PROBES:
         raise ValueError(f"probe {name!r} for {promise!r}")
 
     def register(function: Run) -> Run:
-        PROBES[name] = Probe(name, promise, function)
+        PROBES[name] = Probe(name, promise, function, limit)
         return function
 
     return register

@@ -100,6 +100,7 @@ ESPRESSIF = (
 )  # fmt: skip
 
 TCPIP = "Quectel BG96 TCP(IP) AT Commands Manual V1.1, "
+AT = "Quectel BG96 AT Commands Manual V2.2: "
 BG96_COLUMNS = ("bg96",)
 BG96 = (
     Row("tcp.connect", "F", TCPIP + "AT+QIOPEN"),
@@ -145,6 +146,12 @@ BG96 = (
     Row("interface.address", "F", TCPIP + "AT+QIACT?"),
     Row("interface.ping", "F", TCPIP + "AT+QPING"),
     Row("interface.scan", "X", "a cellular module"),
+    Row("wifi.join", "X", "a cellular module"),
+    Row("wifi.channel", "X", "a cellular module"),
+    Row("cellular.sim", "F", AT + "5.3 AT+CPIN, 5.7 AT+QPINC"),
+    Row("cellular.registration", "F", AT + "6 AT+CEREG, AT+COPS, AT+QNWINFO"),
+    Row("cellular.signal", "F", AT + "AT+QCSQ, AT+CSQ"),
+    Row("cellular.apn", "F", TCPIP + "AT+QICSGP"),
     Row("tls.module", "P", "Quectel BG96 SSL AT Commands Manual V1.0"),
     Row("sockets.max", "F", TCPIP + "AT+QIOPEN: connectID 0-11", (12,)),
     Row("frame.max_send", "F", TCPIP + "AT+QISEND: 1-1460", (1460,)),

@@ -37,7 +37,9 @@ MODULES = [
 
 
 def far_end(module: str) -> FarEnd:
-    return FarEnd(name=NAMES.get(module, "localhost"), unknown_name=UNKNOWN_NAME)
+    far = FarEnd(name=NAMES.get(module, "localhost"), unknown_name=UNKNOWN_NAME)
+    far.open_network = "cafe"
+    return far
 
 
 def settings(receive: str) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def test_every_promise_that_can_be_judged_has_a_probe() -> None:
     assert set(CATALOGUE) - {probe.promise for probe in PROBES.values()} == NOT_JUDGED
     for name in ("TCPSOCKET_ECHOTEST", "TCPSOCKET_RECV_100K", "TCPSOCKET_OPEN_LIMIT",
                  "UDPSOCKET_ECHOTEST_BURST", "UDPSOCKET_BIND_PORT_FAIL",
-                 "SYNCHRONOUS_DNS_INVALID", "WIFI-SCAN", "NETWORKINTERFACE_STATUS"):  # fmt: skip
+                 "SYNCHRONOUS_DNS_INVALID", "WIFI_SCAN", "NETWORKINTERFACE_STATUS"):  # fmt: skip
         assert name in PROBES
 
 

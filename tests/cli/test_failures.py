@@ -167,7 +167,10 @@ def test_the_users_own_time_limit(cli: Cli) -> None:
     ("settings", "shown"),
     [
         ({"ATDRIVER_SSID": "cafe", "ATDRIVER_PASSWORD": "wrong-one"}, "'cafe': wrong password"),
-        ({"ATDRIVER_SSID": "lost", "ATDRIVER_PASSWORD": "xxxxxxxx"}, "'lost': no such network in reach"),
+        (
+            {"ATDRIVER_SSID": "lost", "ATDRIVER_PASSWORD": "xxxxxxxx"},
+            "'lost': no such network in reach",
+        ),
     ],
     ids=["password", "network"],
 )

@@ -46,7 +46,7 @@ def assemble(
     values = {setting.name: setting.default for setting in driver.settings}
     aps = {}
     if driver.kind == "wifi":
-        aps = {"lab": "secret99"}
+        aps = {"lab": "secret99", "cafe": ""}
         values.update(ssid="lab", password="secret99")
     values.update(settings)
     fakes: list[Any] = []

@@ -212,7 +212,8 @@ async def test_wifi_lost_and_found(firmware: str) -> None:
 @generations
 async def test_scan(firmware: str) -> None:
     async with opened("esp8266", firmware) as rig:
-        assert [network.ssid for network in await rig.net.scan()] == ["lab"]
+        found = {network.ssid: network.security for network in await rig.net.scan()}
+        assert found == {"lab": "WPA2", "cafe": "open"}
 
 
 @generations

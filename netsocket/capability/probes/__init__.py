@@ -1,6 +1,7 @@
 """The probes, one module per group of promises; importing this package registers them all."""
 
 from netsocket.capability.probes import (
+    cellular,
     failures,
     interface,
     limits,
@@ -10,9 +11,11 @@ from netsocket.capability.probes import (
     tcp_ending,
     udp,
     waiting,
+    wifi,
 )
 
 __all__ = [
+    "cellular",
     "failures",
     "interface",
     "limits",
@@ -22,4 +25,5 @@ __all__ = [
     "tcp_ending",
     "udp",
     "waiting",
+    "wifi",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket as _socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from netsocket.capability.farend import FarEnd
 from netsocket.capability.probes.tools import LIMIT, connected, echo, raises
@@ -12,28 +14,103 @@ from netsocket.capability.verdict import Outcome, Verdict, check, passed, probe,
 from netsocket.interface import AsyncNetworkInterface
 from netsocket.stack import InterfaceStatus
 
+ROUNDS = 5
+"""How often the plan goes up and down."""
+_ORDER = (
+    InterfaceStatus.CONNECTING,
+    InterfaceStatus.LOCAL_UP,
+    InterfaceStatus.GLOBAL_UP,
+    InterfaceStatus.DISCONNECTED,
+)
+
+
+@asynccontextmanager
+async def down_first(net: AsyncNetworkInterface) -> AsyncIterator[list[InterfaceStatus]]:
+    """The interface is down at the beginning and up at the end; what it tells in between."""
+    seen: list[InterfaceStatus] = []
+    await net.down()
+    remove = net.on_status(seen.append)
+    try:
+        yield seen
+    finally:
+        remove()
+        await net.up()
+
+
+def check_order(seen: list[InterfaceStatus]) -> None:
+    """One round of the plan: CONNECTING, perhaps LOCAL_UP, GLOBAL_UP, DISCONNECTED, repeats
+    allowed."""
+    places = [_ORDER.index(each) for each in seen]
+    told = " → ".join(each.name for each in seen) or "nothing"
+    check(places == sorted(places), f"told {told}")
+    wanted = set(_ORDER) - {InterfaceStatus.LOCAL_UP}
+    check(wanted <= set(seen), f"told only {told}")
+
 
 @probe("NETWORKINTERFACE_STATUS", "interface.status")
 async def status(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
-    """One round of down and up; repeated statuses do not count."""
+    """Five rounds of up and down."""
     del far
-    seen: list[InterfaceStatus] = []
-    remove = net.on_status(seen.append)
-    try:
-        await net.down()
-        check(net.status is InterfaceStatus.DISCONNECTED, f"after down: {net.status}")
-        await net.up()
-        await asyncio.sleep(0)
-    finally:
-        remove()
-    check(net.status is InterfaceStatus.GLOBAL_UP, f"after up: {net.status}")
-    check(InterfaceStatus.DISCONNECTED in seen, f"told: {seen}")
-    check(seen[-1] is InterfaceStatus.GLOBAL_UP, f"told: {seen}")
-    check(len(seen) < 20, f"{len(seen)} events")
-    return passed(" → ".join(each.name for each in seen))
+    count = 0
+    async with down_first(net) as seen:
+        for _ in range(ROUNDS):
+            seen.clear()
+            await net.up()
+            check(net.status is InterfaceStatus.GLOBAL_UP, f"after up: {net.status.name}")
+            await net.down()
+            check(net.status is InterfaceStatus.DISCONNECTED, f"after down: {net.status.name}")
+            check_order(seen)
+            count += len(seen)
+    check(count < 100, f"{count} events")
+    return passed(f"{ROUNDS} rounds, {count} notices, in order")
+
+
+@probe("NETWORKINTERFACE_STATUS_NONBLOCK", "interface.status")
+async def status_nonblock(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
+    """The same, with other work done while the interface comes up."""
+    del far
+    async with down_first(net) as seen:
+        for _ in range(ROUNDS):
+            seen.clear()
+            coming = asyncio.create_task(net.up())
+            await asyncio.sleep(0.001)
+            begun = list(seen)
+            await coming
+            check(InterfaceStatus.CONNECTING in begun, f"told at once: {begun}")
+            await net.down()
+            check_order(seen)
+    return passed(f"{ROUNDS} rounds in order")
+
+
+@probe("NETWORKINTERFACE_STATUS_GET", "interface.status")
+async def status_get(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
+    """Five rounds, with the status asked for instead of told."""
+    del far
+    async with down_first(net):
+        for _ in range(ROUNDS):
+            check(net.status is InterfaceStatus.DISCONNECTED, f"before up: {net.status.name}")
+            await net.up()
+            state = (await net.refresh()).state
+            check(state is InterfaceStatus.GLOBAL_UP, f"asked after up: {state.name}")
+            check(net.status is state, f"status {net.status.name}, asked {state.name}")
+            await net.down()
+        check(net.status is InterfaceStatus.DISCONNECTED, f"after down: {net.status.name}")
+    return passed(f"{ROUNDS} rounds")
 
 
 @probe("NETWORKINTERFACE_CONN_DISC_REPEAT", "interface.again")
+async def repeat(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
+    """Five times up and down; a connection works after the last."""
+    async with down_first(net):
+        for _ in range(ROUNDS):
+            await net.up()
+            await net.down()
+    async with connected(net, far, "echo") as (sock, _seen):
+        await echo(sock, b"after five rounds")
+    return passed(f"{ROUNDS} rounds, then a socket echoed")
+
+
+@probe("NETWORKINTERFACE_OLD_SOCKETS", "interface.again")
 async def again(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """A caller waits in recv while the interface goes down; then a new socket works."""
     async with connected(net, far, "discard") as (sock, _seen):
@@ -69,16 +146,6 @@ async def address(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
         _socket.inet_pton(_socket.AF_INET6 if ":" in found else _socket.AF_INET, found)
         return passed("an address in the usual form")
     return Verdict(Outcome.FAIL, f"{found!r} is no address")
-
-
-@probe("WIFI-SCAN", "interface.scan")
-async def scan(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
-    """At least one network, with a plausible signal."""
-    del far
-    found = await net.scan()
-    check(len(found) >= 1, "no network in reach")
-    check(all(-120 <= each.rssi < 0 for each in found), "signals out of range")
-    return passed(f"{len(found)} network(s)")
 
 
 @probe("NETWORKINTERFACE_PING", "interface.ping")
