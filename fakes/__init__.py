@@ -49,6 +49,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "esp8266": ("fakes.esp8266", "build"),
     "esp32": ("fakes.esp8266", "build_esp32"),
     "bg96": ("fakes.bg96", "build"),
+    "replay": ("fakes.replay", "build"),
 }
 
 

@@ -111,6 +111,7 @@ class FakeModem(Toolkit):
         )
         self.echo = True
         self.command = ""  # the running (or last) command line
+        self.on_failure: Callable[[FakeError], object] | None = None
         self._deliver: Callable[[bytes], None] | None = None
         self._booting = False
         self._command_task: asyncio.Task[None] | None = None
@@ -228,6 +229,11 @@ class FakeModem(Toolkit):
     def boot_done(self) -> None:
         """The command interpreter listens again; `boot` calls it before the ready line."""
         self._booting = False
+
+    def give_up(self, error: FakeError) -> None:
+        """The fake cannot go on: tell who serves it."""
+        if self.on_failure is not None:
+            self.on_failure(error)
 
     # ---- overridden by dialects ------------------------------------------------------
 

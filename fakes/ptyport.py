@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .control import serve_control
-from .errors import LinkPathError
+from .errors import FakeError, LinkPathError
 
 if TYPE_CHECKING:
     from .engine import FakeModem
@@ -210,6 +210,7 @@ async def serve(
 
     Raises:
         LinkPathError: `link` or the control socket's path is taken.
+        FakeError: the fake gave up (a replay whose host deviates).
     """
     if announce is print:  # into a pipe the first line must not wait in a buffer
         announce = partial(print, flush=True)
@@ -221,6 +222,13 @@ async def serve(
             linked = True
         await port.start()
         ending = asyncio.Event()
+        failures: list[FakeError] = []
+
+        def failed(error: FakeError) -> None:
+            failures.append(error)
+            ending.set()
+
+        modem.on_failure = failed
         async with contextlib.AsyncExitStack() as stack:
             place = None
             if control is not None:
@@ -231,6 +239,8 @@ async def serve(
             if place is not None:
                 announce(f"control: {place}")
             await ending.wait()
+        if failures:
+            raise failures[0]
     finally:
         if link is not None and linked:
             _remove_link(port.path, link)

@@ -29,12 +29,12 @@ __all__ = ["MISUNDERSTOOD", "RunningFake"]
 
 T = TypeVar("T")
 
-MISUNDERSTOOD: Final = ("unknown", "stray", "busy", "overlong", "overrun")
+MISUNDERSTOOD: Final = ("unknown", "stray", "busy", "overlong", "overrun", "deviation")
 """Journal kinds that say: a real module would not have understood this.
 
 unknown: no such command in this firmware; stray: a line that is no command; busy: a line while
 a command ran, which the module throws away; overlong: a line longer than the module takes;
-overrun: bytes faster than the module takes them.
+overrun: bytes faster than the module takes them; deviation: not what was recorded (replay).
 """
 _PATIENCE = 10.0  # seconds for something to be done in the fake's thread
 

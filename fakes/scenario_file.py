@@ -36,7 +36,7 @@ from .values import boolean, count, keys, seconds, text
 if TYPE_CHECKING:
     from .scenario import Scenario, Step, WirePlan
 
-__all__ = ["load", "parse"]
+__all__ = ["Reader", "load", "parse", "read_yaml"]
 
 _STEP_KEYS: Final[Mapping[str, Callable[[Any], Any]]] = {
     "on": text, "at": seconds, "before": text, "behind": text, "at_byte": count,
@@ -58,6 +58,16 @@ def load(path: str | Path) -> Scenario:
         ScenarioError: unreadable, not YAML, unknown key, bad value, with line and column; PyYAML
             is missing (install the extra ``atdriver[yaml]``).
     """
+    tree, places = read_yaml(path)
+    return parse(tree, source=str(path), places=places)
+
+
+def read_yaml(path: str | Path) -> tuple[object, Mapping[_Path, _Place]]:
+    """The content of a YAML file as plain data, and where each part of it stands.
+
+    Raises:
+        ScenarioError: unreadable, not YAML; PyYAML is missing.
+    """
     source = str(path)
     try:
         import yaml
@@ -69,12 +79,13 @@ def load(path: str | Path) -> Scenario:
         written = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ScenarioError(f"cannot be read: {error}", source=source) from None
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # a recording may be long
     try:
-        tree = yaml.safe_load(written)
-        places = dict(_places(yaml.compose(written, Loader=yaml.SafeLoader), ()))
+        tree = yaml.load(written, Loader=loader)
+        places = dict(_places(yaml.compose(written, Loader=loader), ()))
     except yaml.YAMLError as error:
         raise ScenarioError(f"not YAML: {error}", source=source) from None
-    return parse(tree, source=source, places=places)
+    return tree, places
 
 
 def parse(
@@ -92,7 +103,7 @@ def parse(
     """
     from .scenario import Scenario
 
-    reader = _Reader(source, places or {})
+    reader = Reader(source, places or {})
     top = reader.mapping({} if tree is None else tree, "the file", (), _FILE_KEYS)
     items = top.get("steps") or []
     if not isinstance(items, list):
@@ -121,7 +132,7 @@ def _places(node: Any, path: _Path) -> Iterator[tuple[_Path, _Place]]:
             yield from _places(value, (*path, number))
 
 
-class _Reader:
+class Reader:
     """Turns plain data into a scenario, and knows where each part of it stands."""
 
     def __init__(self, source: str, places: Mapping[_Path, _Place]) -> None:
@@ -129,6 +140,7 @@ class _Reader:
         self._places = places
 
     def fault(self, sentence: str, path: _Path) -> ScenarioError:
+        """The error for what stands at `path`."""
         step = path[1] + 1 if path[:1] == ("steps",) and len(path) > 1 else None  # type: ignore[operator]
         place = next(
             (self._places[path[:n]] for n in range(len(path), -1, -1) if path[:n] in self._places),
@@ -149,6 +161,7 @@ class _Reader:
     def mapping(
         self, value: object, what: str, path: _Path, valid: tuple[str, ...] | None
     ) -> dict[str, Any]:
+        """A mapping whose keys are all in `valid` (None: any). Raises ScenarioError."""
         if isinstance(value, dict):  # YAML 1.1 reads a bare `on` as the boolean true
             value = {"on" if key is True else key: item for key, item in value.items()}
         try:
@@ -162,6 +175,7 @@ class _Reader:
         return tree
 
     def step(self, item: object, number: int) -> Step:
+        """Step number `number` (from 0). Raises ScenarioError."""
         from .scenario import Step
 
         path: _Path = ("steps", number)
@@ -183,6 +197,7 @@ class _Reader:
             return Step(**fields, do=tuple(do))
 
     def wire(self, value: object) -> WirePlan:
+        """What stands under `wire`. Raises ScenarioError."""
         from .scenario import WirePlan
 
         tree = self.mapping({} if value is None else value, "wire", ("wire",), _WIRE_KEYS)

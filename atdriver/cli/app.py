@@ -400,6 +400,44 @@ def fake(
     raise typer.Exit(execute(action))
 
 
+@app.command("trace")
+def trace_file(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What --trace wrote.", show_default=False)
+    ],
+    *,
+    scenario: Annotated[
+        Path | None,
+        typer.Option(
+            "--scenario",
+            metavar="OUT.yaml",
+            help="Write a script for `atdriver fake replay --scenario OUT.yaml`.",
+        ),
+    ] = None,
+    varying: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--any",
+            metavar="REGEX",
+            help="What the groups match in the host's bytes may differ in a replay; repeatable.",
+        ),
+    ] = None,
+) -> None:
+    """Show a wire trace, or make a fake of it.
+
+    The fake answers what the recorded module answered and fails where the program deviates."""
+
+    def action() -> None:
+        from atdriver.cli import tracefile
+
+        if scenario is None:
+            tracefile.show(file)
+        else:
+            tracefile.convert(file, scenario, varying or [])
+
+    raise typer.Exit(execute(action))
+
+
 @app.command()
 def report(
     specs: Annotated[
