@@ -27,6 +27,7 @@ COMMANDS = [
     "ping",
     "nc",
     "fake",
+    "trace",
     "report",
 ]
 
