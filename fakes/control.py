@@ -30,6 +30,7 @@ from .actions import ACTIONS, perform
 from .errors import FakeError, LinkPathError
 from .scenario_file import parse
 from .values import count, keys, lines, seconds, text
+from .world import World
 
 if TYPE_CHECKING:
     from .engine import FakeModem
@@ -59,7 +60,7 @@ async def serve_control(
     control = _Control(modem, stop)
     if place.isascii() and place.isdigit():
         server = await asyncio.start_server(
-            control.serve, "127.0.0.1", int(place), limit=_LIMIT, family=socket.AF_INET
+            control.serve, World.guard("127.0.0.1"), int(place), limit=_LIMIT, family=socket.AF_INET
         )
         told = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     else:
