@@ -58,6 +58,7 @@ $(VENV)/.runtime: pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.runtime
 	$(PIP) install --constraint constraints.txt --group test
+	-$(PIP) install --constraint constraints.txt --no-deps --group foreign
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test

@@ -15,7 +15,7 @@ import pytest
 
 HERE = Path(__file__).parent
 ALLOWED = HERE / "allowed-skips.txt"
-SERIAL = (HERE / "cli", HERE / "pty")
+SERIAL = (HERE / "cli", HERE / "foreign", HERE / "pty")
 """Folders whose tests are all `serial`."""
 _skipped: dict[str, None] = {}
 

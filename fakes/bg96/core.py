@@ -119,6 +119,9 @@ class Core(FakeModem):
         self.cmee = _DEFAULT_CMEE
         self.flow_control = "0,0"
 
+    def reset_factory(self) -> None:
+        """Settings that AT&F puts back and ATZ does not (AT manual V2.2, tables 7 and 9)."""
+
     def power_on(self) -> None:
         """Everything volatile to its power-on value; sockets are closed already."""
         self.prompting = False

@@ -102,9 +102,11 @@ class Identity(Core):
         pass
 
     @command(r"(?:&F0?|Z0?)")
-    async def _factory(self, _: re.Match[str]) -> None:
+    async def _factory(self, match: re.Match[str]) -> None:
         # Neither restores the rate (AT manual V2.2, AT+IPR: "not restored by AT&F").
         self.reset_session()
+        if match[0].startswith("&F"):
+            self.reset_factory()
 
     @command(r"&W0?")
     async def _store(self, _: re.Match[str]) -> None:

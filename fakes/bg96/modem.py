@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from fakes.bg96 import settings as module_settings
 from fakes.bg96.events import EVENTS
-from fakes.bg96.names import Names
+from fakes.bg96.messages import Messages
 from fakes.bg96.profile import DEFAULT_FIRMWARE, PROFILES
 from fakes.errors import FakeError, UnknownFirmwareError, UnknownSettingError
 from fakes.peers import Peer
@@ -14,7 +14,7 @@ from fakes.scenario import Scenario, load
 from fakes.world import World
 
 
-class Bg96(Names):
+class Bg96(Messages):
     """A Quectel BG96 (or sibling profile) with real sockets on loopback.
 
     For tests, beside what `FakeModem` offers: `lose_context(n)` (the network deactivates a

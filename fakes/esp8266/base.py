@@ -35,6 +35,8 @@ class Flash:
     static: tuple[str, str, str] | None = None
     dns: tuple[str, ...] = ()
     message: int = 0
+    # (authentication, certificate, CA) of the TLS client on each link
+    tls_clients: tuple[tuple[int, int, int], ...] = ((0, 0, 0),) * LINKS
 
 
 @dataclass(slots=True)

@@ -7,12 +7,12 @@ import re
 from ..engine import CommandError, rule
 from .arguments import Code
 from .events import EVENTS
-from .receiving import ReceiveCommands
+from .tls import TlsCommands
 
 __all__ = ["EspressifModem"]
 
 
-class EspressifModem(ReceiveCommands):
+class EspressifModem(TlsCommands):
     """A simulated Espressif AT module."""
 
     EVENTS = EVENTS

@@ -133,7 +133,9 @@ N17 = Profile(
     ),
 )
 
-_ESP_AT_ABSENT = frozenset({"CWAUTOCONN", "CIPCLOSEMODE", "SYSMSG_CUR", "SYSMSG_DEF", "CIPDNS_CUR"})
+_ESP_AT_ABSENT = frozenset(
+    {"CWAUTOCONN", "CIPCLOSEMODE", "SYSMSG_CUR", "SYSMSG_DEF", "CIPDNS_CUR", "CIPSSLSIZE"}
+)
 
 E2 = Profile(
     name="E2",

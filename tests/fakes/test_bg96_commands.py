@@ -447,3 +447,44 @@ def test_build_lists_what_there_is() -> None:
     modem = fakes.build("bg96", firmware="bg95")
     assert modem.facts == FACTS
     assert modem.facts["sockets.max"] == 12
+
+
+async def test_message_settings_of_an_empty_store() -> None:
+    """AT manual V2.2 sections 8.2, 8.4, 8.13 with their examples; defaults of Table 7."""
+    async with bench() as host:
+        await host.ok("ATE0")
+        assert await host.info("AT+CPMS?") == '+CPMS: "ME",0,23,"ME",0,23,"ME",0,23'
+        assert await host.info('AT+CPMS="SM","SM","SM"') == "+CPMS: 0,50,0,50,0,50"
+        assert await host.info('AT+CPMS="ME"') == "+CPMS: 0,23,0,50,0,50"
+        for wrong in ('AT+CPMS="XY"', "AT+CPMS=ME", 'AT+CPMS="ME","ME","ME","ME"', "AT+CMGF=2"):
+            assert await host.command(wrong) == b"\r\nERROR\r\n", wrong
+        await host.ok("AT+CMGF=1")
+        await host.ok("AT+CNMI=1,2,0,1,0")
+        await host.ok("AT+CNMI=2,,,0")
+        assert await host.info("AT+CNMI?") == "+CNMI: 2,2,0,0,0"
+        for wrong in ("AT+CNMI=3", "AT+CNMI=2,1,1", "AT+CNMI=2,1,0,0,0,0", "AT+CNMI=12"):
+            assert await host.command(wrong) == b"\r\nERROR\r\n", wrong
+        await host.ok("ATZE0")  # Table 9 has none of them
+        assert await host.info("AT+CMGF?") == "+CMGF: 1"
+        await host.ok("AT&F")
+        await host.ok("ATE0")
+        assert await host.info("AT+CMGF?") == "+CMGF: 0"
+        assert await host.info("AT+CNMI?") == "+CNMI: 2,1,0,0,0"
+        assert await host.info("AT+CPMS?") == '+CPMS: "ME",0,23,"ME",0,23,"ME",0,23'
+
+
+async def test_time_zone_settings_are_kept_over_a_reboot() -> None:
+    """AT manual V2.2 sections 6.7 and 6.15."""
+    async with bench() as host:
+        await host.ok("ATE0")
+        assert await host.info("AT+CTZU?") == "+CTZU: 0"
+        assert await host.info("AT+CTZU=?") == "+CTZU: (0,1)"
+        assert await host.info("AT+CTZR=?") == "+CTZR: (0-2)"
+        await host.ok("AT+CTZU=1")
+        await host.ok("AT+CTZR=2")
+        assert await host.command("AT+CTZU=2") == b"\r\nERROR\r\n"
+        await host.ok("AT+CFUN=1,1")
+        await host.wait_for("RDY\r\n")
+        await host.ok("ATE0")
+        assert await host.info("AT+CTZU?") == "+CTZU: 1"
+        assert await host.info("AT+CTZR?") == "+CTZR: 2"

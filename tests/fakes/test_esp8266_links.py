@@ -732,3 +732,37 @@ async def test_stop_with_everything_open(esp: Any, far: Any) -> None:
     host.send(b"AT+CIPSEND=0,100\r\n")
     await host.expect(PROMPT["E22"])
     await host.modem.stop()
+
+
+# ---- settings of the module's TLS client ---------------------------------------------------
+
+
+@pytest.mark.parametrize("firmware", ESP_AT)
+async def test_tls_client_settings(esp: Any, firmware: str) -> None:
+    """ESP-AT User Guide, AT+CIPSSLCCONF; no AT+CIPSSLSIZE (its AT Command Set Comparison)."""
+    host = await esp(firmware)  # AT+CIPMUX=1
+    host.send(b"AT+CIPSSLCCONF?\r\n")
+    await host.expect(b"".join(b"+CIPSSLCCONF:%d,0,0,0\r\n" % n for n in range(5)) + b"\r\nOK\r\n")
+    await host.ok("AT+CIPSSLCCONF=5,2,0,1")
+    await host.ok("AT+CIPSSLCCONF=1,1")
+    await host.ok("AT+CIPMUX=0")
+    await host.ok("AT+CIPSSLCCONF=3")
+    for wrong in ("=4", "=0,0,0,0", '="0"', "=", "=-1"):
+        await host.error(f"AT+CIPSSLCCONF{wrong}")
+    host.send(b"AT+CIPSSLCCONF?\r\n")
+    rows = [b"0,3,0,0", b"1,1,0,0", b"2,2,0,1", b"3,2,0,1", b"4,2,0,1"]
+    await host.expect(b"".join(b"+CIPSSLCCONF:%s\r\n" % row for row in rows) + b"\r\nOK\r\n")
+    await host.error("AT+CIPSSLSIZE=4096")
+
+
+async def test_tls_client_settings_of_nonos(esp: Any) -> None:
+    """ESP8266 AT Instruction Set, AT+CIPSSLSIZE (2048 to 4096) and AT+CIPSSLCCONF (two bits)."""
+    host = await esp("N17")
+    await host.ok("AT+CIPSSLSIZE=2048")
+    await host.ok("AT+CIPSSLSIZE=4096")
+    for wrong in ("2047", "4097", "", "x"):
+        await host.error(f"AT+CIPSSLSIZE={wrong}")
+    await host.ok("AT+CIPSSLCCONF=2")
+    await host.error("AT+CIPSSLCCONF=4")
+    host.send(b"AT+CIPSSLCCONF?\r\n")
+    await host.expect(b"+CIPSSLCCONF:2\r\n\r\nOK\r\n")

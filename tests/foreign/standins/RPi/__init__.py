@@ -1,0 +1,1 @@
+"""Stands in for the Raspberry Pi's pins."""

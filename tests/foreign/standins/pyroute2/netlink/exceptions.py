@@ -1,0 +1,7 @@
+"""See the package."""
+
+from __future__ import annotations
+
+
+class NetlinkError(OSError):
+    pass
