@@ -12,7 +12,7 @@ from netsocket.capability.compare import changes, read
 from netsocket.capability.record import FORMAT, to_record
 from tests.capability.measured import simulated
 
-pytestmark = pytest.mark.xdist_group("measured")
+pytestmark = [pytest.mark.xdist_group("measured"), pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from netsocket.capability.performance import AT_LEAST, SIZES
 from netsocket.capability.record import SCHEMA, to_record
 from tests.capability.measured import host, with_figures
 
-pytestmark = pytest.mark.xdist_group("measured")
+pytestmark = [pytest.mark.xdist_group("measured"), pytest.mark.timeout(180)]
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,9 @@ pytest.skip("a whole file", allow_module_level=True)
 @pytest.mark.parametrize("processes", [(), ("-n", "1")], ids=["one process", "workers"])
 def test_a_skip_without_leave_fails_the_run(tmp_path: Path, processes: tuple[str, ...]) -> None:
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
-    (tmp_path / "pytest.ini").touch()
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
+    )
     for name, text in SKIPPING.items():
         (tmp_path / name).write_text(text)
 
