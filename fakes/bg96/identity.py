@@ -6,6 +6,7 @@ AT Commands Manual V2.2 chapters 2-4; the texts are those real modules print.
 from __future__ import annotations
 
 import re
+from itertools import permutations
 from typing import ClassVar, Final
 
 from fakes.bg96.codes import CmeRejected, Rejected, TcpipRejected
@@ -40,11 +41,24 @@ _CONFIGURATION: Final = {
 _ALLOWED: Final = {
     "nwscanmode": ("0", "1", "3"),
     "iotopmode": ("0", "1", "2"),
+    # One to three different technologies, or automatic (AT manual V2.2, 4.2.1).
+    "nwscanseq": (
+        "00",
+        *(
+            "".join(steps)
+            for count in (1, 2, 3)
+            for steps in permutations(("01", "02", "03"), count)
+        ),
+    ),
     "servicedomain": ("1", "2"),
     "urc/delay": ("0", "1"),
 }
 _NOT_SHOWN: Final = ("nwscanmode", "nwscanseq", "iotopmode", "servicedomain", "band")
 """Names whose last parameter is <effect> (when the setting acts) and is not stored."""
+_ANY_BAND: Final = (0xF, 0x400A0E189F, 0xA0E189F)
+"""All bands of GSM, LTE Cat M1, LTE Cat NB1 (AT manual V2.2, 4.2.5)."""
+_NO_CHANGE: Final = 0x40000000
+"""This, like 0, leaves the bands of a technology as they are (AT manual V2.2, 4.2.5)."""
 
 
 class Identity(Core):
@@ -67,6 +81,16 @@ class Identity(Core):
         self.configuration = dict(_CONFIGURATION)
         if not self.profile.cmux:
             del self.configuration["cmux/urcport"]
+        if "nb1" in self.settings.rat.split("+"):
+            self.configuration["iotopmode"] = "2"  # somebody set it up for its NB-IoT network
+
+    def power_on(self) -> None:
+        """What was set to act after a reboot acts now."""
+        super().power_on()
+        self.in_force = dict(self.configuration)
+
+    def radio_set(self) -> None:
+        """Technologies or bands changed and act at once; done by the subclass."""
 
     @command(r"I0?")
     async def _information(self, _: re.Match[str]) -> None:
@@ -169,12 +193,35 @@ class Identity(Core):
         if name in _ALLOWED and given[0] not in _ALLOWED[name]:
             raise Rejected
         shown = len(self.configuration[name].split(","))
+        effect = "1"  # "if omitted, the configuration will take effect immediately"
         if name in _NOT_SHOWN:
-            given = given[:shown]
+            if len(given) < shown or given[shown:] not in ([], ["0"], ["1"]):
+                raise Rejected
+            given, effect = given[:shown], (given[shown:] or ["1"])[0]
         if name == "band":
-            # Set without 0x, shown with it (real log).
-            given = [value if value.startswith("0x") else f"0x{value}" for value in given]
+            given = self._bands(given)
         self.configuration[name] = ",".join(given)
+        if effect == "1" and self.in_force[name] != self.configuration[name]:
+            self.in_force[name] = self.configuration[name]
+            if name in _NOT_SHOWN:
+                self.after_result(self.radio_set)
+
+    def _bands(self, given: list[str]) -> list[str]:
+        """Set without 0x, shown with it (real log); a mask of bands that there are not is ERROR."""
+        shown = []
+        current = self.configuration["band"].split(",")
+        for text, old, supported in zip(given, current, _ANY_BAND, strict=True):
+            try:
+                mask = int(text, 16)
+            except ValueError:
+                raise Rejected from None
+            if mask in {0, _NO_CHANGE}:
+                shown.append(old)
+            elif mask & ~supported:
+                raise Rejected
+            else:
+                shown.append(f"{mask:#x}")
+        return shown
 
     @command(r"\+QTEMP")
     async def _temperature(self, _: re.Match[str]) -> None:

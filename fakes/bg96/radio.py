@@ -30,6 +30,14 @@ _CELLS: Final = {
     "gsm": ("GSM 900", 5),
 }
 
+_BANDS: Final = {
+    # which mask of AT+QCFG="band" and which bit of it the cells above are on (manual V2.2, 4.2.5)
+    "gsm": (0, 0x1),
+    "m1": (1, 1 << 19),
+    "nb1": (2, 1 << 19),
+}
+_SEQUENCE: Final = {"01": "gsm", "02": "m1", "03": "nb1"}
+
 REGISTER: Final = 1.0
 """Seconds of search after boot or PIN; not documented, real searches are often longer."""
 _SCAN: Final = 30.0  # AT+COPS=? took 14.0-44.7 s in real logs
@@ -50,6 +58,38 @@ class Radio(Sim):
         self.search(REGISTER)
 
     @property
+    def _searched(self) -> list[str]:
+        """Technologies that are searched, in order (AT manual V2.2, 4.2.1 to 4.2.3: automatic means
+        Cat M1, then Cat NB1, then GSM), as far as there is such a network."""
+        mode, category = self.in_force["nwscanmode"], self.in_force["iotopmode"]
+        sequence = self.in_force["nwscanseq"]
+        steps = [sequence[at : at + 2] for at in range(0, len(sequence), 2)]
+        first = [_SEQUENCE[step] for step in steps if step in _SEQUENCE]
+        allowed = {"gsm"} if mode in {"0", "1"} else set()
+        if mode in {"0", "3"}:
+            allowed |= {"0": {"m1"}, "1": {"nb1"}, "2": {"m1", "nb1"}}[category]
+        there = self.settings.rat.split("+")
+        order = dict.fromkeys([*first, "m1", "nb1", "gsm"])
+        return [rat for rat in order if rat in there and rat in allowed]
+
+    @property
+    def networks(self) -> list[str]:
+        """Those of them that are on a band that is allowed (AT manual V2.2, 4.2.5)."""
+        masks = [int(mask, 16) for mask in self.in_force["band"].split(",")]
+        return [rat for rat in self._searched if masks[_BANDS[rat][0]] & _BANDS[rat][1]]
+
+    @property
+    def rat(self) -> str:
+        """The technology that serves, or would."""
+        return [*self.networks, *self._searched, *self.settings.rat.split("+")][0]
+
+    def radio_set(self) -> None:
+        """Everything is searched anew (that it acts at once is all that the manual says)."""
+        if self.stat != STAT_OFF:
+            self.service_lost()
+            self.search(REGISTER)
+
+    @property
     def registered(self) -> bool:
         """Registered at home or roaming."""
         return self.stat in {STAT_HOME, STAT_ROAMING}
@@ -60,9 +100,10 @@ class Radio(Sim):
         final = {"roaming": STAT_ROAMING, "denied": STAT_DENIED}.get(kind, STAT_HOME)
         if kind == "delay":
             delay = max(delay, float(wait))
-        if delay or kind == "searching":
+        nothing = kind == "searching" or not self.networks
+        if delay or nothing:
             self.set_registration(STAT_SEARCHING)
-        if kind == "searching":
+        if nothing:
             return
         if delay:
             self.later(delay, lambda: self._found(final))
@@ -83,9 +124,9 @@ class Radio(Sim):
 
     def _status(self, name: str) -> int:
         # On LTE AT+CGREG keeps saying 4 while AT+CEREG is 1 (real log).
-        if name == "CGREG" and self.settings.rat != "gsm":
+        if name == "CGREG" and self.rat != "gsm":
             return STAT_UNKNOWN
-        if name == "CEREG" and self.settings.rat == "gsm":
+        if name == "CEREG" and self.rat == "gsm":
             return STAT_OFF
         return self.stat
 
@@ -93,8 +134,8 @@ class Radio(Sim):
         stat = self._status(name)
         if level < 2 or stat not in {STAT_HOME, STAT_ROAMING}:
             return str(stat)
-        area, cell = _LOCATION["GSM" if self.settings.rat == "gsm" else name]
-        act = _ACT[self.settings.rat]
+        area, cell = _LOCATION["GSM" if self.rat == "gsm" else name]
+        act = _ACT[self.rat]
         if level == 2:
             return f'{stat},"{area}","{cell}",{act}'
         # Level 4: <AcT> quoted and empty fields, as a real BG96 prints it for AT+CGREG.
@@ -122,7 +163,7 @@ class Radio(Sim):
     @command(r"\+COPS\?")
     async def _operator(self, _: re.Match[str]) -> None:
         if self.registered:
-            act = _ACT[self.settings.rat]
+            act = _ACT[self.rat]
             self.info(f'+COPS: 0,0,"{self.settings.operator}",{act}')
         else:
             self.info("+COPS: 0")
@@ -134,7 +175,7 @@ class Radio(Sim):
     async def _scan(self) -> None:
         await self.sleep(_SCAN)
         name, plmn = self.settings.operator, self.settings.plmn
-        act = _ACT[self.settings.rat]
+        act = _ACT[self.rat]
         cells = [(2 if self.registered else 1, name, plmn, act), (1, "Other Net", "00102", 0)]
         listed = ",".join(f'({s},"{n}","{n}","{p}",{a})' for s, n, p, a in cells)
         self.info(f"+COPS: {listed},,(0,1,2,3,4),(0,1,2)")
@@ -153,7 +194,7 @@ class Radio(Sim):
 
     @command(r"\+QCSQ")
     async def _quality_by_technology(self, _: re.Match[str]) -> None:
-        rat = self.settings.rat
+        rat = self.rat
         if not self.registered:
             self.info('+QCSQ: "NOSERVICE"')
         elif rat == "gsm":
@@ -166,8 +207,8 @@ class Radio(Sim):
         if not self.registered:
             self.info("+QNWINFO: No Service")  # unquoted (real log, not in the manual)
             return
-        band, channel = _CELLS[self.settings.rat]
-        name = self.profile.act_names[self.settings.rat]
+        band, channel = _CELLS[self.rat]
+        name = self.profile.act_names[self.rat]
         self.info(f'+QNWINFO: "{name}","{self.settings.plmn}","{band}",{channel}')
 
     @command(r"\+QSPN")

@@ -11,6 +11,7 @@ from atdriver.registry import LINK_SETTINGS, Setting, Value
 from atdriver.usb import AT, UsbIdentity
 from modems.bg96.dialect import DIALECT
 from modems.bg96.network import Network
+from modems.bg96.radio import Radio
 from modems.bg96.setup import MODELS
 from modems.bg96.stack import Bg96Stack
 from netsocket.cellular import AccessPointName, Authentication
@@ -36,6 +37,8 @@ class Bg96Driver:
         Setting("password", "", "password for the APN", secret=True),
         Setting("auth", "none", "how to log in to the APN", choices=("none", "pap", "chap")),
         Setting("pin", "", "the SIM's PIN", secret=True),
+        Setting("radio", "", "auto, or gsm, ltem, nbiot, joined by + in searching order"),
+        Setting("bands", "", "all, or for example gsm900+b3+b20"),
         Setting("register_timeout", 90.0, "seconds to wait for the network"),
         Setting(
             "urc_port",
@@ -64,6 +67,7 @@ class Bg96Driver:
                 pin=str(values["pin"]),
                 registration_timeout=float(values["register_timeout"]),
             ),
+            radio=_radio(values),
             notice_port=str(values["urc_port"]),
             persist=bool(values["persist"]),
         )
@@ -77,6 +81,13 @@ def _access_point_name(values: Mapping[str, Value]) -> AccessPointName:
         return AccessPointName(apn, user, password, Authentication(str(values["auth"])))
     except InvalidArgument as error:
         raise SpecificationError(error.reason) from None
+
+
+def _radio(values: Mapping[str, Value]) -> Radio:
+    try:
+        return Radio.read(str(values["radio"]), str(values["bands"]))
+    except ValueError as error:
+        raise SpecificationError(str(error)) from None
 
 
 DRIVER = Bg96Driver()

@@ -16,10 +16,12 @@ from modems.bg96 import commands
 from modems.bg96.capabilities import table
 from modems.bg96.dialect import CANARY, SOCKETS
 from modems.bg96.network import Network
+from modems.bg96.radio import Radio, write
 from modems.bg96.state import cellular_state, functionality
 from modems.commands import simple
 from modems.module import ModuleStack
 from modems.table import log
+from netsocket import errors
 from netsocket.cellular import AccessPointName, CellularState
 
 ESCAPE = ((1.1, b"+++"), (1.1, b""))
@@ -42,6 +44,7 @@ class Bg96Setup(ModuleStack):
         name: str,
         rates: tuple[int, ...],
         network: Network,
+        radio: Radio,
         notice_port: str,
         persist: bool,
     ) -> None:
@@ -50,6 +53,8 @@ class Bg96Setup(ModuleStack):
         self.capabilities = table(name, "unknown")
         self._rates = rates
         self._network = network
+        self._radio = radio
+        self._former_radio: dict[str, str] = {}  # AT+QCFG values as they were found
         self._notice_port = notice_port
         self._persist = persist
         self._former_port = ""
@@ -137,6 +142,8 @@ class Bg96Setup(ModuleStack):
 
     async def _attach(self) -> None:
         await self._switch_on()
+        for name, value in (await self._radio.apply(self.channel)).items():
+            self._former_radio.setdefault(name, value)
         self._address = await self._network.attach(self.channel)
         if not self._notice_port:
             await self._learn_notice_port()
@@ -181,6 +188,11 @@ class Bg96Setup(ModuleStack):
         if self._former_port and not self._persist:
             await self._try(f'AT+QURCCFG="urcport","{self._former_port}"')
             self._former_port = ""
+        if not self._persist:
+            for name, value in self._former_radio.items():
+                with contextlib.suppress(errors.DeviceError):
+                    await write(self.channel, name, value)
+        self._former_radio.clear()
         await self._try("AT+CEREG=0")
         if self._former_function is not None and not self._persist:
             await self._try(f"AT+CFUN={self._former_function}")

@@ -192,6 +192,40 @@ async def test_puk_after_three_tries() -> None:
         assert await host.info("AT+CPIN?") == "+CPIN: READY"
 
 
+async def test_technologies_and_bands_decide_which_network_serves() -> None:
+    """AT manual V2.2, 4.2.1 to 4.2.5."""
+    async with bench(rat="gsm+m1", time_scale=0.0) as host:
+        await host.ok("ATE0;+CEREG=2")
+        assert (await host.info("AT+QNWINFO")).startswith('+QNWINFO: "CAT-M1"')
+        await host.ok('AT+QCFG="nwscanmode",1,0')  # after a reboot
+        assert (await host.info("AT+QNWINFO")).startswith('+QNWINFO: "CAT-M1"')
+        await host.ok('AT+QCFG="nwscanmode",0')
+        for setting, served in (
+            ('"nwscanseq",0102,1', '"GSM"'),
+            ('"nwscanmode",3,1', '"CAT-M1"'),
+            ('"nwscanmode",1,1', '"GSM"'),
+            ('"band",8,0,0,1', "No Service"),  # GSM 1900 only
+            ('"band",1,0,0', '"GSM"'),  # at once when not said
+            ('"nwscanmode",3', '"CAT-M1"'),
+            ('"iotopmode",1', "No Service"),  # NB-IoT only, and there is none
+            ('"iotopmode",2', '"CAT-M1"'),
+            ('"band",0,4,0', "No Service"),
+        ):
+            await host.ok(f"AT+QCFG={setting}")
+            await asyncio.sleep(0.01)
+            assert (await host.info("AT+QNWINFO")).startswith(f"+QNWINFO: {served}"), setting
+        assert await host.info("AT+CEREG?") == "+CEREG: 2,2"
+
+
+async def test_a_setting_for_after_the_reboot_acts_then() -> None:
+    async with bench(rat="gsm+m1", time_scale=0.0) as host:
+        await host.ok('ATE0;+QCFG="nwscanmode",1,0')
+        host.modem.restart()
+        await asyncio.sleep(0.1)
+        await host.ok("ATE0")
+        assert (await host.info("AT+QNWINFO")).startswith('+QNWINFO: "GSM"')
+
+
 async def test_tries_left() -> None:
     """AT manual V2.2, 5.7."""
     async with bench(pin="1234") as host:
@@ -346,7 +380,14 @@ async def test_configuration_table() -> None:
         assert await host.info('AT+QCFG="band"') == wanted
         await host.ok('AT+QCFG="band",f,80000,80000,1')
         assert await host.info('AT+QCFG="band"') == '+QCFG: "band",0xf,0x80000,0x80000'
-        for line in ('AT+QCFG="nwscanmode",9', 'AT+QCFG="nonsense"', "AT+QCFG"):
+        # A mask of 0 or 0x40000000 changes nothing (AT manual V2.2, 4.2.5).
+        await host.ok('AT+QCFG="band",0,40000000,1,1')
+        assert await host.info('AT+QCFG="band"') == '+QCFG: "band",0xf,0x80000,0x1'
+        for line in ('AT+QCFG="nwscanmode",9', 'AT+QCFG="nwscanseq",0202',
+                     'AT+QCFG="nwscanseq",04', 'AT+QCFG="nwscanmode",3,2',
+                     'AT+QCFG="band",10,0,0', 'AT+QCFG="band",0,80000',
+                     'AT+QCFG="band",0,0,4000000000', 'AT+QCFG="band",x,0,0',
+                     'AT+QCFG="nonsense"', "AT+QCFG"):  # fmt: skip
             assert await host.command(line) == b"\r\nERROR\r\n"
         for line in ("AT&D0", "AT+IFC=2,2", "AT+IFC=0,0", 'AT+QCFG="urc/ri/ring","off"'):
             await host.ok(line)
