@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .actions import ACTIONS, check, peer
 from .errors import ScenarioError
 from .faults import CHUNK_PLANS, Faults
+from .scenarios import find
 from .values import boolean, count, keys, seconds, text
 
 if TYPE_CHECKING:
@@ -52,12 +53,14 @@ _Place = tuple[int, int]
 
 
 def load(path: str | Path) -> Scenario:
-    """Read a YAML scenario file.
+    """Read a YAML scenario file, or the ready-made one whose name begins so (`fakes.scenarios`).
 
     Raises:
         ScenarioError: unreadable, not YAML, unknown key, bad value, with line and column; PyYAML
             is missing (install the extra ``atdriver[yaml]``).
     """
+    if not Path(path).exists() and "/" not in str(path):
+        path = find(str(path)) or path
     tree, places = read_yaml(path)
     return parse(tree, source=str(path), places=places)
 

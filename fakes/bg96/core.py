@@ -211,6 +211,10 @@ class Core(FakeModem):
         """The command and its CR; a line feed is ignored (AT manual V2.2 section 1.4)."""
         return data.replace(b"\n", b"")
 
+    def clean_line(self, line: str) -> str:
+        """Without line feeds, which are ignored (AT manual V2.2 section 1.4)."""
+        return line.replace("\n", "")
+
     def is_blank(self, line: str) -> bool:
         """Characters before the prefix ``AT`` are not a command (V.250 section 5.2.1)."""
         if split_line(line) is not None:
@@ -224,7 +228,7 @@ class Core(FakeModem):
         await self._run(match[0])
 
     async def _run(self, line: str) -> None:
-        commands = split_line(line.replace("\n", "")) or []
+        commands = split_line(line) or []
         await self.sleep(self.latency)
         if self.not_ready:
             self.finish("ERROR")
