@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .actions import ACTIONS, check, peer
 from .errors import ScenarioError
 from .faults import CHUNK_PLANS, Faults
-from .scenarios import find
+from .scenarios import find, names
 from .values import boolean, count, keys, seconds, text
 
 if TYPE_CHECKING:
@@ -59,8 +59,15 @@ def load(path: str | Path) -> Scenario:
         ScenarioError: unreadable, not YAML, unknown key, bad value, with line and column; PyYAML
             is missing (install the extra ``atdriver[yaml]``).
     """
-    if not Path(path).exists() and "/" not in str(path):
-        path = find(str(path)) or path
+    if not Path(path).exists() and "/" not in str(path) and not str(path).endswith(".yaml"):
+        found = find(str(path))
+        if found is None:
+            listed = ", ".join(sorted({name[:3] for name in names()}))
+            raise ScenarioError(
+                f"no such file, and not the beginning of one ready-made scenario: {listed}",
+                source=str(path),
+            )
+        path = found
     tree, places = read_yaml(path)
     return parse(tree, source=str(path), places=places)
 
