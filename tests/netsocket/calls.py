@@ -30,7 +30,7 @@ SOON = 0.03
 """Seconds after which a call that can go on has gone on, and one that cannot is waiting."""
 TIMEOUT = 0.05
 """The time-out of the column of that name, where it is to run out."""
-BOUND = 2.0
+BOUND = 5.0
 """Seconds within which every call must have ended after what ends it; much more than needed."""
 FRAME = bytes(1460)
 """As much as every stack here takes at once, if it takes anything."""
