@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import socket as _socket
 from typing import TYPE_CHECKING, Self
@@ -329,6 +330,23 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
         finally:
             self._sending.turn.release()
         self.notice()
+
+    async def close(self, *, abort: bool = False) -> None:
+        """See AsyncSocket.close; a connection that was accepted and that nobody took is reset."""
+        accepting = self._receiving.task
+        if self._life.state is SocketState.LISTENING and accepting is not None:
+            accepting.add_done_callback(self._turn_away)
+        await super().close(abort=abort)
+
+    def _turn_away(self, accepting: asyncio.Task[AsyncTCPSocket | None]) -> None:
+        if self._receiving.task is not accepting:
+            return  # its caller has got the connection after all
+        self._receiving.task = None
+        untaken = None
+        if not accepting.cancelled() and accepting.exception() is None:
+            untaken = accepting.result()
+        if untaken is not None:
+            self._table.spawn(untaken.close(abort=True))
 
     async def abort(self) -> None:
         """Close at once; where the stack can, the peer sees a reset."""

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from netsocket.adapters.descriptor import DescriptorPump
+from netsocket.adapters.ending import end
 from netsocket.adapters.server import accept
 from netsocket.address import SocketAddress
 from netsocket.errors import BadHandle, InvalidArgument
@@ -138,6 +139,7 @@ class ListenerPump:
         self._room = asyncio.Semaphore(min(max(backlog, 1), MAX_BACKLOG))
         self._untaken: deque[tuple[DescriptorPump, _socket.socket]] = deque()
         self._user: ListeningSocket | None = ListeningSocket.over(user, address)
+        self._stop = asyncio.Event()  # no cancel: it would cut the ending short, too
         self.task = asyncio.get_running_loop().create_task(self._run())
 
     def take(self) -> ListeningSocket:
@@ -148,19 +150,21 @@ class ListenerPump:
 
     async def stop(self) -> None:
         """End now; the stack has its socket back on return."""
-        self.task.cancel()
+        self._stop.set()
         await asyncio.wait({self.task})
 
     async def _run(self) -> None:
         accepting = asyncio.create_task(self._accept())
         watching = asyncio.create_task(self._watch())
+        stopping = asyncio.create_task(self._stop.wait())
+        tasks = (accepting, watching, stopping)
         try:
-            await asyncio.wait({accepting, watching}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             failure = accepting.exception() if accepting.done() else None
-            accepting.cancel()
-            watching.cancel()
-            await asyncio.gather(accepting, watching, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             if isinstance(failure, OSError):
                 log.warning("%r ended: %s", self._listener, failure)
                 self._say_why(failure)
@@ -201,7 +205,7 @@ class ListenerPump:
     async def _drop_untaken(self) -> None:
         pumps = [pump for pump, _user in self._untaken]
         for pump in pumps:
-            pump.task.cancel()
+            end(pump.task)
         if pumps:
             await asyncio.wait({pump.task for pump in pumps})
         for _pump, user in self._untaken:

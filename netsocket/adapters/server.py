@@ -8,6 +8,7 @@ import ssl
 from collections.abc import Callable
 from typing import Final
 
+from netsocket.adapters.ending import end
 from netsocket.adapters.streams import StreamTransport
 from netsocket.address import SocketAddress
 from netsocket.stream import AsyncTCPSocket
@@ -111,7 +112,7 @@ class StreamServer(asyncio.AbstractServer):
 
     def close(self) -> None:
         """Accept no more."""
-        self.task.cancel()
+        end(self.task)
 
     async def wait_closed(self) -> None:
         """Wait until the stack took the listening socket back."""
@@ -122,7 +123,7 @@ class StreamServer(asyncio.AbstractServer):
         self.close()
         welcoming = list(self._welcoming)
         for task in welcoming:
-            task.cancel()
+            end(task)
         await asyncio.wait({self.task, *welcoming})
 
     async def __aenter__(self) -> StreamServer:

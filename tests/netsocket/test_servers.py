@@ -95,6 +95,37 @@ async def test_tls_server(host: AsyncNetworkInterface) -> None:
     await server.wait_closed()
 
 
+async def test_closed_before_the_first_turn_of_the_loop(host: AsyncNetworkInterface) -> None:
+    server = await host.start_server(echo, LOCAL, 0)
+    server.close()
+    await server.wait_closed()
+    listening, pump = await host._listening_socket((LOCAL, 0), 1)
+    await pump.stop()
+    listening.close()
+    async with await host.start_server(echo, LOCAL, 0) as server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        while not server._welcoming:
+            await asyncio.sleep(0)
+        await server.stop()
+        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+            await reader.readexactly(1)
+        writer.transport.abort()
+    assert not host.stack._entries  # type: ignore[attr-defined]
+
+
+async def test_stopped_while_it_ends_by_itself(host: AsyncNetworkInterface) -> None:
+    """The user closed, and then the interface: at every moment of the ending in between."""
+    for turns in range(12):
+        listening, pump = await host._listening_socket((LOCAL, 0), 1)
+        await asyncio.sleep(0.002)
+        listening.close()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await pump.stop()
+        assert pump._own.fileno() == -1, f"{turns} turns of the loop after close"
+    assert not host.stack._entries  # type: ignore[attr-defined]
+
+
 async def test_interface_close_ends_the_server() -> None:
     interface = AsyncNetworkInterface(HostStack())
     await interface.up()

@@ -600,6 +600,30 @@ async def test_close_wakes_every_blocked_caller(tcp: AsyncTCPSocket, stack: Scri
     assert stack.names().count("close") == 1
 
 
+async def test_an_accepted_connection_that_nobody_took_is_reset(
+    host: AsyncNetworkInterface,
+) -> None:
+    """close comes when accept has its connection and its caller does not have it yet."""
+    listener = host.tcp_socket()
+    await listener.bind(("127.0.0.1", 0))
+    await listener.listen()
+    accepting = asyncio.create_task(listener.accept())
+    await asyncio.sleep(0.01)
+    with socket.create_connection(tuple(await listener.getsockname())) as client:
+        task = listener._receiving.task
+        while task is None or not task.done() or task.result() is None:
+            await asyncio.sleep(0)
+            task = listener._receiving.task
+        assert not accepting.done()
+        await listener.close()
+        with pytest.raises(BadHandle):
+            await accepting
+        client.settimeout(5)
+        with pytest.raises(ConnectionResetError):
+            assert await asyncio.to_thread(client.recv, 1) != b"", "an orderly end"
+    assert not host.stack._entries  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 async def test_a_socket_that_never_connected_is_not_broken_by_a_failed_attempt(
     net: AsyncNetworkInterface, stack: ScriptedStack, restarted: bool
