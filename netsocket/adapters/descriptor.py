@@ -26,7 +26,7 @@ import select
 import socket as _socket
 from typing import Final
 
-from netsocket.adapters.ending import end
+from netsocket.adapters.ending import end_task
 from netsocket.core import READ_LIMIT
 from netsocket.stream import AsyncTCPSocket
 from netsocket.table import log
@@ -64,7 +64,7 @@ class DescriptorPump:
         """End now: what a user who has closed had queued gets `grace` seconds to be sent."""
         if not self.task.done() and self._hung_up():
             await asyncio.wait({self.task}, timeout=grace)
-        end(self.task)
+        end_task(self.task)
         await asyncio.wait({self.task})
 
     # -- the two directions -------------------------------------------------------------------

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 
-def end(task: asyncio.Task[Any]) -> None:
+def end_task(task: asyncio.Task[Any]) -> None:
     """Cancel a task, but not before its first step.
 
     One that is cancelled before that never runs its `finally`, and what it owns stays open.

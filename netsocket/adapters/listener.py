@@ -24,7 +24,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from netsocket.adapters.descriptor import DescriptorPump
-from netsocket.adapters.ending import end
+from netsocket.adapters.ending import end_task
 from netsocket.adapters.server import accept
 from netsocket.address import SocketAddress
 from netsocket.errors import BadHandle, InvalidArgument
@@ -205,7 +205,7 @@ class ListenerPump:
     async def _drop_untaken(self) -> None:
         pumps = [pump for pump, _user in self._untaken]
         for pump in pumps:
-            end(pump.task)
+            end_task(pump.task)
         if pumps:
             await asyncio.wait({pump.task for pump in pumps})
         for _pump, user in self._untaken:

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Callable
 from typing import Final
 
-from netsocket.adapters.ending import end
+from netsocket.adapters.ending import end_task
 from netsocket.adapters.streams import StreamTransport
 from netsocket.address import SocketAddress
 from netsocket.stream import AsyncTCPSocket
@@ -112,7 +112,7 @@ class StreamServer(asyncio.AbstractServer):
 
     def close(self) -> None:
         """Accept no more."""
-        end(self.task)
+        end_task(self.task)
 
     async def wait_closed(self) -> None:
         """Wait until the stack took the listening socket back."""
@@ -123,7 +123,7 @@ class StreamServer(asyncio.AbstractServer):
         self.close()
         welcoming = list(self._welcoming)
         for task in welcoming:
-            end(task)
+            end_task(task)
         await asyncio.wait({self.task, *welcoming})
 
     async def __aenter__(self) -> StreamServer:
