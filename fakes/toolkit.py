@@ -216,7 +216,8 @@ class Toolkit:
             if self.wire.outward.paused:
                 await self._room.wait()
             else:
-                await self.wire.outward.drained()
+                # Not until it is empty: a transmitter with a buffer never pauses.
+                await self.wire.outward.drained(self.output_limit // 2)
 
     @property
     def output_full(self) -> bool:

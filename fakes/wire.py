@@ -41,7 +41,7 @@ class Direction:
         self._started = 0.0  # loop time at which the running burst began
         self._done = 0  # bytes of the burst handed over
         self._paused = False
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self._position = 0
         self._lose = 0
         self._dups: set[int] = set()
@@ -168,11 +168,9 @@ class Direction:
             self._done += due
             self.backlog -= due
             self._hand_over(self._pull(due))
-        if self._queue:
-            if not self._paused and self._timer is None:
-                self._arm(loop)
-        else:
-            self._wake()
+        if self._queue and not self._paused and self._timer is None:
+            self._arm(loop)
+        self._wake()
 
     def _pull(self, count: int) -> bytes:
         pieces = []
@@ -188,16 +186,19 @@ class Direction:
         return b"".join(pieces)
 
     def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
+        still = []
+        for most, waiter in self._waiters:
+            if self.backlog > most:
+                still.append((most, waiter))
+            elif not waiter.done():
                 waiter.set_result(None)
+        self._waiters = still
 
-    async def drained(self) -> None:
-        """Wait until everything accepted so far has been handed over."""
-        while self._queue:
+    async def drained(self, most: int = 0) -> None:
+        """Wait until at most `most` bytes of what was accepted wait to be handed over."""
+        while self.backlog > most:
             waiter = asyncio.get_running_loop().create_future()
-            self._waiters.append(waiter)
+            self._waiters.append((most, waiter))
             await waiter
 
     def pause(self) -> None:
