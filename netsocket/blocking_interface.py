@@ -136,11 +136,30 @@ class NetworkInterface:
         return UDPSocket(self._portal, socket)
 
     def tls_socket(
-        self, context: _ssl.SSLContext | None = None, *, server_hostname: str | None = None
+        self,
+        context: _ssl.SSLContext | None = None,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        do_handshake_on_connect: bool = True,
     ) -> TLSSocket:
-        """A new TLS stream socket; `connect` shakes hands, too. Raises NoSocket (EMFILE)."""
-        socket = self._portal.run(_made(self._async, context, server_hostname))
-        return TLSSocket(self._portal, socket)
+        """A new TLS stream socket; `connect` and `accept` shake hands, too.
+
+        With server_side, which needs a context with a certificate, it listens. Raises NoSocket
+        (EMFILE).
+        """
+
+        async def make() -> AsyncTLSSocket:
+            socket = self._async.tls_socket(
+                context,
+                server_side=server_side,
+                server_hostname=server_hostname,
+                do_handshake_on_connect=do_handshake_on_connect,
+            )
+            await socket.open()
+            return socket
+
+        return TLSSocket(self._portal, self._portal.run(make()))
 
     def wrap_socket(
         self,
@@ -151,7 +170,7 @@ class NetworkInterface:
         server_hostname: str | None = None,
         do_handshake_on_connect: bool = True,
     ) -> TLSSocket:
-        """TLS over a connected or accepted TCPSocket, which it owns from now on.
+        """TLS over a connected, accepted or listening TCPSocket, which it owns from now on.
 
         Raises ssl.SSLError of the handshake, ValueError, TypeError. For the plain `socket.socket`
         of create_connection use `SSLContext.wrap_socket(…, suppress_ragged_eofs=False)`.
@@ -204,13 +223,17 @@ class NetworkInterface:
         made.settimeout(timeout)
         return made
 
-    def create_server(self, address: object, *, backlog: int = BACKLOG) -> ListeningSocket:
+    def create_server(
+        self, address: object, *, backlog: int = BACKLOG, ssl: _ssl.SSLContext | None = None
+    ) -> ListeningSocket:
         """A listening socket with a descriptor, as socket.create_server.
 
-        `accept`, `select`, and socketserver by `listener.server(HTTPServer, Handler)`; see
-        `netsocket.adapters.listener`. Raises NotSupported, AddressInUse.
+        `accept`, `select`, and socketserver by `listener.server(HTTPServer, Handler)`; with `ssl`
+        accept gives ssl.SSLSocket. See `netsocket.adapters.listener`. Raises NotSupported,
+        AddressInUse.
         """
         user, pump = self._portal.run(self._async._listening_socket(address, backlog))
+        user.context = ssl
         user.on_close = lambda: self._stop_listening(pump)
         return user
 
@@ -278,11 +301,3 @@ class NetworkInterface:
 
     def __repr__(self) -> str:
         return repr(self._async).replace("<Async", "<", 1)
-
-
-async def _made(
-    interface: AsyncNetworkInterface, context: _ssl.SSLContext | None, hostname: str | None
-) -> AsyncTLSSocket:
-    socket = interface.tls_socket(context, server_hostname=hostname)
-    await socket.open()
-    return socket

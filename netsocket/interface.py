@@ -85,10 +85,24 @@ class AsyncNetworkInterface(InterfaceLife):
         return socket
 
     def tls_socket(
-        self, context: _ssl.SSLContext | None = None, *, server_hostname: str | None = None
+        self,
+        context: _ssl.SSLContext | None = None,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        do_handshake_on_connect: bool = True,
     ) -> AsyncTLSSocket:
-        """A new TLS stream socket; `connect` shakes hands, too. See `netsocket.tls`."""
-        return AsyncTLSSocket(self.tcp_socket(), context, server_hostname=server_hostname)
+        """A new TLS stream socket; `connect` and `accept` shake hands, too. See `netsocket.tls`.
+
+        With server_side, which needs a context with a certificate, it listens.
+        """
+        return AsyncTLSSocket(
+            self.tcp_socket(),
+            context,
+            server_side=server_side,
+            server_hostname=server_hostname,
+            do_handshake_on_connect=do_handshake_on_connect,
+        )
 
     async def wrap_socket(
         self,
@@ -99,7 +113,7 @@ class AsyncNetworkInterface(InterfaceLife):
         server_hostname: str | None = None,
         do_handshake_on_connect: bool = True,
     ) -> AsyncTLSSocket:
-        """TLS over a connected or accepted stream socket, which it owns from now on.
+        """TLS over a connected, accepted or listening stream socket, which it owns from now on.
 
         Raises ssl.SSLError of the handshake (the socket is closed then), ValueError when the
         context checks the host name and none is given, TypeError.
@@ -110,7 +124,11 @@ class AsyncNetworkInterface(InterfaceLife):
                 "a real descriptor use SSLContext.wrap_socket(…, suppress_ragged_eofs=False)"
             )
         made = AsyncTLSSocket(
-            socket, context, server_side=server_side, server_hostname=server_hostname
+            socket,
+            context,
+            server_side=server_side,
+            server_hostname=server_hostname,
+            do_handshake_on_connect=do_handshake_on_connect,
         )
         made.prepare()
         if do_handshake_on_connect and socket.state.name in ("OPEN", "DRAINING"):
@@ -274,13 +292,15 @@ class AsyncNetworkInterface(InterfaceLife):
         return user
 
     async def create_listening_socket(
-        self, address: object, *, backlog: int = BACKLOG
+        self, address: object, *, backlog: int = BACKLOG, ssl: _ssl.SSLContext | None = None
     ) -> ListeningSocket:
         """A listening socket with a descriptor: select, socketserver and http.server can use it.
 
-        See `netsocket.adapters.listener`. Raises NotSupported, AddressInUse.
+        With `ssl` its `accept` gives ssl.SSLSocket. See `netsocket.adapters.listener`. Raises
+        NotSupported, AddressInUse.
         """
         user, _pump = await self._listening_socket(address, backlog)
+        user.context = ssl
         return user
 
     # -- names --------------------------------------------------------------------------------

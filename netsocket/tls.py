@@ -44,6 +44,8 @@ CLOSE_LIMIT: Final = 5.0
 """Seconds that close gives to close_notify and what was queued before it."""
 ALERT_LIMIT: Final = 1.0
 """Seconds that the alert gets which tells the peer why a handshake failed."""
+HANDSHAKE_LIMIT: Final = 60.0
+"""Seconds that a client gets to shake hands in an accept without a time-out, as in asyncio."""
 READ_SIZE: Final = 64 * 1024
 
 
@@ -69,6 +71,7 @@ class AsyncTLSSocket(StreamReads, TlsFace):
         *,
         server_side: bool = False,
         server_hostname: str | None = None,
+        do_handshake_on_connect: bool = True,
     ) -> None:
         if server_side and (context is None or server_hostname is not None):
             raise ValueError("server_side needs a context, and no server_hostname")
@@ -76,6 +79,7 @@ class AsyncTLSSocket(StreamReads, TlsFace):
         self.context = context or ssl.create_default_context()
         self.server_side = server_side
         self.server_hostname = server_hostname
+        self.do_handshake_on_connect = do_handshake_on_connect
         self._engine: TlsEngine | None = None
         self._timeout = socket.timeout
         self._closed = False
@@ -112,7 +116,8 @@ class AsyncTLSSocket(StreamReads, TlsFace):
         except BaseException:
             self._engine = None
             raise
-        await self._shake(self._engine, deadline)
+        if self.do_handshake_on_connect:
+            await self._shake(self._engine, deadline)
 
     async def connect_ex(self, address: object) -> int:
         """As connect, but returns 0 or an errno; failures of the handshake are raised."""
@@ -167,6 +172,43 @@ class AsyncTLSSocket(StreamReads, TlsFace):
     async def _end(self, *, abort: bool = False) -> None:
         self._closed = True
         await self._socket.close(abort=abort)
+
+    # -- listening ----------------------------------------------------------------------------
+
+    async def listen(self, backlog: int = 1) -> None:
+        """Accept connections on the bound port. ValueError unless made with server_side=True."""
+        self._enter()
+        if not self.server_side:
+            raise ValueError("a TLS socket listens with server_side=True and a certificate")
+        await self._within(self._deadline()).listen(backlog)
+
+    async def accept(self) -> tuple[AsyncTLSSocket, SocketAddress]:
+        """The next connection, with the handshake done, and its peer; as ssl.SSLSocket.accept.
+
+        One time-out for both; without one a client gets HANDSHAKE_LIMIT seconds to shake hands.
+        Raises ssl.SSLError, OSError of a handshake that failed (that connection is closed; the
+        listener goes on), CallTimeout, WouldBlock, NotSupported. Nothing else is accepted during
+        a handshake: with do_handshake_on_connect=False, and for a non-blocking listener, the new
+        socket's own `do_handshake` does it.
+        """
+        self._enter()
+        deadline = self._deadline()
+        taken, peer = await self._within(deadline).accept()
+        made = AsyncTLSSocket(
+            taken,
+            self.context,
+            server_side=True,
+            do_handshake_on_connect=self.do_handshake_on_connect,
+        )
+        made.prepare()
+        if self.do_handshake_on_connect and deadline != NOW:
+            limit = HANDSHAKE_LIMIT
+            if deadline is not None:
+                limit = max(deadline - asyncio.get_running_loop().time(), 1e-6)
+            made.settimeout(limit)
+            await made.do_handshake()
+            made.settimeout(None)
+        return made, peer
 
     # -- sending ------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from netsocket.address import SocketAddress
 from netsocket.blocking import BlockingSocket
 from netsocket.tcp import TCPSocket
 from netsocket.tls import AsyncTLSSocket
@@ -30,6 +31,15 @@ class TLSSocket(BlockingSocket[AsyncTLSSocket]):
     def server_hostname(self) -> str | None:
         """The name given for the check of the certificate."""
         return self._async.server_hostname
+
+    def listen(self, backlog: int = 1) -> None:
+        """Accept connections on the bound port. ValueError unless made with server_side=True."""
+        self._portal.run(self._async.listen(backlog))
+
+    def accept(self) -> tuple[TLSSocket, SocketAddress]:
+        """The next connection, with the handshake done; see AsyncTLSSocket.accept."""
+        socket, peer = self._portal.run(self._async.accept())
+        return TLSSocket(self._portal, socket), peer
 
     def do_handshake(self) -> None:
         """Shake hands over the connected stream; nothing when that was done."""

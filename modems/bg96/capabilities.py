@@ -6,6 +6,7 @@ The driver reads its limits from here; there is no second copy of a number on th
 from __future__ import annotations
 
 from modems.bg96.dialect import MAX_READ, SOCKETS
+from modems.hosttls import claims as host_tls
 from netsocket.capability.catalogue import CATALOGUE
 from netsocket.capability.model import Capability, CapabilityTable, Level, Manual
 
@@ -19,6 +20,7 @@ def _at(section: str) -> Manual:
 
 
 RECORDS = (
+    *host_tls(_tcp("AT+QIOPEN, AT+QISEND, AT+QIRD"), _tcp('URC +QIURC: "incoming"')),
     Capability("tcp.connect", Level.FULL, "", _tcp('AT+QIOPEN, URC +QIOPEN')),
     Capability("tcp.send", Level.FULL, "", _tcp("AT+QISEND")),
     Capability("tcp.recv", Level.FULL, "", _tcp("AT+QIRD")),

@@ -6,6 +6,7 @@ The driver reads its limits from here; there is no second copy of a number on th
 from __future__ import annotations
 
 from modems.esp8266.firmware import Firmware
+from modems.hosttls import claims as host_tls
 from netsocket.capability.catalogue import CATALOGUE
 from netsocket.capability.model import Capability, CapabilityTable, Level, Manual
 
@@ -19,6 +20,8 @@ def _guide(section: str, version: str = "v2.1-v5.0") -> Manual:
 _TCPIP = "TCP/IP AT Commands"
 
 COMMON = (
+    *host_tls(_guide(f"{_TCPIP}: AT+CIPSTART, AT+CIPSEND, +IPD"),
+              _guide(f"{_TCPIP}: AT+CIPSERVER")),
     Capability("tcp.connect", Level.FULL, "the module's port is blocked meanwhile",
                _guide(f"{_TCPIP}: AT+CIPSTART")),
     Capability("tcp.send", Level.FULL, "", _guide(f"{_TCPIP}: AT+CIPSEND")),

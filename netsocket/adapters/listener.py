@@ -18,6 +18,7 @@ import json
 import os
 import socket as _socket
 import socketserver
+import ssl
 import struct
 from collections import deque
 from collections.abc import Callable
@@ -44,11 +45,15 @@ class ListeningSocket(_socket.socket):
     """What `create_server` returns: listen and accept with the names of Python's own socket.
 
     `accept` gives a plain `socket.socket` and the peer's address. `family`, `type` and
-    `getsockname` are those of the listener, not of the pair. To serve TLS wrap what accept gives,
-    not this.
+    `getsockname` are those of the listener, not of the pair. With `context` accept gives an
+    `ssl.SSLSocket` that shakes hands at its first use (or `do_handshake`), in its user's own
+    thread and time-out: a client that says nothing keeps nobody else waiting.
+    SSLContext.wrap_socket takes what accept gives, not this.
     """
 
     _address = SocketAddress()
+    context: ssl.SSLContext | None = None
+    """Serve TLS with this."""
     on_close: Callable[[], object] | None = None
     """Called once, after close."""
 
@@ -97,6 +102,13 @@ class ListeningSocket(_socket.socket):
             self.send(b"\0", _socket.MSG_DONTWAIT)
         connection = _socket.socket(fileno=numbers[0])
         connection.settimeout(_socket.getdefaulttimeout())
+        if self.context is not None:
+            connection = self.context.wrap_socket(
+                connection,
+                server_side=True,
+                do_handshake_on_connect=False,
+                suppress_ragged_eofs=False,
+            )
         return connection, SocketAddress(*json.loads(text))
 
     def server(self, server_class: Callable[..., S], handler: Any) -> S:

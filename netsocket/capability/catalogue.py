@@ -111,7 +111,22 @@ _GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "datagram.max_recv": "Longest datagram that can be received whole.",
     },
     "tls": {
-        "tls.module": "The stack itself offers TLS.",
+        "tls.handshake": "TLS above the stack: connect returns when the handshake is complete and "
+        "the certificate is verified.",
+        "tls.verify": "A certificate that is expired, somebody else's or of an unknown authority "
+        "ends the handshake.",
+        "tls.client_certificate": "A server that asks for a certificate is shown ours.",
+        "tls.echo": "Everything sent over TLS arrives complete and in order, in both directions.",
+        "tls.send": "send over TLS returns how many plain bytes were taken.",
+        "tls.nonblocking": "Non-blocking TLS calls raise EAGAIN at once, and events drive them.",
+        "tls.timeout": "A time-out limits a whole call over TLS, the handshake included.",
+        "tls.close_notify": "An orderly end is told and seen: recv answers b'' after close_notify "
+        "only.",
+        "tls.truncation": "A stream cut without close_notify raises an error, never an end.",
+        "tls.errors": "TLS calls before the handshake raise ENOTCONN, after close EBADF.",
+        "tls.sockets": "As many TLS connections as sockets can be open, each with its own data.",
+        "tls.listen": "listen and accept give TLS connections that peers open.",
+        "tls.module": "The stack itself offers TLS that verifies the peer's certificate.",
     },
     "interface": {
         "ipv6": "IPv6 addresses can be used.",

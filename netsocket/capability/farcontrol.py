@@ -227,7 +227,7 @@ class Watch:
             return []
         fresh = bytes(each.received[before[0] : end])
         self._told[name][number] = now
-        if now[2] and name in ("echo", "discard", "slow"):
+        if now[2] and name.removeprefix("tls_") in ("echo", "discard", "slow"):
             each.received.clear()
             self._told[name][number] = OVER
         return [

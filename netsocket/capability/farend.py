@@ -18,6 +18,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from netsocket.capability import farend_tls
+from netsocket.capability.farend_tls import TLS_SERVICES
 from netsocket.capability.gate import KEY_LENGTH, Gate
 
 if TYPE_CHECKING:
@@ -170,7 +172,7 @@ class FarEnd:
         self.base = base
         self.gate = gate or Gate(everybody=ipaddress.ip_address(host).is_loopback)
         self.knock_port = 0
-        self.tcp = {service: Service(service) for service in SERVICES}
+        self.tcp = {service: Service(service) for service in (*SERVICES, *TLS_SERVICES)}
         self.udp: dict[str, Datagrams] = {}
         self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -200,7 +202,7 @@ class FarEnd:
 
     async def _start(self) -> None:
         for number, (name, service) in enumerate(self.tcp.items(), 1):
-            await self._listen(service, getattr(self, f"_{name}"), number)
+            await self._listen(service, self._serving(name), number)
         await self._datagrams("echo", lambda data: (data,))
         await self._datagrams("other", lambda data: (b"other:" + data,))
         await self._datagrams("discard", lambda _data: ())
@@ -276,6 +278,12 @@ class FarEnd:
             (self.host, self._port(1 + DATAGRAM_SERVICES.index(name))),
         )
         self.udp[name] = protocol
+
+    def _serving(self, name: str) -> Callable[[Connection, _socket.socket], Awaitable[None]]:
+        if name in TLS_SERVICES:
+            return farend_tls.service(name, self.gate.grant_stream, DAYTIME)
+        serve: Callable[[Connection, _socket.socket], Awaitable[None]] = getattr(self, f"_{name}")
+        return serve
 
     # -- who may come in ----------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ NEEDS: Final[Mapping[str, Need]] = MappingProxyType(
     {
         "TCPSOCKET_LISTEN_ACCEPT": Need.REVERSE,
         "TCPSOCKET_LISTEN_BACKLOG": Need.REVERSE,
+        "TLSSOCKET_LISTEN_ACCEPT": Need.REVERSE,
         "TCPSOCKET_LOCAL_NAME": Need.SAME_PORTS,
         "TCPSOCKET_BIND_PORT": Need.SAME_PORTS,
         "UDPSOCKET_BIND_PORT": Need.SAME_PORTS,

@@ -1,4 +1,8 @@
-"""Contexts from the certificates in `certs` (made by `certs/make.sh`)."""
+"""Contexts from the certificates in `certs`.
+
+Made by `netsocket/capability/certificates/make.sh ../../../tests/netsocket/certs ec
+"DNS:localhost, DNS:srv, IP:127.0.0.1"`.
+"""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from netsocket.capability.probes.tools import (
     connected,
     difference,
     echo,
+    echo_by_events,
     pattern,
     raises,
     receive,
@@ -19,7 +20,6 @@ from netsocket.capability.probes.tools import (
 from netsocket.capability.verdict import Verdict, check, partial, passed, probe
 from netsocket.errors import AlreadyInProgress, InProgress
 from netsocket.interface import AsyncNetworkInterface
-from netsocket.stream import AsyncTCPSocket
 
 STANDS = 5
 """Looks in a row, 0.1 s apart, at which a writer that stands still has sent nothing: a slow radio
@@ -103,7 +103,7 @@ async def sizes_nonblocking(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
         sock.setblocking(False)
         sock.sigio(event.set)
         for size in SIZES:
-            await _echo_by_events(sock, event, pattern(size, size))
+            await echo_by_events(sock, event, pattern(size, size))
     return passed(f"{len(SIZES)} sizes echoed with EAGAIN and events only")
 
 
@@ -124,32 +124,8 @@ async def burst_nonblocking(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
         sock.setblocking(False)
         sock.sigio(event.set)
         for number in range(20):
-            await _echo_by_events(sock, event, pattern(1220, number))
+            await echo_by_events(sock, event, pattern(1220, number))
     return passed("20 bursts of 1220 bytes echoed with events only")
-
-
-async def _echo_by_events(sock: AsyncTCPSocket, event: asyncio.Event, data: bytes) -> None:
-    sent, got = 0, bytearray()
-    while len(got) < len(data):
-        event.clear()
-        moved = False
-        try:
-            if sent < len(data):
-                sent += await sock.send(data[sent:])
-                moved = True
-        except BlockingIOError:
-            pass
-        try:
-            part = await sock.recv(len(data) - len(got))
-            check(part != b"", "the connection ended")
-            got += part
-            moved = True
-        except BlockingIOError:
-            pass
-        if not moved:
-            async with asyncio.timeout(20.0):
-                await event.wait()
-    check(bytes(got) == data, difference(data, bytes(got)))
 
 
 @probe("TCPSOCKET_RECV_100K", "tcp.bulk")

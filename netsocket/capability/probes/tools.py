@@ -11,6 +11,9 @@ from netsocket.capability.farend import Connection, FarEnd
 from netsocket.capability.verdict import Broken, check
 from netsocket.interface import AsyncNetworkInterface
 from netsocket.stream import AsyncTCPSocket
+from netsocket.tls import AsyncTLSSocket
+
+Stream = AsyncTCPSocket | AsyncTLSSocket
 
 LIMIT = 15.0
 """Seconds for one call of a probe."""
@@ -33,7 +36,7 @@ async def connected(
         yield sock, await far.tcp[service].connection(known)
 
 
-async def receive(sock: AsyncTCPSocket, count: int) -> bytes:
+async def receive(sock: Stream, count: int) -> bytes:
     """Exactly `count` bytes, fewer only at an orderly end; never asks for more than is missing."""
     got = bytearray()
     while len(got) < count:
@@ -44,11 +47,36 @@ async def receive(sock: AsyncTCPSocket, count: int) -> bytes:
     return bytes(got)
 
 
-async def echo(sock: AsyncTCPSocket, data: bytes) -> None:
+async def echo(sock: Stream, data: bytes) -> None:
     """Send and get back the same."""
     await sock.sendall(data)
     back = await receive(sock, len(data))
     check(back == data, difference(data, back))
+
+
+async def echo_by_events(sock: Stream, event: asyncio.Event, data: bytes) -> None:
+    """Send and get back the same without ever blocking; `event` is set by sigio."""
+    sent, got = 0, bytearray()
+    while len(got) < len(data):
+        event.clear()
+        moved = False
+        try:
+            if sent < len(data):
+                sent += await sock.send(data[sent:])
+                moved = True
+        except BlockingIOError:
+            pass
+        try:
+            part = await sock.recv(len(data) - len(got))
+            check(part != b"", "the connection ended")
+            got += part
+            moved = True
+        except BlockingIOError:
+            pass
+        if not moved:
+            async with asyncio.timeout(20.0):
+                await event.wait()
+    check(bytes(got) == data, difference(data, bytes(got)))
 
 
 def difference(expected: bytes, got: bytes) -> str:
