@@ -54,7 +54,8 @@ def test_only_our_packages_are_inside(wheel: Path) -> None:
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == OURS
     assert all(f"{package}/py.typed" in names for package in OURS)
-    assert not [name for name in names if "test" in name]
+    parts = [name.split("/") for name in names]
+    assert not [each for each in parts if "tests" in each or each[-1].startswith("test_")]
 
 
 def test_it_works_where_it_is_installed(python: str, tmp_path: Path) -> None:
