@@ -1,7 +1,7 @@
 """Rules of every run, in one process or several (pytest-xdist).
 
-A skipped test counts as failed unless tests/allowed-skips.txt names it. What talks through ptys,
-starts programs or measures CPU is marked `serial`: it runs alone, after everything else.
+A skipped test counts as failed unless tests/allowed-skips.txt names it. What judges CPU or real
+time is marked `serial`: it runs alone, after everything else.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import pytest
 
 HERE = Path(__file__).parent
 ALLOWED = HERE / "allowed-skips.txt"
-SERIAL = (HERE / "cli", HERE / "foreign", HERE / "pty")
-"""Folders whose tests are all `serial`."""
+SERIAL = (HERE / "foreign",)
+"""Folders whose tests are all `serial`: other people's drivers have clocks of their own."""
 _skipped: dict[str, None] = {}
 
 

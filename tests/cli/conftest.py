@@ -12,7 +12,18 @@ from typing import Any
 
 import pytest
 
-from .harness import COMMAND, Cli, Fake, Result, Starter, TcpServer, echo, environment, start_fake
+from .harness import (
+    COMMAND,
+    PATIENCE,
+    Cli,
+    Fake,
+    Result,
+    Starter,
+    TcpServer,
+    echo,
+    environment,
+    start_fake,
+)
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +32,7 @@ def cli() -> Cli:
         *arguments: object,
         stdin: bytes = b"",
         env: dict[str, str] | None = None,
-        timeout: float = 30,
+        timeout: float = PATIENCE,
     ) -> Result:
         done = subprocess.run(
             [*COMMAND, *map(str, arguments)],

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+PATIENCE = 30.0
+"""Seconds for what comes at once on an idle machine: only a hang takes longer."""
 COMMAND = (sys.executable, "-W", "error", "-m", "atdriver")
 
 
@@ -57,7 +59,7 @@ class Fake:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(10)
+        return self.process.wait(PATIENCE)
 
 
 def start_fake(folder: Path, module: str, *arguments: str) -> Fake:
@@ -70,15 +72,15 @@ def start_fake(folder: Path, module: str, *arguments: str) -> Fake:
     )
     assert process.stdout is not None
     assert process.stderr is not None
-    first = read_line(process.stdout, 10)
+    first = read_line(process.stdout)
     assert first.startswith("port: /dev/pts/"), first + process.stderr.read().decode()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE
     while not link.is_symlink() and time.monotonic() < deadline:
         time.sleep(0.01)
     return Fake(module, link, process, first)
 
 
-def read_line(stream: Any, limit: float) -> str:
+def read_line(stream: Any, limit: float = PATIENCE) -> str:
     text = b""
     deadline = time.monotonic() + limit
     while not text.endswith(b"\n") and time.monotonic() < deadline:

@@ -14,7 +14,7 @@ import pytest
 
 from atdriver.cli import demo, stage
 
-from .harness import Cli, read_line
+from .harness import PATIENCE, Cli, read_line
 
 Begin = Callable[..., subprocess.Popen[bytes]]
 
@@ -32,10 +32,11 @@ def pids(text: str) -> list[int]:
     return [int(found) for found in re.findall(r"simulated by process (\d+)", text)]
 
 
+@pytest.mark.serial
 def test_tells_what_travels_and_writes_the_report(begin: Begin, tmp_path: Path) -> None:
     begun = time.monotonic()
     process = begin("demo", cwd=tmp_path)
-    out, problem = process.communicate(timeout=20)
+    out, problem = process.communicate(timeout=PATIENCE)
     assert time.monotonic() - begun < 15
     shown = out.decode()
     assert (process.returncode, problem) == (0, b""), shown
@@ -71,9 +72,9 @@ def test_interrupted_it_leaves_nothing(
     assert process.stdout is not None
     shown = ""
     while "simulated by process" not in shown:
-        shown = read_line(process.stdout, 10)
+        shown = read_line(process.stdout)
     process.send_signal(number)
-    assert process.wait(15) == status
+    assert process.wait(PATIENCE) == status
     assert process.stderr is not None
     assert process.stderr.read() == b""
     assert not any(map(alive, pids(shown)))
@@ -85,11 +86,11 @@ def test_keep(begin: Begin, cli: Cli, tmp_path: Path) -> None:
     assert process.stdout is not None
     shown = []
     while not shown or "atdriver nc" not in shown[-1]:
-        shown.append(read_line(process.stdout, 10))
+        shown.append(read_line(process.stdout))
     spec = next(line.split()[-1] for line in shown if "atdriver info bg96" in line)
     assert b"BG96" in cli("info", spec).out
     process.send_signal(signal.SIGINT)
-    assert process.wait(15) == 0
+    assert process.wait(PATIENCE) == 0
     assert not any(map(alive, pids("\n".join(shown))))
 
 

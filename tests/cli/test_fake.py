@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .harness import Cli, Starter, read_line
+from .harness import PATIENCE, Cli, Starter, read_line
 
 Begin = Callable[..., subprocess.Popen[bytes]]
 
@@ -22,11 +22,11 @@ def test_ends_in_order(begin: Begin, tmp_path: Path, number: int) -> None:
     link = tmp_path / "m"
     process = begin("fake", "bg96", "--link", link)
     assert process.stdout is not None
-    port = read_line(process.stdout, 10).removeprefix("port: ")
-    assert read_line(process.stdout, 5) == f"link: {link}"
+    port = read_line(process.stdout).removeprefix("port: ")
+    assert read_line(process.stdout) == f"link: {link}"
     assert os.readlink(link) == port
     process.send_signal(number)
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE) == 0
     assert not link.is_symlink()
     assert process.stderr is not None
     assert process.stderr.read() == b""
@@ -64,8 +64,8 @@ def test_a_control_socket(begin: Begin, tmp_path: Path) -> None:
     place = tmp_path / "ctl"
     process = begin("fake", "bg96", "--control", place)
     assert process.stdout is not None
-    assert read_line(process.stdout, 10).startswith("port: ")
-    assert read_line(process.stdout, 5) == f"control: {place}"
+    assert read_line(process.stdout).startswith("port: ")
+    assert read_line(process.stdout) == f"control: {place}"
     with socket.socket(socket.AF_UNIX) as control:
         control.connect(str(place))
         control.settimeout(5)
@@ -74,7 +74,7 @@ def test_a_control_socket(begin: Begin, tmp_path: Path) -> None:
         assert json.loads(answers.readline())["module"] == "bg96"
         assert json.loads(answers.readline()) == {"ok": True}
         answers.close()
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE) == 0
     assert process.stderr is not None
     assert process.stderr.read() == b""
     assert not place.exists()

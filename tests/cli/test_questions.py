@@ -13,7 +13,7 @@ from atdriver.cli import main, ports
 from atdriver.cli.rawcommand import check, secrets
 from atdriver.discovery import Port
 
-from .harness import Cli, Fake, Starter, read_line
+from .harness import PATIENCE, Cli, Fake, Starter, read_line
 
 WIFI = {"ATDRIVER_SSID": "lab", "ATDRIVER_PASSWORD": "secret99"}
 FOUND = [
@@ -167,15 +167,27 @@ def test_a_console(cli: Cli, bg96: Fake) -> None:
 
 
 def test_a_console_shows_what_comes_unasked(
-    begin: Callable[..., subprocess.Popen[bytes]], fake: Starter
+    begin: Callable[..., subprocess.Popen[bytes]], fake: Starter, tmp_path: Path
 ) -> None:
-    module = fake("bg96", "--time-scale", "0.1", "--set", "reg=delay:25", "--set", "port=usbat")
+    scenario = tmp_path / "moved.yaml"
+    scenario.write_text(
+        """
+modem: bg96
+steps:
+  - on: 'AT\\+CGMI'
+    say: ['OK', '+CEREG: 5,"DA6B","6FEC302",8']
+"""
+    )
+    module = fake("bg96", "--time-scale", "0", "--set", "port=usbat", "--scenario", str(scenario))
     process = begin("at", module.spec)
-    assert process.stdout is not None
-    assert read_line(process.stdout, 10).startswith("+CEREG: ")
     assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"AT+CGMI\n")
+    process.stdin.flush()
+    shown = {read_line(process.stdout), read_line(process.stdout)}
+    assert shown == {"OK", '+CEREG: 5,"DA6B","6FEC302",8'}
     process.stdin.close()
-    assert process.wait(10) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_what_may_be_sent() -> None:

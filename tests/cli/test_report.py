@@ -21,7 +21,7 @@ from netsocket.capability import CATALOGUE
 from netsocket.capability.verdict import PROBES
 from tests.capability.measured import OPEN_DEFECTS
 
-from .harness import Cli, Starter, read_line
+from .harness import PATIENCE, Cli, Starter, read_line
 
 
 def test_fakes_side_by_side_without_surprise(cli: Cli, tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_an_interrupted_report_keeps_what_it_has(
 ) -> None:
     only = ("--only", "tcp.peer_name", "--only", "performance")
     process = begin("report", "host", "bg96:fake", "esp8266:fake", *only, "--out", tmp_path)
-    assert read_line(process.stdout, 20).startswith("host: ")
+    assert read_line(process.stdout).startswith("host: ")
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 128 + number
@@ -124,7 +124,7 @@ def test_a_module_that_is_unplugged(
     """What its probes found is no measurement: nothing is said about any promise."""
     one = fake("bg96")
     process = begin("report", "host", one.spec, "--only", "tcp.listen", "--out", tmp_path)
-    assert read_line(process.stdout, 20).startswith("host: ")
+    assert read_line(process.stdout).startswith("host: ")
     time.sleep(1.5)  # its backlog is being tried
     one.stop()
     _, err = process.communicate(timeout=30)
@@ -189,16 +189,16 @@ def test_a_far_end_that_cannot_listen(cli: Cli) -> None:
 def test_far_end_serves(begin: Callable[..., subprocess.Popen[bytes]]) -> None:
     process = begin("far-end", "--port", "0")
     ports = {}
-    while (line := read_line(process.stdout, 10)) != "ready":
+    while (line := read_line(process.stdout)) != "ready":
         kind, name, address = line.split()
         ports[kind, name] = int(address.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", ports["tcp", "echo"]), timeout=5) as sock:
+    with socket.create_connection(("127.0.0.1", ports["tcp", "echo"]), timeout=PATIENCE) as sock:
         sock.sendall(b"hello")
         assert sock.recv(10) == b"hello"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.settimeout(5)
+        sock.settimeout(PATIENCE)
         sock.sendto(b"hello", ("127.0.0.1", ports["udp", "other"]))
         assert sock.recv(100) == b"other:hello"
     process.send_signal(signal.SIGINT)
-    process.wait(10)
+    process.wait(PATIENCE)
     assert b"Traceback" not in process.stderr.read()  # type: ignore[union-attr]

@@ -404,7 +404,7 @@ class Talk:
                 fields = {"quoted": host, "port": port}
             closing = b""
         else:
-            command = bg96_at.read(0, datagram=self.draw(st.booleans()))
+            command = bg96_at.read(0, 1500, datagram=self.draw(st.booleans()))
             sender = self.draw(st.booleans())
             opening = b"\r\n+QIRD: %d%b\r\n" % (size, b',"%b",%b' % (host, port) if sender else b"")
             fields = {"host": host, "port": port} if sender else {}

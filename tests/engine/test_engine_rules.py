@@ -58,7 +58,7 @@ LENGTHS = esp_at.waiting()
 SEND = esp_at.send(0, b"ping", None, 15.0)
 READ = esp_at.read(0, 100, esp.RECEIVED_N)
 READ_E = esp_at.read(0, 100, esp.RECEIVED_E)
-QIRD = bg96_at.read(0, datagram=False)
+QIRD = bg96_at.read(0, 1500, datagram=False)
 QISEND = bg96_at.send(0, b"ping", None)
 
 

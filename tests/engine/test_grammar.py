@@ -180,7 +180,7 @@ IN_FLIGHT: dict[str, list[Command | None]] = {
         simple("AT"),
         bg96_at.EPS_REGISTRATION,
         bg96_at.send(0, b"ping", None),
-        bg96_at.read(0, datagram=False),
+        bg96_at.read(0, 1500, datagram=False),
         bg96_at.IDENTITY,
     ],
 }
@@ -223,7 +223,7 @@ def works_again(bench: Bench, flavour: Flavour) -> None:
         query = bg96_at.SIGNAL
         text = b"+CSQ: 31,99"
         said = b"\r\n" + text + b"\r\n" + OK
-        read = bg96_at.read(0, datagram=False)
+        read = bg96_at.read(0, 1500, datagram=False)
         block = b"\r\n+QIRD: 5\r\nOK\r\n!\r\n" + OK
         send = bg96_at.send(0, b"ping", None)
         end = b"\r\nSEND OK\r\n"
@@ -337,7 +337,7 @@ class Shape:
 
     def command(self, size: int) -> Command:
         if self.dialect is bg96.DIALECT:
-            return bg96_at.read(0, datagram=False)
+            return bg96_at.read(0, 1500, datagram=False)
         return esp_at.read(0, size, self.head)
 
 

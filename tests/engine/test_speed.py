@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks import framer
 
+pytestmark = pytest.mark.serial
 ROOM = 2.0
 
 

@@ -44,7 +44,9 @@ def test_a_skip_without_leave_fails_the_run(tmp_path: Path, processes: tuple[str
 
     def run(allowed: str) -> tuple[int, list[str]]:
         (tmp_path / "allowed-skips.txt").write_text(allowed)
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+        clean = {
+            k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "PYTHONWARNINGS"))
+        }
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *processes],
             cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=50, check=False,
