@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds for what comes at once on an idle machine: only a hang takes longer."""
 COMMAND = (sys.executable, "-W", "error", "-m", "atdriver")
 

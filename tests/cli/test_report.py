@@ -26,7 +26,7 @@ from .harness import PATIENCE, Cli, Starter, read_line
 
 def test_fakes_side_by_side_without_surprise(cli: Cli, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = cli("report", "esp8266:fake", "bg96:fake", "--out", out, timeout=55)
+    done = cli("report", "esp8266:fake", "bg96:fake", "--out", out, timeout=170)
     told = done.err.splitlines()
     assert all(any(id_ in line for id_ in OPEN_DEFECTS["esp8266"]) for line in told), done.err
     assert done.status == (1 if told else 0)
@@ -109,7 +109,7 @@ def test_an_interrupted_report_keeps_what_it_has(
     process = begin("report", "host", "bg96:fake", "esp8266:fake", *only, "--out", tmp_path)
     assert read_line(process.stdout).startswith("host: ")
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + number
     assert err == b""
     assert b"index.html" in out
@@ -127,7 +127,7 @@ def test_a_module_that_is_unplugged(
     assert read_line(process.stdout).startswith("host: ")
     time.sleep(1.5)  # its backlog is being tried
     one.stop()
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert err.decode().startswith(f"atdriver: {one.spec}: not measured: the port went away")
     data = json.loads((tmp_path / "report.json").read_text())
