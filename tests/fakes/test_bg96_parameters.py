@@ -1,0 +1,293 @@
+"""What each command of the BG96 takes and refuses, what it shows by default, and every code's text.
+
+TCP(IP) AT Commands Manual V1.1 (ranges: chapter 3; codes: chapter 5), AT Commands Manual V2.2 (codes:
+section 12.5), SSL AT Commands Manual V1.0; QICFG of the BG95: BG95&BG77&BG600L TCP/IP Application Note V1.1.
+"""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from fakes.bg96.codes import CME_TEXTS, TCPIP_TEXTS, tcpip_code
+from tests.fakes.bg96_host import Bench, bench, free_port
+
+TCPIP = {
+    0: "operate successfully", 550: "unknown error", 551: "operation blocked", 552: "invalid parameters",
+    553: "memory not enough", 554: "create socket failed", 555: "operation not supported",
+    556: "socket bind failed", 557: "socket listen failed", 558: "socket write failed",
+    559: "socket read failed", 560: "socket accept failed", 561: "open pdp context failed",
+    562: "close pdp context failed", 563: "socket identity has been used", 564: "dns busy",
+    565: "dns parse failed", 566: "socket connect failed", 567: "socket has been closed",
+    568: "operation busy", 569: "operation timeout", 570: "pdp context broken down", 571: "cancel send",
+    572: "operation not allowed", 573: "apn not configured", 574: "port busy",
+}  # fmt: skip
+CME = {
+    3: "operation not allowed", 4: "operation not supported", 10: "SIM not inserted",
+    11: "SIM PIN required", 12: "SIM PUK required", 13: "SIM failure", 16: "incorrect password",
+    30: "no network service",
+}  # fmt: skip
+
+
+def test_every_code_has_the_manuals_text() -> None:
+    assert dict(TCPIP_TEXTS) == TCPIP
+    shown = dict(CME_TEXTS)
+    assert {code: shown[code] for code in CME} == CME
+    assert {code: shown[code] for code in TCPIP} == TCPIP
+
+
+async def test_every_code_is_shown_by_qigeterror() -> None:
+    async with bench() as host:
+        await host.ok("ATE0")
+        assert await host.info("AT+QIGETERROR") == "+QIGETERROR: 0,operate successfully"
+        for code, text in TCPIP.items():
+            host.modem.last_error = code
+            assert await host.info("AT+QIGETERROR") == f"+QIGETERROR: {code},{text}"
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(errno.EADDRINUSE, 556), (errno.EADDRNOTAVAIL, 556), (errno.EACCES, 556), (errno.EPERM, 556),
+     (errno.EMFILE, 554), (errno.ENFILE, 554), (errno.ENOMEM, 553), (errno.ENOBUFS, 553),
+     (errno.EAFNOSUPPORT, 555), (errno.ECONNREFUSED, 566), (errno.ETIMEDOUT, 566),
+     (errno.EHOSTUNREACH, 566), (None, 566)],
+)  # fmt: skip
+def test_code_of_a_socket_error(number: int | None, code: int) -> None:
+    error = OSError() if number is None else OSError(number, "x")
+    assert tcpip_code(error) == code
+
+
+async def refuse(host: Bench, lines: list[str], code: int = 552) -> None:
+    """ERROR, explained by AT+QIGETERROR."""
+    wrong = []
+    for line in lines:
+        host.modem.last_error = 0
+        answer = await host.command(line)
+        if answer != b"\r\nERROR\r\n" or host.modem.last_error != code:
+            wrong.append((line, answer, host.modem.last_error))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+async def take(host: Bench, lines: list[str]) -> None:
+    """OK, and nothing before it."""
+    wrong = [
+        (line, answer) for line in lines if (answer := await host.command(line)) != b"\r\nOK\r\n"
+    ]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+async def show(host: Bench, rows: dict[str, str]) -> None:
+    """The information of a command, exactly."""
+    found = {line: await host.info(line) for line in rows}
+    assert found == rows
+
+
+async def test_ranges_of_the_tcpip_commands() -> None:
+    async with bench() as host:
+        await host.ready()
+        await refuse(host, [
+            'AT+QIOPEN=0,0,"TCP","127.0.0.1",9', 'AT+QIOPEN=17,0,"TCP","127.0.0.1",9',
+            'AT+QIOPEN=1,-1,"TCP","127.0.0.1",9', 'AT+QIOPEN=1,12,"TCP","127.0.0.1",9',
+            'AT+QIOPEN=1,0,"TCP","127.0.0.1",0', 'AT+QIOPEN=1,0,"TCP","127.0.0.1",65536',
+            'AT+QIOPEN=1,0,"TCP","127.0.0.1",9,65536', 'AT+QIOPEN=1,0,"TCP","127.0.0.1",9,0,3',
+            'AT+QIOPEN=1,0,"TCP","127.0.0.1",9,0,0,0', 'AT+QIOPEN=1,0,"TCP","",9', 'AT+QIOPEN=1,0,"XYZ","127.0.0.1",9',
+            'AT+QIOPEN=1,0,TCP,"127.0.0.1",9', 'AT+QIOPEN=1,0,"TCP","127.0.0.1"', 'AT+QIOPEN=1,0,"TCP"',
+            'AT+QIOPEN=1,0,"UDP SERVICE","127.0.0.1",1,5000', 'AT+QIOPEN=1,0,"UDP SERVICE","127.0.0.1",0,0',
+            'AT+QIOPEN=1,0,"UDP SERVICE","127.0.0.2",0,5000', 'AT+QIOPEN=1,0,"TCP LISTENER","127.0.0.1",0',
+            "AT+QICLOSE=12", "AT+QICLOSE=-1", "AT+QICLOSE=0,65536", "AT+QICLOSE=0,1,1", "AT+QICLOSE=",
+            "AT+QISEND=12,1", "AT+QISEND=0,1461", "AT+QISEND=0,1,1,1,1",
+            "AT+QIRD=12", "AT+QIRD=0,1,1",
+            "AT+QISTATE=2,1", "AT+QISTATE=0,0", "AT+QISTATE=0,17", "AT+QISTATE=1,12", "AT+QISTATE=1,1,1",
+            "AT+QISWTMD=12,0", "AT+QISWTMD=0,0,0",
+            "AT+QICSGP=0", "AT+QICSGP=17", 'AT+QICSGP=1,0,"x"', 'AT+QICSGP=1,4,"x"', 'AT+QICSGP=1,1,"x","","",4',
+            'AT+QICSGP=1,1,"x","","",0,0', "AT+QIDEACT=0", "AT+QIDEACT=17", "AT+QIDEACT=1,1",
+            'AT+QIDNSCFG=1,"1.1.1.1","1.1.1.2","1.1.1.3"', "AT+QIDNSCFG=0", "AT+QIDNSCFG=17",
+            'AT+QIDNSGIP=1,"x","y"', "AT+QIDNSGIP=1,x", 'AT+QIDNSGIP=0,"x"',
+            'AT+QPING=1,"x",0', 'AT+QPING=1,"x",256', 'AT+QPING=1,"x",1,0', 'AT+QPING=1,"x",1,11', 'AT+QPING=1,"x",1,1,1',
+            'AT+QNTP=1,"x",0', 'AT+QNTP=1,"x",65536', 'AT+QNTP=1,"x",123,1,1',
+            'AT+QICFG="transpktsize",0', 'AT+QICFG="transpktsize",1461', 'AT+QICFG="transwaittm",-1',
+            'AT+QICFG="transwaittm",21', 'AT+QICFG="dataformat",0,2', 'AT+QICFG="dataformat",2,0',
+            'AT+QICFG="viewmode",2', 'AT+QICFG="recvind",2', 'AT+QICFG="tcp/retranscfg",2,600',
+            'AT+QICFG="tcp/retranscfg",21,600', 'AT+QICFG="tcp/retranscfg",8,4', 'AT+QICFG="tcp/retranscfg",8,1001',
+            'AT+QICFG="viewmode",1,1', 'AT+QICFG="nonsense"', 'AT+QICFG="tcp/keepalive"', "AT+QICFG=viewmode",
+        ])  # fmt: skip
+        await refuse(host, ["AT+QISEND=0,1", "AT+QIRD=0", "AT+QISWTMD=0,0"], 567)
+        await refuse(host, ['AT+QIOPEN=1,0,"TCP","127.0.0.1",9,0,2'], 555)
+        await refuse(
+            host,
+            [
+                'AT+QIOPEN=2,0,"TCP","127.0.0.1",9',
+                'AT+QIDNSGIP=2,"x"',
+                'AT+QPING=16,"x"',
+                'AT+QNTP=2,"x"',
+            ],
+            561,
+        )
+        await take(host, [
+            "AT+QICLOSE=11", "AT+QICLOSE=0,0", "AT+QICLOSE=0,65535", "AT+QISTATE=0,1", "AT+QISTATE=0,16", "AT+QISTATE=1,0",
+            "AT+QISTATE=1,11", 'AT+QICSGP=16,1,"x","u","p",3', 'AT+QICSGP=2,3,"x"', 'AT+QICSGP=2,2,"x"', "AT+QIDEACT=16",
+            'AT+QICFG="transpktsize",1', 'AT+QICFG="transpktsize",1460', 'AT+QICFG="transwaittm",0', 'AT+QICFG="transwaittm",20',
+            'AT+QICFG="dataformat",1,1', 'AT+QICFG="dataformat",0,0', 'AT+QICFG="viewmode",1', 'AT+QICFG="viewmode",0',
+            'AT+QICFG="recvind",1', 'AT+QICFG="recvind",0', 'AT+QICFG="tcp/retranscfg",3,5', 'AT+QICFG="tcp/retranscfg",20,1000',
+        ])  # fmt: skip
+        await show(host, {
+            "AT+QICSGP=16": '+QICSGP: 1,"x","u","p",3', "AT+QICSGP=2": '+QICSGP: 2,"x","","",0',
+            "AT+QICSGP=9": '+QICSGP: 1,"","","",0',
+            'AT+QICFG="tcp/retranscfg"': '+QICFG: "tcp/retranscfg",20,1000', 'AT+QICFG="transpktsize"': '+QICFG: "transpktsize",1460',
+        })  # fmt: skip
+
+
+async def test_ranges_on_an_open_socket() -> None:
+    async with bench(ready=True) as host:
+        await host.open(0, "UDP SERVICE", "127.0.0.1", 0, free_port())
+        await refuse(host, ["AT+QIRD=0,1501", "AT+QIRD=0,-1", "AT+QISEND=0,1", 'AT+QISEND=0,1,"srv",9',
+                            'AT+QISEND=0,1,"127.0.0.1",0', 'AT+QISEND=0,1,"127.0.0.1",65536'])  # fmt: skip
+        await show(
+            host,
+            {"AT+QIRD=0,1500": "+QIRD: 0", "AT+QIRD=0": "+QIRD: 0", "AT+QIRD=0,0": "+QIRD: 0,0,0"},
+        )
+        assert await host.ok("ATZ") == b"\r\nOK\r\n"
+        assert await host.ok("ATE0") == b"ATE0\r\r\nOK\r\n"  # AT manual V2.2, ATZ: echo is back
+
+
+async def test_numbers_are_bare_and_strings_quoted() -> None:
+    """L37: a quoted number is 552; so are signs, blanks in a number and more than ten digits."""
+    async with bench(ready=True) as host:
+        await refuse(host, ['AT+QICLOSE="0"', "AT+QICLOSE=+0", "AT+QICLOSE=0x0", "AT+QICLOSE=00000000000",
+                            'AT+QICLOSE=0"', 'AT+QICLOSE="0', "AT+QIDNSGIP=1,srv"])  # fmt: skip
+        await take(host, ["AT+QICLOSE=0000000000", "AT+QICLOSE= 0 , 1 "])
+
+
+async def test_what_a_start_leaves() -> None:
+    """Defaults that AT+CFUN=1,1 brings back (TCP(IP) manual V1.1, AT+QICFG: not stored)."""
+    defaults = {
+        'AT+QICFG="transpktsize"': '+QICFG: "transpktsize",1024', 'AT+QICFG="transwaittm"': '+QICFG: "transwaittm",2',
+        'AT+QICFG="dataformat"': '+QICFG: "dataformat",0,0', 'AT+QICFG="viewmode"': '+QICFG: "viewmode",0',
+        'AT+QICFG="recvind"': '+QICFG: "recvind",0', 'AT+QICFG="tcp/retranscfg"': '+QICFG: "tcp/retranscfg",8,600',
+        "AT+QISDE?": "+QISDE: 1", "AT+CMEE?": "+CMEE: 1", "AT+IFC?": "+IFC: 0,0", "AT+CFUN?": "+CFUN: 1",
+        "AT+QSIMSTAT?": "+QSIMSTAT: 0,1", "AT+CGDCONT?": '+CGDCONT: 1,"IPV4V6","","0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0",0,0,0,0',
+        "AT+CGACT?": "+CGACT: 1,0", "AT+CGPADDR": "+CGPADDR: 1,0.0.0.0", "AT+QIACT?": "", "AT+QISTATE?": "", "AT+QISTATE": "",
+        "AT+QICSGP=1": '+QICSGP: 1,"","","",0', "AT+QINISTAT": "+QINISTAT: 3", "AT+CGATT?": "+CGATT: 1",
+        "AT+QSCLK?": "+QSCLK: 0", "AT+CPSMS?": "+CPSMS: 0", "AT+CEDRXS?": "",
+        'AT+QURCCFG="urcport"': '+QURCCFG: "urcport","usbat"', "AT+CSQ": "+CSQ: 31,99",
+        "AT+QSPN": '+QSPN: "Test Network","Test Network","Test Network",0,"00101"', "AT+QCSCON?": "+QCSCON:0,1",
+    }  # fmt: skip
+    async with bench() as host:
+        await host.ok("ATE0")
+        await show(host, defaults)
+        await take(host, ['AT+QICFG="transwaittm",9', 'AT+QICFG="dataformat",1,0', 'AT+QICFG="viewmode",1', "AT+QISDE=0", "AT+CMEE=2",
+                          "AT+IFC=2,2", "AT+QSIMSTAT=1", 'AT+QURCCFG="urcport","usbmodem"', "AT+CEREG=2"])  # fmt: skip
+        await show(host, {"AT+QISDE?": "+QISDE: 0", "AT+IFC?": "+IFC: 2,2", "AT+QSIMSTAT?": "+QSIMSTAT: 1,1",
+                          'AT+QICFG="dataformat"': '+QICFG: "dataformat",1,0'})  # fmt: skip
+        host.type("AT+CFUN=1,1\r")
+        await host.wait_for("+QIND: SMS DONE\r\n")
+        await host.ok("ATE0")
+        host.take()
+        kept = {
+            'AT+QURCCFG="urcport"': '+QURCCFG: "urcport","usbmodem"',
+            "AT+CEREG?": "+CEREG: 0,1",
+        }
+        await show(host, defaults | kept)
+
+
+async def test_settings_of_the_port() -> None:
+    """AT manual V2.2: AT+IPR, AT+IFC, AT+CMEE, AT+CFUN, S registers and the & commands."""
+    async with bench(port="uart1") as host:
+        await host.ok("ATE0")
+        assert (
+            await host.info("AT+IPR=?")
+            == "+IPR: (9600,19200,38400,57600,115200,230400,460800,921600)"
+        )
+        for rate in (9600, 19200, 38400, 57600, 230400, 460800, 921600, 115200):
+            await take(host, [f"AT+IPR={rate}"])
+            assert await host.info("AT+IPR?") == f"+IPR: {rate}"
+        assert await host.info("AT+CMEE=?") == "+CMEE: (0-2)"
+        await take(host, ["AT+IFC=0,2", "AT+IFC=2,0", "AT+IFC=0,0", "AT+IFC=2,2", "ATV1", "ATQ", "ATQ0", "ATX", "ATX0", "ATX4",
+                          "AT&C", "AT&C0", "AT&C1", "AT&D", "AT&D2", "ATS0=0", "ATS0=0"])  # fmt: skip
+    async with bench(ready=True) as host:
+        for line in ("AT+IPR=9601", "AT+IPR=14400", "AT+IFC=1,1", "AT+CMEE=3", "AT+CMEE=-1", "ATX5", "AT&D3", "AT&C2", "ATV0", "ATQ1",
+                     "AT+CFUN=2", "AT+CFUN=5", "AT+QCFG=", 'AT+QCFG="nwscanmode",2', 'AT+QCFG="iotopmode",3',
+                     'AT+QCFG="servicedomain",0', 'AT+QCFG="urc/delay",2', "AT+CREG=4", "AT+CREG=3", "AT+QSCLK=3", "AT+QSIMSTAT=2"):  # fmt: skip
+            answer = await host.command(line)
+            assert answer.startswith((b"\r\nERROR", b"\r\n+CME ERROR")), line
+        assert await host.command("AT+CFUN=0,1") == b"\r\n+CME ERROR: 3\r\n"
+        await show(host, {
+            'AT+QCFG="iotopmode"': '+QCFG: "iotopmode",0', 'AT+QCFG="servicedomain"': '+QCFG: "servicedomain",1',
+            'AT+QCFG="urc/delay"': '+QCFG: "urc/delay",0', 'AT+QCFG="cmux/urcport"': '+QCFG: "cmux/urcport",0',
+            'AT+QCFG="nwscanseq"': '+QCFG: "nwscanseq",00', "AT+QIACT=?": "+QIACT: (1-16)",
+            "AT+QISEND=?": "+QISEND: (0-11),(0-1460)", "AT+QIRD=?": "+QIRD: (0-11),(0-1500)",
+            "AT+IFC=?": "+IFC: (0,2),(0,2)",
+        })  # fmt: skip
+        await take(host, ['AT+QCFG="nwscanmode",1', 'AT+QCFG="iotopmode",2,0', 'AT+QCFG="iotopmode",1,0', 'AT+QCFG="servicedomain",2,1',
+                          'AT+QCFG="urc/delay",1', "AT+QSCLK=0", "AT+QSCLK=1", "AT+QSCLK=2", "AT+COPS=0", 'AT+COPS=4,2,"00101"',
+                          "AT+QCSCON=1", "AT+CGATT=1"])  # fmt: skip
+
+
+async def test_profiles_differ_where_their_manuals_do() -> None:
+    """TCP(IP) manual V1.0 (bg96-old) has no recvind and no IPv6; the BG95 has keep-alive, in minutes."""
+    async with bench(firmware="bg96-old", ready=True) as host:
+        await refuse(
+            host, ['AT+QICFG="recvind",1', 'AT+QICSGP=1,2,"x"', 'AT+QICFG="tcp/keepalive",0']
+        )
+        assert await host.command('AT+QCFG="cmux/urcport"') == b"\r\nERROR\r\n"
+        assert await host.info("AT+CGMR") == "BG96MAR02A06M1G"
+        await take(host, ['AT+QICSGP=1,1,"x"'])
+    async with bench(firmware="bg95", ready=True) as host:
+        await show(host, {'AT+QICFG="tcp/keepalive"': '+QICFG: "tcp/keepalive",0', "AT+CGMM": "BG95-M3",
+                          "AT+QCSQ": '+QCSQ: "eMTC",-53,-81,206,-11'})  # fmt: skip
+        await refuse(host, [
+            'AT+QICFG="tcp/keepalive",2', 'AT+QICFG="tcp/keepalive",1', 'AT+QICFG="tcp/keepalive",1,0,25,3',
+            'AT+QICFG="tcp/keepalive",1,121,25,3', 'AT+QICFG="tcp/keepalive",1,1,24,3', 'AT+QICFG="tcp/keepalive",1,1,101,3',
+            'AT+QICFG="tcp/keepalive",1,1,25,2', 'AT+QICFG="tcp/keepalive",1,1,25,11', 'AT+QICFG="tcp/keepalive",1,1,25,3,1',
+        ])  # fmt: skip
+        await take(
+            host, ['AT+QICFG="tcp/keepalive",1,1,25,3', 'AT+QICFG="tcp/keepalive",1,120,100,10']
+        )
+        assert await host.info('AT+QICFG="tcp/keepalive"') == '+QICFG: "tcp/keepalive",1,120,100,10'
+        await take(host, ['AT+QICFG="tcp/keepalive",0'])
+        assert await host.info('AT+QICFG="tcp/keepalive"') == '+QICFG: "tcp/keepalive",0'
+    for rat, name, act, band in (("nb1", "NBIoT", 9, "LTE BAND 20"), ("gsm", "GSM", 0, "GSM 900")):
+        async with bench(firmware="bg95", rat=rat, ready=True) as host:
+            assert (await host.info("AT+COPS?")).endswith(f",{act}")
+            assert (await host.info("AT+QNWINFO")).startswith(
+                f'+QNWINFO: "{name}","00101","{band}",'
+            )
+    async with bench(rat="nb1", ready=True) as host:
+        assert (await host.info("AT+QCSQ")) == '+QCSQ: "CAT-NB1",-53,-81,206,-11'
+        assert (await host.info("AT+QNWINFO")).startswith('+QNWINFO: "CAT-NB1",')
+
+
+async def test_registration_reports() -> None:
+    """AT manual V2.2, AT+CREG and its siblings: states, and level 4 with the PSM fields (L39)."""
+    async with bench(rat="gsm") as host:
+        await host.ok('ATE0;+QURCCFG="urcport","usbmodem"')
+        await take(host, ["AT+CREG=2", "AT+CGREG=4", "AT+CEREG=1"])
+        await show(host, {
+            "AT+CREG?": '+CREG: 2,1,"66C0","1042",0', "AT+CEREG?": "+CEREG: 1,0",
+            "AT+CGREG?": '+CGREG: 4,1,"66C0","1042","0",,,,"00000000","01100000","00000000"',
+        })  # fmt: skip
+        host.modem.set_registration(5)
+        assert await host.quiet() == (
+            b'\r\n+CREG: 5,"66C0","1042",0\r\n\r\n+CGREG: 5,"66C0","1042","0",,,,"00000000","01100000","00000000"\r\n'
+        )
+        for state in (2, 3, 0, 4):
+            host.modem.set_registration(state)
+            assert await host.quiet() == b"\r\n+CREG: %d\r\n\r\n+CGREG: %d\r\n" % (state, state)
+        await show(host, {
+            "AT+CSQ": "+CSQ: 99,99", "AT+QCSQ": '+QCSQ: "NOSERVICE"', "AT+QNWINFO": "+QNWINFO: No Service",
+            "AT+COPS?": "+COPS: 0", "AT+CGATT?": "+CGATT: 0", "AT+QCSCON?": "+QCSCON:0,0",
+            "AT+QSPN": '+QSPN: "","","",0,"00101"',
+        })  # fmt: skip
+    async with bench(reg="roaming") as host:
+        await host.ok("ATE0")
+        await take(host, ["AT+CEREG=4"])
+        assert (
+            await host.info("AT+CEREG?")
+            == '+CEREG: 4,5,"271B","3355B16","8",,,"00000000","00000000"'
+        )
+    for setting, stat in (("searching", 2), ("denied", 3)):
+        async with bench(reg=setting) as host:
+            await host.ok("ATE0")
+            assert await host.info("AT+CEREG?") == f"+CEREG: 0,{stat}"
+            await refuse(host, ["AT+QIACT=1"], 561)

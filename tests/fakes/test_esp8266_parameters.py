@@ -1,0 +1,333 @@
+"""What each command of Espressif's AT firmware takes and refuses, and what it then answers.
+
+Ranges and defaults: ESP-AT User Guide, AT Command Set; ESP8266 Non-OS AT Instruction Set (N17). Error
+codes with AT+SYSLOG=1: ESP-AT include/esp_at_core.h (class in the second byte; for a wrong number of
+parameters how many are needed and how many came).
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+
+LONG = 0x01040000  # a string that is too long
+TYPE = 0x01050000
+RANGE = 0x01070000
+PARSE = 0x01080000
+FAILED = 0x010A0000
+WRONG_FORM = 0x010C0000
+MISSING = 0x01060000  # a field that is there and empty
+
+
+def count(needed: int, came: int) -> int:
+    return 0x01060000 | needed << 8 | came
+
+
+CODES = [
+    # Every parameter at both ends of its range and just outside, missing, and one too many.
+    ("AT+CIPMUX=1", 0), ("AT+CIPMUX=-1", RANGE), ("AT+CIPMUX=2", RANGE), ("AT+CIPMUX=", MISSING),
+    ("AT+CIPV6=-1", RANGE), ("AT+CIPV6=2", RANGE), ("AT+CIPV6=1,1", count(1, 2)), ("AT+CIPV6=0", 0),
+    ("AT+SYSSTORE=-1", RANGE), ("AT+SYSSTORE=0", 0), ("AT+SYSSTORE=2", RANGE),
+    ("AT+SYSLOG=-1", RANGE), ("AT+SYSLOG=2", RANGE),
+    ("AT+SYSMSG=-1", RANGE), ("AT+SYSMSG=8", RANGE), ("AT+SYSMSG=7", 0), ("AT+SYSMSG=0", 0),
+    ("AT+SLEEP=-1", RANGE), ("AT+SLEEP=0", 0), ("AT+SLEEP=3", 0), ("AT+SLEEP=4", RANGE),
+    ("AT+UART_CUR=115200,8,1,0", count(5, 4)), ("AT+UART_CUR=115200,8,1,0,0,0", count(5, 6)),
+    ("AT+UART_CUR=79,8,1,0,0", RANGE), ("AT+UART_CUR=5000001,8,1,0,0", RANGE),
+    ("AT+UART_CUR=5000000,8,1,0,0", 0), ("AT+UART_CUR=80,5,3,2,3", 0),
+    ("AT+UART_CUR=115200,4,1,0,0", RANGE), ("AT+UART_CUR=115200,9,1,0,0", RANGE),
+    ("AT+UART_CUR=115200,8,0,0,0", RANGE), ("AT+UART_CUR=115200,8,4,0,0", RANGE),
+    ("AT+UART_CUR=115200,8,1,-1,0", RANGE), ("AT+UART_CUR=115200,8,1,3,0", RANGE),
+    ("AT+UART_CUR=115200,8,1,0,-1", RANGE), ("AT+UART_CUR=115200,8,1,0,4", RANGE),
+    ('AT+UART_CUR="9600",8,1,0,0', TYPE), ("AT+UART_CUR=115200,8,1,0,0", 0),
+    ("AT+CWDHCP=1", count(2, 1)), ("AT+CWDHCP=1,1,1", count(2, 3)), ("AT+CWDHCP=2,1", RANGE),
+    ("AT+CWDHCP=-1,1", RANGE), ("AT+CWDHCP=1,-1", RANGE), ("AT+CWDHCP=1,8", RANGE),
+    ("AT+CWDHCP=1,7", 0), ("AT+CWDHCP=1,0", 0),
+    ("AT+CIPSTA=", MISSING), ('AT+CIPSTA="10.0.0.2","10.0.0.1","255.0.0.0","x"', count(1, 4)),
+    ('AT+CIPSTA="255.255.255.2555"', LONG), ('AT+CIPSTA="10.0.0.2","255.255.255.2555"', LONG),
+    ('AT+CIPSTA="10.0.0.2","10.0.0.1","255.255.255.2555"', LONG), ("AT+CIPSTA=10.0.0.2", TYPE),
+    ('AT+CIPSTA="nonsense"', FAILED), ('AT+CIPSTA="10.0.0.2', PARSE), ('AT+CIPSTA="a"b', PARSE),
+    ("AT+CWMODE=4", RANGE), ("AT+CWMODE=-1", RANGE), ("AT+CWMODE=", MISSING),
+    ("AT+CWMODE=1,0,0", count(1, 3)), ("AT+CWMODE=1,1", 0),
+    ('AT+CWJAP="123456789012345678901234567890123","x"', LONG),
+    ('AT+CWJAP="lab","' + 65 * "x" + '"', LONG), ("AT+CWJAP=", MISSING),
+    ('AT+CWJAP="a","b",,,,,,,,', count(1, 10)),
+    ("AT+CWRECONNCFG=1", count(2, 1)), ("AT+CWRECONNCFG=1,1,1", count(2, 3)),
+    ("AT+CWRECONNCFG=-1,0", RANGE), ("AT+CWRECONNCFG=7201,0", RANGE), ("AT+CWRECONNCFG=7200,0", 0),
+    ("AT+CWRECONNCFG=1,-1", RANGE), ("AT+CWRECONNCFG=1,1001", RANGE), ("AT+CWRECONNCFG=0,1000", 0),
+    ('AT+CWLAP="123456789012345678901234567890123"', LONG),
+    ('AT+CWLAP="12345678901234567890123456789012"', 0),
+    ("AT+CWLAPOPT=1", count(2, 1)), ("AT+CWLAPOPT=1,1,1,1,1", count(2, 5)),
+    ("AT+CWLAPOPT=-1,1", RANGE), ("AT+CWLAPOPT=2,1", RANGE), ("AT+CWLAPOPT=0,-1", RANGE),
+    ("AT+CWLAPOPT=0,2048", RANGE), ("AT+CWLAPOPT=0,0,1,1", 0), ("AT+CWLAPOPT=0,2047", 0),
+    ('AT+CIPDOMAIN="' + 65 * "x" + '"', LONG), ("AT+CIPDOMAIN=", MISSING),
+    ('AT+CIPDOMAIN="' + 64 * "x" + '"', FAILED),
+    ('AT+CIPDOMAIN="srv",0', RANGE), ('AT+CIPDOMAIN="srv",4', RANGE), ('AT+CIPDOMAIN="srv",1', 0),
+    ('AT+CIPDOMAIN="srv",2', 0), ('AT+CIPDOMAIN="srv",3', FAILED), ("AT+CIPDOMAIN=srv", TYPE),
+    ("AT+CIPDNS=-1", RANGE), ("AT+CIPDNS=2", RANGE), ("AT+CIPDNS=", MISSING),
+    ('AT+CIPDNS=1,"1.1.1.1","1.1.1.2","1.1.1.3","1.1.1.4"', count(1, 5)),
+    ('AT+CIPDNS=1,"' + 40 * "1" + '"', LONG), ('AT+CIPDNS=1,"' + 39 * "1" + '"', FAILED),
+    ('AT+CIPDNS=1,"1.1.1.1","1.1.1.2","1.1.1.3"', 0), ("AT+CIPDNS=0", 0),
+    ("AT+PING=", MISSING), ('AT+PING="srv","srv"', count(1, 2)),
+    ('AT+PING="' + 65 * "x" + '"', LONG), ('AT+PING="' + 64 * "x" + '"', FAILED),
+    ("AT+CIPSNTPCFG=", MISSING), ("AT+CIPSNTPCFG=1,1,,,,", count(1, 6)),
+    ("AT+CIPSNTPCFG=-1", RANGE), ("AT+CIPSNTPCFG=2", RANGE), ("AT+CIPSNTPCFG=1,-13", RANGE),
+    ("AT+CIPSNTPCFG=1,15", RANGE), ("AT+CIPSNTPCFG=0,-12", 0), ("AT+CIPSNTPCFG=0,14", 0),
+    ('AT+CIPSNTPCFG=1,1,"a","b","c"', 0), ('AT+CIPSNTPCFG=1,1,"' + 65 * "x" + '"', LONG),
+    ("AT+CIPTCPOPT=", FAILED), ("AT+CIPTCPOPT=0", count(2, 1)),
+    ("AT+CIPTCPOPT=6,0", RANGE), ("AT+CIPTCPOPT=-1,0", RANGE),
+    ("AT+CIPTCPOPT=0,-2", RANGE), ("AT+CIPTCPOPT=0,0,-1", RANGE), ("AT+CIPTCPOPT=0,0,2", RANGE),
+    ("AT+CIPTCPOPT=0,0,0,-1", RANGE), ("AT+CIPTCPOPT=0,0,0,0,-1", RANGE),
+    ("AT+CIPTCPOPT=0,0,0,0,7201", RANGE), ("AT+CIPTCPOPT=0,-1,1,0,7200", 0),
+    ("AT+CIPTCPOPT=0,0,0,0,0,0", count(2, 6)), ("AT+CIPTCPOPT=0,-1,0,0,0", 0),
+    ('AT+CIPSTART=0,"TCP","127.0.0.1",0', RANGE), ('AT+CIPSTART=0,"TCP","127.0.0.1",65536', RANGE),
+    ('AT+CIPSTART=0,"TCP","127.0.0.1",1,-1', RANGE), ('AT+CIPSTART=0,"TCP","127.0.0.1",1,7201', RANGE),
+    ('AT+CIPSTART=0,"TCP","' + 65 * "x" + '",1', LONG),
+    ('AT+CIPSTART=0,"TCP","' + 64 * "x" + '",1', FAILED),
+    ('AT+CIPSTART=0,"TCP","127.0.0.1"', MISSING), ('AT+CIPSTART=5,"TCP","127.0.0.1",1', RANGE),
+    ('AT+CIPSTART=-1,"TCP","127.0.0.1",1', RANGE), ('AT+CIPSTART="TCP","127.0.0.1",1', FAILED),
+    ('AT+CIPSTART=0,"TCP","127.0.0.1",1,0,"' + 40 * "1" + '"', LONG),
+    ('AT+CIPSTART=0,"UDP","127.0.0.1",-1', RANGE), ('AT+CIPSTART=0,"UDP","127.0.0.1",65536', RANGE),
+    ('AT+CIPSTART=0,"UDP","127.0.0.1",9,-1', RANGE), ('AT+CIPSTART=0,"UDP","127.0.0.1",9,65536', RANGE),
+    ('AT+CIPSTART=0,"UDP","127.0.0.1",9,5000,-1', RANGE), ('AT+CIPSTART=0,"UDP","127.0.0.1",9,5000,3', RANGE),
+    ('AT+CIPSTART=0,"UDP","127.0.0.1",9,0,1', FAILED),
+    ('AT+CIPSTART=0,"UDP","127.0.0.1",9,0,0,"","x"', count(4, 8)),
+    ('AT+CIPSTART=0,"TCPv6","::1",1', FAILED), ('AT+CIPSTART=0,"XYZ","127.0.0.1",1', FAILED),
+    ("AT+CIPCLOSE=-1", RANGE), ("AT+CIPCLOSE=6", RANGE), ("AT+CIPCLOSE=0,0", count(1, 2)),
+    ("AT+CIPCLOSE", FAILED), ("AT+CIPDINFO=2", RANGE), ("AT+CIPDINFO=-1", RANGE), ("AT+CIPDINFO=0", 0),
+    ("AT+CIPRECVMODE=-1", RANGE), ("AT+CIPRECVMODE=2", RANGE), ("AT+CIPRECVMODE=0", 0),
+    ("AT+CIPSERVERMAXCONN=0", RANGE), ("AT+CIPSERVERMAXCONN=6", RANGE), ("AT+CIPSERVERMAXCONN=1", 0),
+    ("AT+CIPSERVERMAXCONN=5", 0), ("AT+CIPSTO=-1", RANGE), ("AT+CIPSTO=7201", RANGE),
+    ("AT+CIPSTO=7200", 0), ("AT+CIPSTO=0", 0),
+    ("AT+CIPSERVER=2", RANGE), ("AT+CIPSERVER=-1", RANGE), ("AT+CIPSERVER=1,0", RANGE),
+    ("AT+CIPSERVER=1,65536", RANGE),
+    ("AT+CIPMODE=-1", RANGE), ("AT+CIPMODE=2", RANGE), ("AT+CIPMODE=0", 0),
+    ("AT+CIPSEND=0,4", FAILED), ("AT+CIPSEND=5,4", RANGE),
+    ("AT+CIPRECVDATA=0,1", FAILED), ("AT+CIPRECVDATA=5,1", RANGE),
+    ("AT+CWMODE", WRONG_FORM), ("AT+GMR?", WRONG_FORM), ("AT+NONE", 0x01090000), ("junk", 0x01090000),
+]  # fmt: skip
+
+
+async def test_codes_of_refused_parameters(esp: Any) -> None:
+    host = await esp("E24", resolve={"srv": "127.0.0.2"})
+    await host.ok("AT+SYSLOG=1")
+    wrong = []
+    for line, code in CODES:
+        answer = await host.command(line)
+        if code:
+            expected = b"ERR CODE:0x%08x\r\n\r\nERROR\r\n" % code
+            if not answer.endswith(expected):
+                wrong.append((line, expected, answer))
+        elif not answer.endswith(b"\r\nOK\r\n"):
+            wrong.append((line, "OK", answer))
+        host.output.clear()
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+async def check(host: Any, rows: list[tuple[str, bytes | None]]) -> None:
+    """Each line gets exactly this before its OK, or ERROR where None is expected."""
+    wrong = []
+    for line, expected in rows:
+        answer = await host.command(line)
+        # Lines with and without a CR LF of their own before OK both exist in one firmware.
+        good = b"\r\nERROR\r\n" if expected is None else expected + b"\r\nOK\r\n"
+        if not (answer.endswith(good) if expected is None else answer == good):
+            wrong.append(f"{line}: {answer!r}, not {good!r}")
+        host.output.clear()
+    assert not wrong, "\n".join(wrong)
+
+
+async def test_defaults_after_a_start(esp: Any) -> None:
+    """What every setting reads when nothing was set; AT+RST brings it all back."""
+    defaults = [
+        ("AT+CIPMUX?", b"+CIPMUX:1\r\n"), ("AT+CIPV6?", b"+CIPV6:0\r\n"),
+        ("AT+SYSSTORE?", b"+SYSSTORE:1\r\n"), ("AT+SYSLOG?", b"+SYSLOG:0\r\n"),
+        ("AT+SYSMSG?", b"+SYSMSG:0"), ("AT+CIPDINFO?", b"+CIPDINFO:false\r\n"),
+        ("AT+CIPMODE?", b"+CIPMODE:0\r\n"), ("AT+CIPRECVMODE?", b"+CIPRECVMODE:0\r\n"),
+        ("AT+CIPSTO?", b"+CIPSTO:180\r\n"), ("AT+CIPSERVERMAXCONN?", b"+CIPSERVERMAXCONN:5\r\n"),
+        ("AT+CWRECONNCFG?", b"+CWRECONNCFG:1,0\r\n"), ("AT+CIPSNTPCFG?", b"+CIPSNTPCFG:0\r\n"),
+        ("AT+CIPTCPOPT?", b"".join(b"+CIPTCPOPT:%d,-1,0,0,0\r\n" % n for n in range(5))),
+        ("AT+CWDHCP?", b"+CWDHCP:3\r\n"), ("AT+CIPSTATE?", b""), ("AT+CIPSTATUS", b"STATUS:2\r\n"),
+        ("AT+UART_CUR?", b"+UART_CUR:115200,8,1,0,0\r\n"), ("AT+UART_DEF?", b"+UART_DEF:115200,8,1,0,0\r\n"),
+        ("AT+UART?", b"+UART:115200,8,1,0,0\r\n"),
+        ("AT+CIPDNS?", b'+CIPDNS:0,"127.0.0.1"'),
+        ("AT+CIPRECVLEN?", b"+CIPRECVLEN:-1,-1,-1,-1,-1\r\n"),
+        ("AT+CWMODE?", b"+CWMODE:1\r\n"), ("AT+CWSTATE?", b'+CWSTATE:2,"lab"\r\n'),
+    ]  # fmt: skip
+    host = await esp("E24")
+    await check(host, defaults)
+    for line in (
+        "AT+CIPV6=1",
+        "AT+SYSLOG=1",
+        "AT+CIPDINFO=1",
+        "AT+CIPSTO=60",
+        "AT+CIPTCPOPT=5,0,1,2,3",
+        "AT+CIPSERVERMAXCONN=2",
+        "AT+CWRECONNCFG=5,6",
+        "AT+CIPSNTPCFG=1,8",
+        "AT+CIPRECVMODE=1",
+    ):
+        await host.ok(line)  # fmt: skip
+    await check(host, [
+        ("AT+CIPV6?", b"+CIPV6:1\r\n"), ("AT+SYSLOG?", b"+SYSLOG:1\r\n"),
+        ("AT+CIPDINFO?", b"+CIPDINFO:true\r\n"), ("AT+CIPSTO?", b"+CIPSTO:60\r\n"),
+        ("AT+CIPTCPOPT?", b"".join(b"+CIPTCPOPT:%d,0,1,2,3\r\n" % n for n in range(5))),
+        ("AT+CIPTCPOPT=3,5", b""),
+        ("AT+CIPTCPOPT?", b"".join(b"+CIPTCPOPT:%d,%s\r\n" % (n, b"5,0,0,0" if n == 3 else b"0,1,2,3")
+                                   for n in range(5))),
+        ("AT+CIPSERVERMAXCONN?", b"+CIPSERVERMAXCONN:2\r\n"), ("AT+CWRECONNCFG?", b"+CWRECONNCFG:5,6\r\n"),
+        ("AT+CIPSNTPCFG?", b"+CIPSNTPCFG:1,8\r\n"), ("AT+CIPRECVMODE?", b"+CIPRECVMODE:1\r\n"),
+    ])  # fmt: skip
+    host.send(b"AT+RST\r\n")
+    await host.read_until(b"WIFI GOT IP\r\n")
+    await host.ok("ATE0")
+    await host.ok("AT+CIPMUX=1")
+    host.output.clear()
+    await check(host, [row for row in defaults if row[0] != "AT+CIPSTATUS"])
+
+
+@pytest.mark.parametrize("firmware", ["N17", "E2", "E22", "E22-ESP32", "E24", "E33"])
+async def test_what_a_generation_takes(esp: Any, firmware: str) -> None:
+    """How many parameters a command has grew with the firmware (ESP-AT: counted by the error code)."""
+    n, e2, e22, e24, e33 = (firmware == "N17", firmware == "E2", firmware.startswith("E22"),
+                            firmware == "E24", firmware == "E33")  # fmt: skip
+    host = await esp(firmware, resolve={"srv": "127.0.0.2"}, late_closed="0")
+    quoted = b'"127.0.0.2"' if e22 or e24 or e33 else b"127.0.0.2"
+    resolved = b"+CIPDOMAIN:" + quoted + b"\r\n"
+    closed = socket.socket()
+    closed.bind(("127.0.0.1", 0))
+    port = closed.getsockname()[1]
+    tcp = f'AT+CIPSTART=1,"TCP","127.0.0.1",{port}'
+    udp = f'AT+CIPSTART=1,"UDP","127.0.0.1",{port}'
+    await check(host, [
+        ('AT+CIPDOMAIN="srv"', resolved), ('AT+CIPDOMAIN="srv",2', None if n or e2 else resolved),
+        ('AT+CIPDOMAIN="srv",1,60000', resolved if e33 else None),
+        ('AT+CIPDOMAIN="srv",1,0', resolved if e33 else None),
+        ('AT+CIPDOMAIN="srv",1,60001', None), ('AT+CIPDOMAIN="srv",1,-1', None),
+        ('AT+CIPDOMAIN="srv",1,0,0', None),
+        ("AT+CIPTCPOPT=0,-1,0,0", None if n else b""),
+        ("AT+CIPTCPOPT=0,-1,0,0,0", b"" if e24 or e33 else None),
+        ("AT+SLEEP=2", b""), ("AT+SLEEP=3", None if n else b""), ("AT+SLEEP=-1", None),
+        ("AT+CIPMUX?", b"+CIPMUX:1\r\n"),
+        ("AT+CIPDINFO?", b"+CIPDINFO:FALSE\r\n" if n else b"+CIPDINFO:false\r\n"),
+        ("AT+SYSRAM?", b"+SYSRAM:32768\r\n" if n or e2 else b"+SYSRAM:148408,84044"),
+    ])  # fmt: skip
+    if not (n or e24 or e33):
+        assert (await host.ok("AT+CIPTCPOPT?")).splitlines()[0] == b"+CIPTCPOPT:0,-1,0,0"
+    # A refused connection is ERROR as well, but it says CLOSED; a refused parameter says nothing.
+    for line, taken in (
+        (tcp, True), (tcp + ",0", True), (tcp + ",7200", True), (tcp + ",7201", False),
+        (tcp + ',0,"127.0.0.1"', not n), (tcp + ',0,"",0', e33), (tcp + ',0,"",60000', e33),
+        (tcp + ',0,"",60001', False), (tcp + ',0,"",-1', False), (tcp + ',0,"",0,0', False),
+    ):  # fmt: skip
+        await host.error(line)
+        if taken:
+            await host.expect(b"1,CLOSED\r\n")
+        else:
+            await host.quiet(0.002)
+    for line, taken in (
+        (udp, True), (udp + ",0", True), (udp + f",{port},2", True), (udp + f",{port},1", True),
+        (udp + f",{port},3", False), (udp + ",0,1", False), (udp + ",0,0", True),
+        (udp + ',0,0,"127.0.0.1"', not n), (udp + ',0,0,"' + 40 * "1" + '"', False),
+        (udp + ",65536", False), (udp + ",-1", False), (udp + ',0,0,"",0', False),
+        ('AT+CIPSTART=1,"UDP","127.0.0.1",0', True), ('AT+CIPSTART=1,"UDP","127.0.0.1",65535', True),
+    ):  # fmt: skip
+        if taken:
+            assert await host.ok(line) == b"1,CONNECT\r\n", line
+            assert await host.ok("AT+CIPCLOSE=1") == b"1,CLOSED\r\n"
+        else:
+            await host.error(line)
+    closed.close()
+
+
+async def test_reasons_of_nonos(esp: Any) -> None:
+    """NonOS says why, in a line before ERROR (strings of its AT library)."""
+    host = await esp("N17", resolve={"six": "::1"})
+    for line, reason in (
+        ('AT+CIPSTART="TCP","127.0.0.1",1', "MUX=1"), ("AT+CIPCLOSE", "MUX=1"),
+        ('AT+CIPSTART=5,"TCP","127.0.0.1",1', "ID ERROR"),
+        ('AT+CIPSTART=-1,"TCP","127.0.0.1",1', "ID ERROR"),
+        ('AT+CIPSTART=0,"SSL","127.0.0.1",1', "Link typ ERROR"),
+        ("AT+CIPSTART=0,TCP,1,1", "Link typ ERROR"),
+        ('AT+CIPSTART=0,"TCPv6","::1",1', "Link typ ERROR"),
+        ('AT+CIPSTART=0,"TCP",1,1', "IP ERROR"), ('AT+CIPSTART=0,"TCP","::1",1', "IP ERROR"),
+        ('AT+CIPSTART=0,"UDP","::1",1', "IP ERROR"), ('AT+CIPSTA="nonsense"', "IP ERROR"),
+        ('AT+CIPDNS_CUR=1,"nonsense"', "IP ERROR"), ("AT+CIPCLOSE=0", "UNLINK"),
+        ("AT+CIPSEND=0,1", "link is not valid"), ('AT+CIPSTART=0,"TCP","x",1', "DNS Fail"),
+    ):  # fmt: skip
+        assert await host.error(line) == reason.encode() + b"\r\n", line
+    await host.ok("AT+CIPSERVER=1")
+    assert await host.error("AT+CIPMUX=0") == b"CIPSERVER must be 0\r\n"
+    await host.ok("AT+CIPSERVER=0")
+    await host.ok("AT+CIPMUX=0")
+    await host.ok("AT+CIPMODE=1")
+    assert await host.error("AT+CIPMUX=1") == b"IPMODE=1\r\n"
+    assert await host.error('AT+CIPSTART=0,"TCP","127.0.0.1",1') == b"MUX=0\r\n"
+    host.modem.leave()
+    host.output.clear()
+    assert await host.error('AT+CIPSTART="TCP","127.0.0.1",1') == b"no ip\r\n"
+
+
+async def test_parameters_of_nonos(esp: Any) -> None:
+    """Where NonOS differs: the order of AT+CWDHCP, _CUR and _DEF, two name servers."""
+    host = await esp("N17")
+    await check(host, [
+        ("AT+CWDHCP_CUR?", b"+CWDHCP_CUR:3\r\n"), ("AT+CWDHCP_CUR=0,0", b""), ("AT+CWDHCP_CUR?", b"+CWDHCP_CUR:2\r\n"),
+        ("AT+CWDHCP_CUR=0,1", b""), ("AT+CWDHCP_CUR=1,0", b""), ("AT+CWDHCP_CUR?", b"+CWDHCP_CUR:1\r\n"),
+        ("AT+CWDHCP_CUR=2,1", b""), ("AT+CWDHCP_CUR?", b"+CWDHCP_CUR:3\r\n"), ("AT+CWDHCP_CUR=2,0", b""),
+        ("AT+CWDHCP_CUR?", b"+CWDHCP_CUR:0\r\n"), ("AT+CWDHCP_CUR=3,0", None), ("AT+CWDHCP_CUR=-1,0", None),
+        ("AT+CWDHCP_CUR=1,2", None), ("AT+CWDHCP_CUR=1,-1", None), ("AT+CWDHCP_CUR=1", None),
+        ('AT+CIPDNS_CUR=1,"1.1.1.1","1.1.1.2"', b""), ("AT+CIPDNS_CUR?", b"+CIPDNS_CUR:1.1.1.1\r\n+CIPDNS_CUR:1.1.1.2\r\n"),
+        ('AT+CIPDNS_CUR=1,"1.1.1.1","1.1.1.2","1.1.1.3"', None), ("AT+CIPDNS_CUR=0", b""),
+        ("AT+CIPDNS_CUR?", b"+CIPDNS_CUR:127.0.0.1\r\n"),
+        ("AT+SYSMSG_CUR=0", b""), ("AT+SYSMSG_CUR=7", b""), ("AT+SYSMSG_CUR=8", None), ("AT+SYSMSG_CUR=-1", None),
+        ("AT+SYSMSG_DEF=0", b""), ("AT+SYSMSG_DEF=7", b""), ("AT+SYSMSG_DEF=8", None), ("AT+SYSMSG_DEF=-1", None),
+        ("AT+CIPCLOSEMODE=0", None), ("AT+CIPCLOSEMODE=0,1,1", None), ("AT+CIPCLOSEMODE=-1,1", None),
+        ("AT+CIPCLOSEMODE=5,1", None), ("AT+CIPCLOSEMODE=4,1", b""), ("AT+CIPCLOSEMODE=0,-1", None),
+        ("AT+CIPCLOSEMODE=0,2", None), ("AT+CIPCLOSEMODE=0,0", b""),
+        ("AT+CWAUTOCONN=2", None), ("AT+CWAUTOCONN=-1", None), ("AT+CWAUTOCONN=0", b""),
+        ("AT+UART_CUR=4500000,8,1,0,0", b""), ("AT+UART_CUR=4500001,8,1,0,0", None),
+        ("AT+UART_CUR?", b"+UART_CUR:4500000,8,1,0,0\r\n"), ("AT+UART_DEF?", b"+UART_DEF:115200,8,1,0,0\r\n"),
+        ("AT+CIPRECVDATA=0,2049", None), ("AT+CWMODE_DEF?", b"+CWMODE_DEF:1\r\n"), ("AT+CWMODE_CUR=3", b""),
+        ("AT+CWMODE_CUR?", b"+CWMODE_CUR:3\r\n"), ("AT+CWMODE_DEF?", b"+CWMODE_DEF:1\r\n"),
+    ])  # fmt: skip
+    # With the access point on, AT+CIFSR shows both interfaces; MAC addresses in lower-case hex.
+    own = await host.ok("AT+CIFSR")
+    assert [line.partition(b",")[0] for line in own.splitlines()] == [
+        b"+CIFSR:APIP", b"+CIFSR:APMAC", b"+CIFSR:STAIP", b"+CIFSR:STAMAC"]  # fmt: skip
+    macs = dict.fromkeys(line.partition(b",")[2] for line in own.splitlines()[1::2])
+    for name, mac in zip(("AP", "STA"), macs, strict=True):
+        assert mac[1:-1] == mac[1:-1].lower()
+        assert len(mac[1:-1].split(b":")) == 6
+        assert await host.ok(f"AT+CIP{name}MAC_CUR?") == b"+CIP%sMAC_CUR:%s\r\n" % (
+            name.encode(),
+            mac,
+        )
+    assert len(macs) == 2
+
+
+async def test_addresses_and_dhcp(esp: Any) -> None:
+    """AT+CWDHCP on ESP-AT: enable first, then bits (1 station, 2 access point); AT+CIPSTA ends DHCP."""
+    host = await esp("E24")
+    await check(host, [
+        ("AT+CWDHCP=0,1", b""), ("AT+CWDHCP?", b"+CWDHCP:2\r\n"), ("AT+CWDHCP=0,2", b""),
+        ("AT+CWDHCP?", b"+CWDHCP:0\r\n"), ("AT+CWDHCP=1,2", b""), ("AT+CWDHCP?", b"+CWDHCP:2\r\n"),
+        ("AT+CWDHCP=1,1", b""), ("AT+CWDHCP?", b"+CWDHCP:3\r\n"),
+        ('AT+CIPSTA="10.0.0.2"', b""), ("AT+CWDHCP?", b"+CWDHCP:2\r\n"),
+        ("AT+CIPSTA?", b'+CIPSTA:ip:"10.0.0.2"\r\n+CIPSTA:gateway:"10.0.0.2"\r\n+CIPSTA:netmask:"255.255.255.0"\r\n'),
+        ('AT+CIPSTA="10.0.0.2","10.0.0.1","255.0.0.0"', b""),
+        ("AT+CIPSTA?", b'+CIPSTA:ip:"10.0.0.2"\r\n+CIPSTA:gateway:"10.0.0.1"\r\n+CIPSTA:netmask:"255.0.0.0"\r\n'),
+        ("AT+CWDHCP=0,1", b""),
+        ("AT+CIPSTA?", b'+CIPSTA:ip:"10.0.0.2"\r\n+CIPSTA:gateway:"10.0.0.1"\r\n+CIPSTA:netmask:"255.0.0.0"\r\n'),
+        ("AT+CWDHCP=1,1", b""),
+        ("AT+CIPSTA?", b'+CIPSTA:ip:"127.0.0.1"\r\n+CIPSTA:gateway:"127.0.0.1"\r\n+CIPSTA:netmask:"255.0.0.0"\r\n'),
+        ("AT+CIPV6=1", b""),
+    ])  # fmt: skip
+    assert (await host.ok("AT+CIPSTA?")).endswith(b'+CIPSTA:ip6ll:"::1"\r\n')
+    lines = (await host.ok("AT+CIFSR")).splitlines()
+    assert lines[:2] == [b'+CIFSR:STAIP,"127.0.0.1"', b'+CIFSR:STAIP6LL,"::1"']
+    assert lines[2].startswith(b'+CIFSR:STAMAC,"')
+    mac = lines[2].partition(b",")[2]
+    assert await host.ok("AT+CIPSTAMAC?") == b"+CIPSTAMAC:" + mac + b"\r\n"
+    assert await host.ok("AT+CIPAPMAC?") != b"+CIPAPMAC:" + mac + b"\r\n"
