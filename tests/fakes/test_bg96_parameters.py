@@ -219,7 +219,7 @@ async def test_settings_of_the_port() -> None:
             "AT+QISEND=?": "+QISEND: (0-11),(0-1460)", "AT+QIRD=?": "+QIRD: (0-11),(0-1500)",
             "AT+IFC=?": "+IFC: (0,2),(0,2)",
         })  # fmt: skip
-        await take(host, ['AT+QCFG="nwscanmode",1', 'AT+QCFG="iotopmode",2,0', 'AT+QCFG="iotopmode",1,0', 'AT+QCFG="servicedomain",2,1',
+        await take(host, ['AT+QCFG="nwscanmode",1,0', 'AT+QCFG="iotopmode",2,0', 'AT+QCFG="iotopmode",1,0', 'AT+QCFG="servicedomain",2,0',
                           'AT+QCFG="urc/delay",1', "AT+QSCLK=0", "AT+QSCLK=1", "AT+QSCLK=2", "AT+COPS=0", 'AT+COPS=4,2,"00101"',
                           "AT+QCSCON=1", "AT+CGATT=1"])  # fmt: skip
 
