@@ -50,6 +50,8 @@ _BLOCKING: dict[str, type[NetworkInterface]] = {
 }
 FAKE_WIFI = {"ssid": "fake", "password": "fakefake"}
 """What an in-process WiFi fake offers, and the driver joins, when the user names no network."""
+FAKE_OPEN = "fake-open"
+"""An open network that every in-process WiFi fake hears as well."""
 
 
 @dataclass(slots=True)
@@ -166,7 +168,7 @@ def _fake_link(
     if driver.kind == "wifi":
         if not values["ssid"]:
             values.update(FAKE_WIFI)
-        access_points = {str(values["ssid"]): str(values["password"])}
+        access_points = {FAKE_OPEN: "", str(values["ssid"]): str(values["password"])}
     numbers = {name: _number(name, own.pop(name)) for name in ("seed", "time_scale") if name in own}
     numbers.setdefault("time_scale", 0.0)
 

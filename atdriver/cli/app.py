@@ -471,6 +471,10 @@ def report(
         list[str] | None,
         typer.Option("--only", metavar="ID", help="Only this promise or probe; repeatable."),
     ] = None,
+    open_ssid: Annotated[
+        str,
+        typer.Option("--open-ssid", metavar="SSID", help="An open WiFi network to join as well."),
+    ] = "",
     settings: Settings = None,
     profile: Profile = None,
     verbose: Verbose = False,
@@ -495,7 +499,14 @@ def report(
             for spec in specs
         ]
         return implementation.show(
-            wanted, out, compare=compare, far_end=far_end, token=token, name=name, only=only or []
+            wanted,
+            out,
+            compare=compare,
+            far_end=far_end,
+            token=token,
+            name=name,
+            only=only or [],
+            open_ssid=open_ssid,
         )
 
     raise typer.Exit(execute(action))

@@ -18,7 +18,7 @@ from atdriver.cli.failure import FAILED, OK, Failure, Terminated, UsageProblem, 
 from atdriver.cli.farend import reached, token_of
 from atdriver.cli.options import Request
 from atdriver.cli.session import assembled, opened, put_together, run
-from atdriver.modem import Modem
+from atdriver.modem import FAKE_OPEN, Modem
 from atdriver.specification import parse
 from netsocket.capability import compare as comparison
 from netsocket.capability import measure
@@ -110,6 +110,7 @@ def show(
     token: str | None,
     name: str | None,
     only: Sequence[str],
+    open_ssid: str = "",
 ) -> int:
     """Measure every module and write the report; the status is 1 on a contradiction, and when a
     module could not be measured. An interrupted command leaves a report of what it has."""
@@ -122,7 +123,7 @@ def show(
             for number, request in enumerate(requests)
         ]
         try:
-            run(_measure_all(candidates, (far_end, token_of(token), name), only, found))
+            run(_measure_all(candidates, (far_end, token_of(token), name), only, found, open_ssid))
         except (KeyboardInterrupt, Terminated):
             found.failed += [(one.shown, INTERRUPTED) for one in candidates[found.done :]]
             _write(out, found, old)
@@ -168,10 +169,12 @@ async def _measure_all(
     far_end: tuple[str, str, str | None],
     only: Sequence[str],
     found: Findings,
+    open_ssid: str,
 ) -> None:
     """One after the other; a module that cannot be measured costs the others nothing."""
     async with reached(*far_end) as far:
         for candidate in candidates:
+            far.open_network = FAKE_OPEN if _in_process(candidate.request.spec) else open_ssid
             try:
                 measurement = await _measure(candidate, far, only)
             except (OSError, Failure) as error:
@@ -194,6 +197,10 @@ async def _measure(candidate: Candidate, far: FarEnd, only: Sequence[str]) -> me
     if modem.channel is not None:
         found.anomalies = dict(modem.channel.engine.anomalies)
     return found
+
+
+def _in_process(specification: str) -> bool:
+    return specification.partition(":")[2] == "fake"
 
 
 def _is_fake(port: str) -> bool:

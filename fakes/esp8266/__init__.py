@@ -22,6 +22,7 @@ __all__ = ["FIRMWARES", "SETTINGS", "EspressifModem", "build", "build_esp32"]
 FIRMWARES: Final = tuple(PROFILES)
 SETTINGS: Final = (
     "flow", "late_closed", "connect_timeout", "join_time", "boot_time", "joined", "station_ip",
+    "dhcp",
 )  # fmt: skip
 
 
@@ -42,6 +43,9 @@ def _options(settings: Mapping[str, str]) -> Options:
     flow = settings.get("flow", "rts")
     if flow not in ("rts", "none"):
         raise UnknownSettingError(f"flow={flow}", ["flow=rts", "flow=none"])
+    dhcp = settings.get("dhcp", "ok")
+    if dhcp not in ("ok", "none", "fail"):
+        raise UnknownSettingError(f"dhcp={dhcp}", ["dhcp=ok", "dhcp=none", "dhcp=fail"])
     late, boot = settings.get("late_closed"), settings.get("boot_time")
     return Options(
         flow=flow,
@@ -50,6 +54,7 @@ def _options(settings: Mapping[str, str]) -> Options:
         join_time=_seconds("join_time", settings.get("join_time", "3")),
         boot_time=None if boot is None else _seconds("boot_time", boot),
         joined=settings.get("joined", ""),
+        dhcp=dhcp,
     )
 
 

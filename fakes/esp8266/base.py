@@ -75,6 +75,9 @@ class Options:
         join_time: seconds AT+CWJAP takes.
         boot_time: seconds from reset to ready.
         joined: SSID the module is joined to from the start (also stored), "" none.
+        dhcp: what becomes of a join when no DHCP server answers, which no document tells: "ok" it
+            answers, "none" AT+CWJAP ends with OK and no address comes (some builds say OK before
+            WIFI GOT IP), "fail" it ends as a join that timed out although the station is in.
     """
 
     flow: str = "rts"
@@ -83,6 +86,7 @@ class Options:
     join_time: float = 3.0
     boot_time: float | None = None
     joined: str = ""
+    dhcp: str = "ok"
 
 
 class Esp8266Base(FakeModem):

@@ -65,6 +65,10 @@ class WifiCommands(BasicCommands):
         self.joined(ssid)
         await self.sleep(self.options.join_time / 4)
         self.got_address()
+        if not self.has_address and self.options.dhcp == "fail":
+            self.say(f"+CWJAP:{_TIMED_OUT}")
+            self.final("FAIL" if self.profile.nonos else "ERROR")
+            return
         self.ok()
 
     @rule(r"AT\+CWJAP", tag="CWJAP")
@@ -204,10 +208,12 @@ class WifiCommands(BasicCommands):
         self.say("WIFI CONNECTED")
 
     def got_address(self) -> None:
-        """DHCP (or the static setting) gave the address."""
-        if self.station:
+        """DHCP (or the static setting) gave the address, or did not."""
+        if self.station and (self.options.dhcp == "ok" or self.now.static):
             self.has_address = True
             self.say("WIFI GOT IP")
+        elif self.station and self.profile.nonos:
+            self.say("DHCP TIMEOUT")  # LIT: in the NonOS library only
 
     def leave(self) -> None:
         """The association ends: WIFI DISCONNECT, and every link dies."""

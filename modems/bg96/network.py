@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from atdriver.channel import Channel
-from atdriver.errors import ATError, CommandFailed, CommandTimeout, MalformedReply
+from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply
 from atdriver.syntax import fields, number, string
 from modems.bg96 import commands
 from modems.bg96.dialect import ENCODER, ERRORS
@@ -102,33 +102,33 @@ class Network:
         try:
             await channel.run(simple(f"AT+QIACT={CONTEXT}", commands.ACTIVATE))
         except (CommandFailed, CommandTimeout) as error:
+            why = await last_error(channel)  # it explains the last TCP/IP command, so at once
             address = await context_address(channel)
             if not address:
-                raise await self._refused(channel, error) from error
+                raise await self._refused(channel, why or str(error)) from error
             return address  # it was active already
         address = await context_address(channel)
         if not address:
             raise errors.NetworkDown("the data context is active but has no address")
         return address
 
-    async def _refused(self, channel: Channel, error: ATError) -> OSError:
-        why = await last_error(channel)
-        code = why.partition(" ")[0] or None
+    async def _refused(self, channel: Channel, why: str) -> OSError:
+        code = why.partition(" ")[0]
         profile = await _profile(channel)
         stored = profile.apn if profile else ""
         if self.name.apn:
-            text = f"the network refused APN {self.name.apn!r} ({why or error}): {_GIVE_APN}"
+            text = f"the network refused APN {self.name.apn!r} ({why}): {_GIVE_APN}"
         elif stored:
             text = (
                 f"the network refused APN {stored!r}, which is stored in the module "
-                f"({why or error}): {_GIVE_APN}"
+                f"({why}): {_GIVE_APN}"
             )
         else:
             text = (
                 f"no APN was given and none is stored, and the network gives no data connection "
-                f"without one ({why or error}): {_GIVE_APN}"
+                f"without one ({why}): {_GIVE_APN}"
             )
-        return errors.NetworkDown(text, module_code=code)
+        return errors.NetworkDown(text, module_code=code if code.isdigit() else None)
 
 
 async def context_address(channel: Channel) -> str:

@@ -83,7 +83,8 @@ class WiFi:
 
     async def _stored(self, channel: Channel, suffix: str) -> str:
         """The network that the module joins by itself; returns the address."""
-        address = await _wait_for_address(channel, suffix, STORED_PATIENCE)
+        patience = 0.0 if await _never_joined(channel) else STORED_PATIENCE
+        address = await _wait_for_address(channel, suffix, patience)
         if address:
             return address
         ssid = await _current_ssid(channel, suffix)
@@ -175,6 +176,15 @@ def _no_address(ssid: str) -> errors.DhcpFailed:
         f"WiFi {ssid!r}: joined, but no address from its DHCP server (too many clients? ip=… and "
         "gateway=… set one)"
     )
+
+
+async def _never_joined(channel: Channel) -> bool:
+    """AT+CWSTATE? (since v2.2): 0 means that no join was ever begun, so none is stored either."""
+    try:
+        reply = await channel.run(query("AT+CWSTATE?", rb"\+CWSTATE:.*"))
+    except CommandFailed:
+        return False
+    return any(line.startswith(b"+CWSTATE:0") for line in reply.lines)
 
 
 async def _tolerate(channel: Channel, text: str) -> None:

@@ -301,6 +301,24 @@ async def test_nonos_cur_and_def(esp: Any) -> None:
 # ---- Wi-Fi -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("firmware", ["N17", "E24"])
+async def test_a_network_without_dhcp(esp: Any, firmware: str) -> None:
+    """`DHCP TIMEOUT` is in the NonOS library only; how the join then ends is not documented."""
+    timed_out = b"DHCP TIMEOUT\r\n" if firmware == "N17" else b""
+    last = {"none": b"\r\nOK\r\n", "fail": b"+CWJAP:1\r\n\r\nERROR\r\n"}
+    if firmware == "N17":
+        last["fail"] = b"+CWJAP:1\r\n\r\nFAIL\r\n"
+    for setting, end in last.items():
+        host = await esp(firmware, raw=True, access_points={"lab": ""}, dhcp=setting)
+        await host.ok("ATE0")
+        await host.ok("AT+CWMODE=1")
+        host.send(b'AT+CWJAP="lab",""\r\n')
+        await host.expect(b"WIFI CONNECTED\r\n" + timed_out + end)
+        assert b'+CIPSTA:ip:"0.0.0.0"' in await host.ok("AT+CIPSTA?")
+    with pytest.raises(UnknownSettingError):
+        build(dhcp="perhaps")
+
+
 @pytest.mark.parametrize("firmware", FIRMWARES)
 async def test_join(esp: Any, firmware: str) -> None:
     nonos = firmware == "N17"
