@@ -174,7 +174,9 @@ class Esp8266Setup(ModuleStack):
             self.capabilities["wifi.channel"].require()
 
     async def _leave(self) -> None:
-        """Out of a network that the module was not found in."""
+        """Out of a network that the module was not found in, if anybody joined one."""
+        if not self._looked:
+            return
         current = await self._wifi.current(self.channel, self.firmware)
         if not self._stay and current not in (None, self._found_in):
             with contextlib.suppress(CommandFailed):
