@@ -469,7 +469,9 @@ def report(
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", metavar="ID", help="Only this promise or probe; repeatable."),
+        typer.Option(
+            "--only", metavar="ID", help="Only this promise or probe, or performance; repeatable."
+        ),
     ] = None,
     open_ssid: Annotated[
         str,
@@ -482,7 +484,8 @@ def report(
 ) -> None:
     """Measure the Socket API on modules and compare it with their claims.
 
-    The status is 1 when a claim and a measurement contradict each other."""
+    The status is 1 when a claim and a measurement contradict each other, and when a module could
+    not be measured; the others are reported nevertheless."""
 
     def action() -> int:
         from atdriver.cli import report as implementation

@@ -71,20 +71,21 @@ class Measurement:
 
     def contradictions(self) -> list[str]:
         """One sentence for each promise whose claim is not what was found."""
-        found = []
-        for id_, claim in self.claims.items():
-            if not agrees(claim, self.outcome(id_)):
-                evidence = "; ".join(
-                    f"{result.probe} {result.outcome.value}: {result.evidence}"
-                    for result in self.results
-                    if result.promise == id_
-                )
-                found.append(f"{id_}: claimed {claim.level.value}, but {evidence}")
-            elif not self._exact(claim):
-                found.append(
-                    f"{id_}: claimed {claim.limit} {claim.unit}, but {self.limit(id_)} work"
-                )
-        return found
+        return list(filter(None, map(self.contradiction, self.claims)))
+
+    def contradiction(self, promise: str) -> str:
+        """How the claim about a promise is not what was found; "" when it is."""
+        claim = self.claims[promise]
+        if not agrees(claim, self.outcome(promise)):
+            evidence = "; ".join(
+                f"{result.probe} {result.outcome.value}: {result.evidence}"
+                for result in self.results
+                if result.promise == promise
+            )
+            return f"{promise}: claimed {claim.level.value}, but {evidence}"
+        if not self._exact(claim):
+            return f"{promise}: claimed {claim.limit} {claim.unit}, but {self.limit(promise)} work"
+        return ""
 
     def limit(self, promise: str) -> int | None:
         """The number that the probes of a promise found, None when they looked for none."""

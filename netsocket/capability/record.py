@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from netsocket.capability.catalogue import CATALOGUE, GROUP, VERSION
-from netsocket.capability.measure import Measurement, agrees
+from netsocket.capability.measure import Measurement
 from netsocket.capability.model import Level
 from netsocket.capability.performance import Latency, Performance, Throughput
 from netsocket.capability.verdict import Outcome
@@ -167,7 +167,7 @@ def to_record(
                 {
                     **claim.to_dict(),
                     "outcome": outcome.value,
-                    "agrees": agrees(claim, outcome),
+                    "agrees": not found.contradiction(id_),
                     "probes": probes,
                 }
             )

@@ -158,6 +158,10 @@ def test_the_filter(opened: Opened, record: dict[str, Any]) -> None:
     assert shown(page) == ["tcp.half_close"]
     expect(page.locator("#shown")).to_have_text("1 promise")
     assert page.locator("tr.group:visible").all_inner_texts() == ["tcp\t"]
+    page.get_by_label("Search").fill("qiclose=0,0")  # of every exchange on the wire
+    assert shown(page) == []
+    page.get_by_label("Search").fill("Closes BOTH directions")  # of a claim's reason
+    assert "tcp.half_close" in shown(page)
     page.get_by_label("Search").fill("no such words")
     assert shown(page) == []
     page.get_by_label("Search").fill("")

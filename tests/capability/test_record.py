@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import re
 from typing import Any
 
 import pytest
 
-from netsocket.capability import CATALOGUE, CapabilityTable, Measurement
+from netsocket.capability import CATALOGUE, CapabilityTable, Level, Measurement
 from netsocket.capability.figures import ORIGIN, latency_text
 from netsocket.capability.page import EVIDENCE, SIGNS, html, markdown
 from netsocket.capability.performance import AT_LEAST, SIZES
 from netsocket.capability.record import SCHEMA, to_record
-from tests.capability.measured import host, with_figures
+from tests.capability.measured import host, simulated, with_figures
 
 pytestmark = [pytest.mark.xdist_group("measured"), pytest.mark.timeout(180)]
 
@@ -102,6 +103,27 @@ def test_contradictions_changes_and_failures_are_shown(record: dict[str, Any]) -
     for told in ("claimed full, but <none>", "level none → full", "not measured, no such <port>",
                  "anomalies on the wire: noise 3"):  # fmt: skip
         assert told in text
+
+
+@pytest.mark.parametrize(
+    ("lie", "told"),
+    [
+        ({"level": Level.FULL}, "tcp.half_close: claimed full, but TCPSOCKET_HALF_CLOSE unsup"),
+        ({"limit": 11}, "sockets.max: claimed 11 sockets, but 12 work"),
+    ],
+)
+def test_a_contradiction_is_in_its_cell_and_in_the_list(lie: dict[str, Any], told: str) -> None:
+    found = simulated("bg96", "bg96", "")
+    id_ = told.partition(":")[0]
+    claims = found.claims.with_changes(dataclasses.replace(found.claims[id_], **lie))
+    record = to_record([dataclasses.replace(found, claims=claims)])
+    (line,) = record["modules"][0]["contradictions"]
+    assert line.startswith(told)
+    assert [cell["id"] for cell in record["modules"][0]["cells"] if not cell["agrees"]] == [id_]
+    page = html(record)
+    assert page.count('class="small wrong"') == 1
+    assert f"{line}</li>" in page.replace("&#39;", "'")
+    assert line in markdown(record)
 
 
 def test_every_cell_has_claim_source_and_measurement(record: dict[str, Any]) -> None:

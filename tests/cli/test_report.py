@@ -17,8 +17,10 @@ from atdriver.cli.failure import Failure, UsageProblem
 from atdriver.cli.options import Request
 from atdriver.cli.report import show
 from atdriver.errors import SpecificationError
-from netsocket.capability import CATALOGUE
+from netsocket.capability import CATALOGUE, Capability, Level
 from netsocket.capability.verdict import PROBES
+from netsocket.hostclaims import HOST_CAPABILITIES
+from netsocket.hoststack import HostStack
 from tests.capability.measured import OPEN_DEFECTS
 
 from .harness import PATIENCE, Cli, Starter, read_line
@@ -63,9 +65,29 @@ def test_compare_shows_what_changed(cli: Cli, tmp_path: Path) -> None:
     assert "level partial → full" in (new / "report.md").read_text()
 
 
-def test_generations_side_by_side(cli: Cli, tmp_path: Path) -> None:
+def test_a_contradiction_is_told_and_fails(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lie = Capability("tcp.peer_name", Level.PARTIAL, "a lie")
+    monkeypatch.setattr(HostStack, "capabilities", HOST_CAPABILITIES.with_changes(lie))
+    options: dict[str, Any] = {"compare": None, "far_end": "127.0.0.1", "token": None, "name": None}
+    assert show([Request("host")], tmp_path, only=["tcp.peer_name"], **options) == 1
+    told = "tcp.peer_name: claimed partial, but TCPSOCKET_PEER_NAME pass: "
+    out, err = capsys.readouterr()
+    assert out.startswith("host: 1 probe, 1 contradiction, ")
+    assert err.startswith(f"atdriver: host: {told}")
+    assert told in (tmp_path / "index.html").read_text()
+    assert told in (tmp_path / "report.md").read_text()
+    (module,) = json.loads((tmp_path / "report.json").read_text())["modules"]
+    assert module["contradictions"][0].startswith(told)
+
+
+@pytest.mark.parametrize(
+    "only", [("--only", "udp.boundaries"), pytest.param((), marks=pytest.mark.nightly)]
+)
+def test_generations_side_by_side(cli: Cli, tmp_path: Path, only: tuple[str, ...]) -> None:
     specs = [f"esp8266,firmware={name}:fake" for name in ("E2", "E22", "E24", "N17")]
-    done = cli("report", *specs, "--only", "udp.boundaries", "--out", tmp_path)
+    done = cli("report", *specs, *only, "--out", tmp_path, timeout=300)
     assert done.status == 0, done.err
     data = json.loads((tmp_path / "report.json").read_text())
     names = [module["firmware"].split()[0] for module in data["modules"]]
