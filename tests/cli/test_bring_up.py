@@ -8,10 +8,17 @@ import re
 
 import pytest
 
-from atdriver import open_modem
+from atdriver import aopen_modem, open_modem
 from atdriver.cli import main
 from modems.bg96 import network, sim
 from modems.esp8266 import wifi
+from netsocket import (
+    AsyncCellularInterface,
+    AsyncWiFiInterface,
+    CellularInterface,
+    EthernetInterface,
+    WiFiInterface,
+)
 from netsocket.errors import NetsocketError, Nsapi
 
 from .harness import Cli, Starter
@@ -74,6 +81,28 @@ def test_in_python_it_has_the_number_of_the_common_api(
     with pytest.raises(NetsocketError, match=re.escape(said)) as caught:
         open_modem(f"{spec}:fake", **given)
     assert caught.value.nsapi is code
+
+
+def test_open_modem_gives_the_right_kind() -> None:
+    with open_modem("esp8266:fake") as wifi_module:
+        assert type(wifi_module) is WiFiInterface
+        assert wifi_module.rssi is not None
+        open_one = next(each for each in wifi_module.scan() if each.security == "open")
+        wifi_module.disconnect()
+        wifi_module.join(open_one.ssid)
+        assert wifi_module.refresh().details["ssid"] == open_one.ssid
+    with open_modem("bg96:fake") as phone:
+        assert type(phone) is CellularInterface
+        state = phone.cellular()
+        assert (state.sim.name, state.registration.registered) == ("READY", True)
+    with open_modem("host") as host:
+        assert type(host) is EthernetInterface
+
+
+async def test_aopen_modem_gives_the_right_kind() -> None:
+    async with aopen_modem("esp8266:fake") as wifi_module, aopen_modem("bg96:fake") as phone:
+        assert type(wifi_module) is AsyncWiFiInterface
+        assert type(phone) is AsyncCellularInterface
 
 
 def test_an_address_without_dhcp() -> None:
