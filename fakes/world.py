@@ -20,8 +20,9 @@ class World:
     """The simulated surroundings of one or more fake modules.
 
     Args:
-        resolve: host name -> literal address.  Names not listed do not resolve; literal
-            addresses answer themselves.  Names are compared without case.
+        resolve: host name -> literal address, or several with commas between.  Names not
+            listed do not resolve; literal addresses answer themselves.  Names are compared
+            without case.
         access_points: SSID -> password ("" means open).
         seed: origin of every random decision.
         time_scale: factor on every model delay; 0 removes them (the loop still runs).
@@ -56,6 +57,10 @@ class World:
         self.offline = offline
 
     def lookup(self, name: str, *, family: int = 0) -> str | None:
+        """The first of `lookup_all`, or None when the name does not resolve."""
+        return next(iter(self.lookup_all(name, family=family)), None)
+
+    def lookup_all(self, name: str, *, family: int = 0) -> list[str]:
         """Resolve `name` from the table.
 
         Args:
@@ -63,15 +68,17 @@ class World:
             family: 0 any, 4 or 6: accept only that IP version.
 
         Returns:
-            The literal address, or None when the name does not resolve.
+            The literal addresses, none when the name does not resolve.
         """
         key = name.lower().rstrip(".")
-        found = name if self.is_literal(name) else self.names.get(key, self.peers.names.get(key))
-        if found is None or not self.is_literal(found):
-            return None
-        if family and ipaddress.ip_address(found).version != family:
-            return None
-        return found
+        known = (
+            name if self.is_literal(name) else self.names.get(key, self.peers.names.get(key, ""))
+        )
+        return [
+            each
+            for each in known.split(",")
+            if self.is_literal(each) and family in (0, ipaddress.ip_address(each).version)
+        ]
 
     def scripted(self, address: str, port: int) -> bool:
         """Whether a connection there goes to the scripted peers, not to a real socket."""

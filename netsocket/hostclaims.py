@@ -89,7 +89,7 @@ _OTHERWISE: Final = (
     ),
     Capability("datagram.max_recv", Level.FULL, limit=65_535, unit="bytes"),
     Capability("tls.module", Level.NONE, "TLS is done above the sockets"),
-    Capability("send.outcome", Level.PARTIAL, "accepted means queued in the operating system"),
+    Capability("send.outcome", Level.FULL, "accepted means queued in the operating system"),
     Capability("interface.scan", Level.NONE, "left to the operating system's own tools"),
     Capability("interface.ping", Level.NONE, "a raw socket would need privileges"),
     *(

@@ -59,8 +59,8 @@ class Names(Transfer):
             raise TcpipRejected(OPEN_PDP_FAILED)
         return context
 
-    def _address(self, name: str) -> str | None:
-        return None if self.settings.link == "dead" else self.world.lookup(name)
+    def _known_addresses(self, name: str) -> list[str]:
+        return [] if self.settings.link == "dead" else self.world.lookup_all(name)
 
     def _serve(
         self,
@@ -117,14 +117,15 @@ class Names(Transfer):
     async def _resolve(self, name: str) -> None:
         literal = self.world.is_literal(name)
         await self.sleep(0.0 if literal else _LOOKUP)
-        address = self._address(name)
+        found = self._known_addresses(name)
         self._lookup = None
-        if address is None:
+        if not found:
             self._unresolved(DNS_PARSE_FAILED)
             return
         self.last_error = 0
-        self.urc(f'+QIURC: "dnsgip",0,1,{0 if literal else _LOOKUP_TTL}')
-        self.urc(f'+QIURC: "dnsgip","{written(address)}"')
+        self.urc(f'+QIURC: "dnsgip",0,{len(found)},{0 if literal else _LOOKUP_TTL}')
+        for address in found:
+            self.urc(f'+QIURC: "dnsgip","{written(address)}"')
 
     def _unresolved(self, code: int) -> None:
         self._lookup = None

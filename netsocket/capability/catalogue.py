@@ -96,7 +96,8 @@ _GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "wait.nonblocking": "A non-blocking call that cannot go on raises EAGAIN at once.",
         "wait.event": "sigio is called when data came, also for data before registration.",
         "wait.event_removed": "A sigio callback that was removed is not called any more.",
-        "wait.close_wakes": "close wakes a caller that waits in recv, with EBADF.",
+        "wait.close_wakes": "close wakes a caller that waits in recv, send, accept or connect, "
+        "with EBADF.",
         "wait.cancel": "A cancelled recv loses no byte.",
         "wait.duplex": "One socket sends and receives at the same time.",
         "wait.sockets": "Several sockets work at the same time without mixing their bytes.",

@@ -33,7 +33,10 @@ BURST: Final = tuple(bytes([65 + number]) * size for number, size in
 """The datagrams that the `burst` service answers with, sizes of UDPSOCKET_ECHOTEST_BURST."""
 DAYTIME: Final = b"1970-01-01 00:00:00\r\n"
 _RESET: Final = struct.pack("ii", 1, 0)  # struct linger: on, 0 seconds
-SERVICES: Final = ("echo", "discard", "daytime", "chargen", "tail", "reset", "slow", "half_close")
+SERVICES: Final = ("echo", "discard", "daytime", "chargen", "tail", "reset", "slow", "half_close",
+                   "breaks")  # fmt: skip
+BREAKS_AT: Final = 3000
+"""Bytes that the `breaks` service takes before it resets the connection."""
 DATAGRAM_SERVICES: Final = ("echo", "other", "discard", "burst")
 REFUSED, SILENT, KNOCK, PORTS = 26, 27, 28, 30
 """Offsets of further ports, and how many there are, where they follow each other from a base."""
@@ -65,7 +68,7 @@ class Connection:
     ended: str = ""
     """ "" while open, then "eof" (the module closed in order), "reset", or "closed" (by us)."""
     release: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set it to let the `slow` service begin to read."""
+    """Set it to let the `slow` or `breaks` service begin to read."""
 
 
 @dataclass
@@ -169,6 +172,8 @@ class FarEnd:
         self.host = host
         self.name = name
         self.unknown_name = unknown_name
+        self.several: tuple[str, frozenset[str]] | None = None
+        """A name that has several addresses in the stack under test, and those."""
         self.base = base
         self.gate = gate or Gate(everybody=ipaddress.ip_address(host).is_loopback)
         self.knock_port = 0
@@ -439,6 +444,19 @@ class FarEnd:
         sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, 8192)
         await connection.release.wait()
         await self._read(connection, sock)
+
+    async def _breaks(self, connection: Connection, sock: _socket.socket) -> None:
+        """Reads nothing until it is released, then a little, and resets the connection."""
+        sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, 8192)
+        await connection.release.wait()
+        loop = asyncio.get_running_loop()
+        while left := BREAKS_AT - len(connection.received):
+            data = await loop.sock_recv(sock, left)
+            if not data:
+                return
+            connection.received += data
+        sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, _RESET)
+        connection.ended = "closed"
 
     async def _half_close(self, connection: Connection, sock: _socket.socket) -> None:
         """Reads to the end, then answers with the number of bytes it got."""

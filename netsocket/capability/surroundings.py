@@ -22,6 +22,8 @@ class Need(Enum):
     """Datagrams from addresses that the module has not written to."""
     NAME = "the far end has no name that the module can resolve (--name)"
     """A name in the DNS that the module asks."""
+    SEVERAL = "no name with several addresses is known here"
+    """A name in the DNS that the module asks, and all its addresses (`FarEnd.several`)."""
 
 
 NEEDS: Final[Mapping[str, Need]] = MappingProxyType(
@@ -42,6 +44,7 @@ NEEDS: Final[Mapping[str, Need]] = MappingProxyType(
         "ASYNCHRONOUS_DNS_CANCEL": Need.NAME,
         "TCPSOCKET_CONNECT_NAME": Need.NAME,
         "UDPSOCKET_SENDTO_NAME": Need.NAME,
+        "DNS_ALL_ADDRESSES": Need.SEVERAL,
     }
 )
 """By probe; a probe that is not here needs nothing of the kind."""
@@ -52,6 +55,8 @@ def missing(probe: Probe, far: FarEnd, reachable: bool) -> Need | None:
     need = NEEDS.get(probe.name)
     if need is Need.NAME:
         return None if far.name else need
+    if need is Need.SEVERAL:
+        return None if far.several else need
     return None if reachable else need
 
 

@@ -182,5 +182,5 @@ BELOW = {
 """Claims that promise less than the module could: they must say why, with their section."""
 ABOVE = {"esp8266": {"error.refused": "the time it took"}, "bg96": {}}
 """Claims that promise more than the module: an emulation by the driver, which they must name."""
-UNSETTLED = {"tls.module", "dns.all_addresses", "send.outcome"}
+UNSETTLED = {"tls.module"}
 """May be below without being listed, while no probe judges them."""

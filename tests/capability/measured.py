@@ -25,8 +25,9 @@ NAMES = {"esp8266": "srv", "bg96": "srv"}
 OPEN_DEFECTS: dict[str, set[str]] = {}
 """Promises that a driver breaks though its module could keep them: claims stay as the manual has
 them. Empty an entry when the driver is mended."""
-NOT_JUDGED = {"send.outcome", "dns.all_addresses", "tls.module"}
-"""Needs faults on the wire; needs a name with several addresses; no driver uses it."""
+NOT_JUDGED = {"tls.module"}
+"""No driver uses it."""
+SEVERAL = ("several.example", ("127.0.0.1", "127.0.0.2", "127.0.0.3"))
 MODULES = [
     ("esp8266", "N17", "pull"),
     ("esp8266", "E2", "pull"),
@@ -40,6 +41,7 @@ MODULES = [
 def far_end(module: str) -> FarEnd:
     far = FarEnd(name=NAMES.get(module, "localhost"), unknown_name=UNKNOWN_NAME)
     far.open_network = "cafe"
+    far.several = (SEVERAL[0], frozenset(SEVERAL[1]))
     return far
 
 
@@ -49,12 +51,14 @@ def settings(receive: str) -> dict[str, Any]:
 
 @functools.cache
 def host() -> Measurement:
-    """The host; the one name that would leave this computer is answered here."""
+    """The host; the names that would leave this computer are answered here."""
     real = socket.getaddrinfo
 
     def answer(name: Any, *arguments: Any, **more: Any) -> Any:
         if name == UNKNOWN_NAME:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        if name == SEVERAL[0]:
+            return [found for each in SEVERAL[1] for found in real(each, *arguments, **more)]
         return real(name, *arguments, **more)
 
     async def measure() -> Measurement:

@@ -102,9 +102,25 @@ class Generous(HostStack):
         await super().close(handle)
 
 
+class Understating(HostStack):
+    """Says of a send that one byte was accepted, though all were."""
+
+    async def send(self, handle, data):  # type: ignore[no-untyped-def]
+        return min(await super().send(handle, data), 1)
+
+
+class FirstOnly(HostStack):
+    """One address of a name, whatever it has."""
+
+    async def resolve(self, name, family=0):  # type: ignore[no-untyped-def]
+        return ["127.0.0.1"]
+
+
 @pytest.mark.parametrize(
     ("kind", "promises"),
     [
+        (FirstOnly, {"dns.all_addresses"}),
+        (Understating, {"send.outcome"}),
         (Lossy, {"tcp.recv", "tcp.drain", "frame.max_recv"}),
         (Forgetful, {"wait.event"}),
         (Generous, {"option.honest", "option.keepalive", "tcp.abort"}),

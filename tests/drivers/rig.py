@@ -19,7 +19,11 @@ from netsocket.interface_kinds import interface_for
 
 ESP = ("N17", "E2", "E22", "E24", "E33")
 ALL = [("esp8266", generation) for generation in ESP] + [("bg96", "bg96")]
-NAMES = {"srv": "127.0.0.1", "other.example": "127.0.0.2"}
+NAMES = {
+    "srv": "127.0.0.1",
+    "other.example": "127.0.0.2",
+    "several.example": "127.0.0.1,127.0.0.2,127.0.0.3",
+}
 
 
 @dataclass

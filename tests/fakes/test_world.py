@@ -31,6 +31,11 @@ def test_lookup_answers_only_the_table() -> None:
     assert world.lookup("localhost") is None
     assert world.lookup("10.0.0.1") == "10.0.0.1"
     assert world.lookup("bad.test") is None
+    world.names["many.test"] = "127.0.0.2,::1,127.0.0.3,nowhere"
+    assert world.lookup_all("many.test") == ["127.0.0.2", "::1", "127.0.0.3"]
+    assert world.lookup_all("many.test", family=4) == ["127.0.0.2", "127.0.0.3"]
+    assert world.lookup("many.test", family=6) == "::1"
+    assert world.lookup_all("localhost") == []
     assert world.lookup("six.test", family=4) is None
     assert world.lookup("six.test", family=6) == "::1"
 

@@ -13,6 +13,7 @@ from netsocket.capability.probes import (
     tls_life,
     udp,
     waiting,
+    waking,
     wifi,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "tls_life",
     "udp",
     "waiting",
+    "waking",
     "wifi",
 ]

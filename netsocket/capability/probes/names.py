@@ -7,7 +7,7 @@ import socket as _socket
 
 from netsocket.capability.farend import FarEnd, until
 from netsocket.capability.probes.tools import LIMIT, echo, raises
-from netsocket.capability.verdict import Verdict, check, passed, probe
+from netsocket.capability.verdict import Verdict, check, passed, probe, unjudged
 from netsocket.interface import AsyncNetworkInterface
 
 
@@ -61,6 +61,19 @@ async def cancel(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
         await net.resolve(far.unknown_name)
     check(far.host in await net.resolve(far.name), "a query after cancelled ones failed")
     return passed("cancelled queries disturbed none after them")
+
+
+@probe("DNS_ALL_ADDRESSES", "dns.all_addresses")
+async def all_addresses(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
+    """A name with several addresses; the order is the name server's."""
+    if far.several is None:
+        return unjudged("no name with several addresses is known here")
+    name, addresses = far.several
+    found = await net.resolve(name)
+    strangers = set(found) - addresses
+    check(not strangers, f"{name} is also {strangers}")
+    check(set(found) == addresses, f"{len(found)} of {len(addresses)} addresses: {found}")
+    return passed(f"{name} is {', '.join(found)}")
 
 
 @probe("TCPSOCKET_CONNECT_NAME", "dns.connect")
