@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Programs that a test starts inherit that a warning is an error; pip, in tests/packaging, must not.
 PYTEST  = PYTHONWARNINGS=error $(BIN)/python -m pytest
 # Most tests wait more than they work, so they share the machine; what judges CPU or real time runs
 # alone behind them. Both are run in any case, and a failure in either fails the command.
@@ -36,7 +37,7 @@ layers: $(VENV)/.lint    ## Who imports whom
 	$(BIN)/lint-imports
 
 package: $(VENV)/.lint   ## Build the wheel, install it elsewhere, look inside
-	$(PYTEST) --timeout=600 tests/packaging
+	$(BIN)/python -W error -m pytest --timeout=600 tests/packaging
 
 check: lint types layers package  ## All static checks
 

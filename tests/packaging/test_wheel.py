@@ -62,6 +62,8 @@ def test_it_works_where_it_is_installed(python: str, tmp_path: Path) -> None:
     shown = run(python, "-m", "atdriver", "demo", "--out", str(tmp_path / "out"), cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert (tmp_path / "out" / "index.html").is_file()
+    shown = run(python, "-m", "atdriver", "report", "host", "--only", "tcp.send", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
 
 
 def test_a_foreign_package_of_the_same_name_is_named(python: str, tmp_path: Path) -> None:
