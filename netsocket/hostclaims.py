@@ -33,6 +33,7 @@ _PAGE: Final = {
     "tcp.shutdown_both": "shutdown(2)",
     "tcp.listen": "listen(2), accept(2)",
     "tcp.bind_port": "bind(2)",
+    "tcp.bind_conflict": "bind(2), EADDRINUSE",
     "tcp.peer_name": "getpeername(2)",
     "tcp.local_name": "getsockname(2)",
     "tcp.close": "close(2)",

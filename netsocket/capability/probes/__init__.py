@@ -1,11 +1,13 @@
 """The probes, one module per group of promises; importing this package registers them all."""
 
 from netsocket.capability.probes import (
+    binding,
     cellular,
     failures,
     interface,
     limits,
     names,
+    names_async,
     options,
     tcp,
     tcp_ending,
@@ -18,11 +20,13 @@ from netsocket.capability.probes import (
 )
 
 __all__ = [
+    "binding",
     "cellular",
     "failures",
     "interface",
     "limits",
     "names",
+    "names_async",
     "options",
     "tcp",
     "tcp_ending",

@@ -138,6 +138,28 @@ async def bulk(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     return passed("102400 bytes of RFC 864 pattern in order")
 
 
+@probe("TCPSOCKET_RECV_100K_NONBLOCK", "tcp.bulk")
+async def bulk_by_events(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
+    """102400 bytes of chargen with EAGAIN and events only; at most 20 s without a byte."""
+    got = bytearray()
+    async with connected(net, far, "chargen") as (sock, _seen):
+        event = asyncio.Event()
+        sock.setblocking(False)
+        sock.sigio(event.set)
+        while len(got) < 102_400:
+            event.clear()
+            try:
+                part = await sock.recv(min(1220, 102_400 - len(got)))
+            except BlockingIOError:
+                await asyncio.wait_for(event.wait(), 20.0)
+                continue
+            check(part != b"", f"the end after {len(got)} bytes")
+            got += part
+    expected = chargen(102_400)
+    check(bytes(got) == expected, difference(expected, bytes(got)))
+    return passed("102400 bytes of RFC 864 pattern in order")
+
+
 @probe("TCPSOCKET_TRANSPARENT", "tcp.transparent")
 async def transparent(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """All byte values and the words of AT modules, cut at several places."""
