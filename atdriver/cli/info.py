@@ -66,5 +66,12 @@ def _summary(table: CapabilityTable) -> Mapping[str, str]:
     for record in table.values():
         counts[record.level] += 1
     kept = ", ".join(f"{count} {level.value}" for level, count in counts.items() if count)
-    missing = [id_ for id_, record in table.items() if not record.supported]
+    kinds = {id_.partition(".")[0] for id_, record in table.items() if record.supported}
+    # No promise of that family is kept: this is another kind of module, which is no news.
+    other = {"wifi", "cellular"} - kinds
+    missing = [
+        id_
+        for id_, record in table.items()
+        if not record.supported and id_.partition(".")[0] not in other
+    ]
     return {"capabilities": kept, "not possible": ", ".join(missing) or "nothing known"}

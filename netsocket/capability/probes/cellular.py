@@ -94,6 +94,7 @@ async def again(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
         modem.set_credentials(own.apn, own.user, own.password, own.authentication)
     finally:
         await modem.up()
+    await far.admit(net)
     async with connected(net, far, "echo") as (sock, _seen):
         await echo(sock, b"through the same APN")
     return passed("a socket echoed")

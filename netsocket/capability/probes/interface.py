@@ -105,6 +105,7 @@ async def repeat(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
         for _ in range(ROUNDS):
             await net.up()
             await net.down()
+    await far.admit(net)  # the own address may be another one now
     async with connected(net, far, "echo") as (sock, _seen):
         await echo(sock, b"after five rounds")
     return passed(f"{ROUNDS} rounds, then a socket echoed")
