@@ -7,9 +7,11 @@ section 12.5), SSL AT Commands Manual V1.0; QICFG of the BG95: BG95&BG77&BG600L 
 from __future__ import annotations
 
 import errno
+import re
 
 import pytest
 
+from fakes.bg96 import build
 from fakes.bg96.codes import CME_TEXTS, TCPIP_TEXTS, tcpip_code
 from tests.fakes.bg96_host import Bench, bench, free_port
 
@@ -291,3 +293,204 @@ async def test_registration_reports() -> None:
             await host.ok("ATE0")
             assert await host.info("AT+CEREG?") == f"+CEREG: 0,{stat}"
             await refuse(host, ["AT+QIACT=1"], 561)
+
+
+def watch_time(host: Bench) -> list[float]:
+    """Seconds that the module spends (nothing is really waited for)."""
+    spent: list[float] = []
+    real = host.modem.sleep
+
+    async def sleep(seconds: float) -> None:
+        spent.append(seconds)
+        await real(seconds)
+
+    host.modem.sleep = sleep  # type: ignore[method-assign]
+    return spent
+
+
+def test_facts() -> None:
+    """The limits of the manuals in one place (QISENDEX 512, PIN tries 3, QPING 10 times 255 s; PUK tries 10:
+    3GPP TS 31.101)."""
+    assert dict(build().facts) == {
+        "sockets.max": 12, "contexts.max": 16, "contexts.active": 3, "frame.max_send": 1460,
+        "frame.max_recv": 1500, "frame.max_send_hex": 512, "buffer.send": 10240, "ping.max_count": 10,
+        "ping.max_timeout": 255, "close.default_timeout": 10, "close.max_timeout": 65535, "sim.pin_tries": 3,
+        "sim.puk_tries": 10,
+    }  # fmt: skip
+
+
+async def test_what_takes_how_long() -> None:
+    """Real logs: a command 2 to 4 ms over USB and 10 to 30 ms over UART; a context 6 to 10 ms on LTE, 0.57
+    to 0.99 s on GSM, 0.49 to 0.67 s to end it; the start after AT+CFUN=1,1 about 2.9 s after pdpdeact."""
+    for port, low, high in (("usbmodem", 0.002, 0.004), ("uart1", 0.01, 0.03)):
+        async with bench(port=port) as host:
+            spent = watch_time(host)
+            await host.ok("ATE0")
+            assert low <= sum(spent) <= high
+    async with bench(latency="0.5") as host:
+        spent = watch_time(host)
+        await host.ok("ATE0")
+        assert spent == [0.5]
+    for rat, low, high in (("m1", 0.006, 0.01), ("gsm", 0.57, 0.99)):
+        async with bench(rat=rat, latency="0") as host:
+            spent = watch_time(host)
+            await host.ok("AT+QIACT=1")
+            assert low <= sum(spent) <= high
+            spent.clear()
+            await host.ok("AT+QIDEACT=1")
+            assert 0.49 <= sum(spent) <= 0.67
+            spent.clear()
+            await host.ok("AT+QIDEACT=1")
+            assert sum(spent) == 0
+            await host.ok("AT+CGACT=1,1")
+            spent.clear()
+            host.type("AT+CFUN=1,1\r")
+            await host.wait_for("\r\nRDY\r\n")
+            assert spent[:3] == pytest.approx([0, 3.0, 2.9], abs=0.05)  # L4: to pdpdeact, to RDY
+            await host.ok("ATE0")
+            spent.clear()
+            host.modem.off()
+            host.modem.restart()
+            await host.wait_for("\r\nRDY\r\n")
+            assert spent[0] == pytest.approx(4.9)  # hardware design V1.3: PWRKEY to UART ready
+    async with bench(latency="0", ready=True) as host:
+        spent = watch_time(host)
+        await host.open(0, "UDP SERVICE", "127.0.0.1", 0, free_port())
+        assert sum(spent) == pytest.approx(0.002)  # real log
+        spent.clear()
+        await host.ok('AT+QIOPEN=1,1,"TCP","192.0.2.1",80')
+        await host.wait_for("+QIOPEN: 1,566\r\n")
+        assert 60 <= sum(spent) <= 150, "an unanswered connect ends before the host's 150 s"
+        spent.clear()
+        await host.ok("AT+COPS=?")
+        assert 14 <= sum(spent) <= 44.7
+
+
+async def test_ping_and_time_defaults() -> None:
+    """AT+QPING: 4 times, 4 s each, 32 bytes; the mean counts up in integers (L22). AT+QNTP: up to 125 s."""
+    async with bench(ping="10,20,31", latency="0", resolve={"srv": "127.0.0.9"}) as host:
+        await host.ready()
+        spent = watch_time(host)
+        await host.ok('AT+QPING=1,"127.0.0.9"')
+        lines = (await host.until(rb"\+QPING: 0,4,.*\r\n")).decode().split("\r\n\r\n")
+        assert [line.strip() for line in lines[:4]] == [
+            f'+QPING: 0,"127.0.0.9",32,{ms},255' for ms in (10, 20, 31, 10)
+        ]
+        assert lines[4].strip() == "+QPING: 0,4,4,0,10,31,17"  # 10, 15, 20 (61 // 3), 17 (70 // 4)
+        assert sum(spent) == pytest.approx(0.071)
+        await host.ok('AT+QPING=1,"srv",255,10')
+        assert (await host.until(rb"\+QPING: 0,10,.*\r\n")).count(b"+QPING: 0,") == 11
+        await host.ok('AT+QPING=1,"srv",1,1')
+        await host.until(rb"\+QPING: 0,1,1,0,.*\r\n")
+        assert await host.info("AT+QIGETERROR") == "+QIGETERROR: 0,operate successfully"
+        spent.clear()
+        await host.ok('AT+QPING=1,"192.0.2.1"')
+        assert (await host.until(rb"(?:\r\n\+QPING: 569\r\n){5}")).count(b"569") == 5
+        assert spent == [0, *[4] * 4]
+        assert await host.info("AT+QIGETERROR") == "+QIGETERROR: 569,operation timeout"
+        spent.clear()
+        await host.ok('AT+QPING=1,"nobody"')
+        await host.wait_for("+QPING: 565\r\n")
+        await host.ok('AT+QNTP=1,"nobody"')
+        await host.wait_for("+QNTP: 565\r\n")
+        spent.clear()
+        await host.ok('AT+QNTP=1,"192.0.2.1",1')
+        await host.wait_for("+QNTP: 569\r\n")
+        assert sum(spent) == pytest.approx(125)
+        await host.ok('AT+QNTP=1,"srv",65535')
+        told = await host.until(rb'\+QNTP: 0,"[^"]*"\r\n')
+        assert re.search(rb'"\d{4}/\d\d/\d\d,\d\d:\d\d:\d\d\+\d\d"', told)
+        assert await host.info("AT+QIGETERROR") == "+QIGETERROR: 0,operate successfully"
+    async with bench(ready=True) as host:
+        times = []
+        for _ in range(12):
+            await host.ok('AT+QPING=1,"127.0.0.9",4,10')
+            said = await host.until(rb"\+QPING: 0,10,.*\r\n")
+            times += [int(ms) for ms in re.findall(rb'",32,(\d+),255', said)]
+        assert min(times) >= 50
+        assert max(times) <= 150  # Cat M1 in good coverage
+
+
+async def test_names_and_servers() -> None:
+    """AT+QIDNSGIP: count and TTL, then each address; a literal answers at once. AT+QIDNSCFG shows two servers,
+    0.0.0.0 for none."""
+    async with bench(latency="0", resolve={"srv": "127.0.0.9"}) as host:
+        await host.ready()
+        spent = watch_time(host)
+        await host.ok('AT+QIDNSGIP=1,"srv"')
+        first = await host.until(rb'"dnsgip","127\.0\.0\.9"\r\n')
+        assert re.fullmatch(
+            rb'\r\n\+QIURC: "dnsgip",0,1,\d+\r\n\r\n\+QIURC: "dnsgip","127\.0\.0\.9"\r\n', first
+        )
+        assert sum(spent) > 0
+        spent.clear()
+        await host.ok('AT+QIDNSGIP=1,"127.0.0.8"')
+        await host.wait_for('\r\n+QIURC: "dnsgip",0,1,0\r\n\r\n+QIURC: "dnsgip","127.0.0.8"\r\n')
+        assert sum(spent) == 0
+        host.modem.last_error = 552
+        await host.ok('AT+QIDNSGIP=1,"nobody"')
+        await host.wait_for('+QIURC: "dnsgip",565\r\n')
+        assert await host.info("AT+QIGETERROR") == "+QIGETERROR: 565,dns parse failed"
+        assert (await host.info("AT+QIDNSCFG=1")).endswith(',"0.0.0.0"')
+        await take(host, ['AT+QIDNSCFG=1,"1.1.1.1"'])
+        assert await host.info("AT+QIDNSCFG=1") == '+QIDNSCFG: 1,"1.1.1.1","0.0.0.0"'
+
+
+async def test_status_rows_choose() -> None:
+    """AT+QISTATE=0,context and =1,id (TCP(IP) manual V1.1, AT+QISTATE)."""
+    async with bench(ready=True) as host:
+        await take(host, ["AT+QIACT=2"])
+        ports = [free_port() for _ in range(3)]
+        await host.open(0, "UDP SERVICE", "127.0.0.1", 0, ports[0])
+        await host.open(11, "TCP LISTENER", "127.0.0.1", 0, ports[1])
+        await host.ok(f'AT+QIOPEN=2,1,"UDP SERVICE","127.0.0.1",0,{ports[2]}')
+        await host.wait_for("+QIOPEN: 1,0\r\n")
+        rows = {
+            0: f'+QISTATE: 0,"UDP SERVICE","127.0.0.1",0,{ports[0]},2,1,0,0,"usbmodem"',
+            1: f'+QISTATE: 1,"UDP SERVICE","127.0.0.1",0,{ports[2]},2,2,1,0,"usbmodem"',
+            11: f'+QISTATE: 11,"TCP LISTENER","127.0.0.1",0,{ports[1]},3,1,11,0,"usbmodem"',
+        }  # fmt: skip
+        await show(host, {
+            "AT+QISTATE": "\r\n".join(rows.values()), "AT+QISTATE?": "\r\n".join(rows.values()),
+            "AT+QISTATE=0,1": rows[0] + "\r\n" + rows[11], "AT+QISTATE=0,2": rows[1], "AT+QISTATE=0,3": "",
+            "AT+QISTATE=1,0": rows[0], "AT+QISTATE=1,1": rows[1], "AT+QISTATE=1,11": rows[11], "AT+QISTATE=1,2": "",
+        })  # fmt: skip
+        await refuse(host, ["AT+QISEND=11,5", "AT+QIRD=11"], 572)
+
+
+async def test_contexts_are_profiles() -> None:
+    """AT+QICSGP, AT+CGDCONT and AT+CGACT act on the same sixteen profiles."""
+    async with bench() as host:
+        await host.ok("ATE0")
+        await take(
+            host,
+            [
+                'AT+CGDCONT=1,"IPV4V6","apn"',
+                'AT+CGDCONT=2,"IP","two"',
+                'AT+CGDCONT=16,"IPV6","six"',
+            ],
+        )
+        await show(host, {
+            "AT+QICSGP=1": '+QICSGP: 3,"apn","","",0', "AT+QICSGP=2": '+QICSGP: 1,"two","","",0',
+            "AT+QICSGP=16": '+QICSGP: 2,"six","","",0', "AT+CGACT?": "+CGACT: 1,0\r\n+CGACT: 2,0\r\n+CGACT: 16,0",
+        })  # fmt: skip
+        for bad in (
+            'AT+CGDCONT=0,"IP","x"',
+            'AT+CGDCONT=17,"IP","x"',
+            'AT+CGDCONT=1,"PPP","x"',
+            "AT+CGACT=1,0",
+            "AT+CGACT=1,17",
+        ):
+            assert await host.command(bad) == b"\r\nERROR\r\n", bad
+        await take(host, ["AT+CGDCONT=2", "AT+CGACT=1,16", "AT+CGACT=1,16"])
+        await show(
+            host,
+            {
+                "AT+CGACT?": "+CGACT: 1,0\r\n+CGACT: 16,1",
+                "AT+QIACT?": '+QIACT: 16,1,2,"2001:DB8:0:0:0:0:0:1"',
+            },
+        )
+        await take(host, ["AT+CGACT=0,16", "AT+CGACT=0,1"])
+        assert await host.info("AT+QIACT?") == ""
+        host.modem.service_lost()
+        assert (await host.command("AT+CGACT=1,1")).startswith(b"\r\n+CME ERROR: ")

@@ -7,10 +7,16 @@ parameters how many are needed and how many came).
 
 from __future__ import annotations
 
+import asyncio
+import re
 import socket
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+
+from fakes import FakeError
+from fakes.esp8266 import build
 
 LONG = 0x01040000  # a string that is too long
 TYPE = 0x01050000
@@ -331,3 +337,235 @@ async def test_addresses_and_dhcp(esp: Any) -> None:
     mac = lines[2].partition(b",")[2]
     assert await host.ok("AT+CIPSTAMAC?") == b"+CIPSTAMAC:" + mac + b"\r\n"
     assert await host.ok("AT+CIPAPMAC?") != b"+CIPAPMAC:" + mac + b"\r\n"
+
+
+def watch_time(host: Any) -> list[float]:
+    """Seconds that the module spends, as it spends them (nothing is really waited for)."""
+    spent: list[float] = []
+    real = host.modem.sleep
+
+    async def sleep(seconds: float) -> None:
+        spent.append(seconds)
+        await real(seconds)
+
+    host.modem.sleep = sleep
+    return spent
+
+
+@pytest.mark.parametrize("firmware", ["N17", "E2", "E24"])
+async def test_what_takes_how_long(esp: Any, far: Any, firmware: str) -> None:
+    """Close: 13 to 15 ms (esp-at issue 465). Scan: 13 channels of 120 ms (AT+CWLAP). Join: 3 s, the
+    address in its last quarter. A name nobody knows: 12 s of busy (WiFiEspAT issue 23). Start: 0.3 to
+    0.5 s on the ESP8266, 0.8 to 1.2 s on the ESP32."""
+    end = await far()
+    host = await esp(firmware, resolve={"srv": "127.0.0.2"})
+    spent = watch_time(host)
+    await host.ok(f'AT+CIPSTART=0,"TCP","127.0.0.1",{end.port}')
+    assert spent == []
+    await host.ok("AT+CIPCLOSE=0")
+    assert 0.013 <= sum(spent) <= 0.015
+    spent.clear()
+    await host.ok("AT+CWLAP")
+    assert sum(spent) == pytest.approx(1.56)
+    spent.clear()
+    await host.error('AT+CIPDOMAIN="nobody"')
+    assert sum(spent) == pytest.approx(12)
+    spent.clear()
+    await host.ok('AT+CIPDOMAIN="srv"')
+    assert sum(spent) == pytest.approx(0.03)
+    spent.clear()
+    await host.ok('AT+CWJAP="lab","secret"')
+    assert sum(spent) == pytest.approx(3)
+    assert spent[-1] == pytest.approx(0.75)
+    spent.clear()
+    told = await host.command('AT+CWJAP="lab","wrong"')
+    final = b"FAIL" if firmware == "N17" else b"ERROR"
+    assert told == b"WIFI DISCONNECT\r\n+CWJAP:2\r\n\r\n" + final + b"\r\n"
+    spent.clear()
+    host.send(b"AT+RST\r\n")
+    await host.read_until(b"\r\nready\r\n")
+    low, high = (0.8, 1.2) if firmware == "E24" else (0.3, 0.5)
+    assert low <= sum(spent) <= high
+
+
+async def test_times_can_be_set(esp: Any) -> None:
+    """The settings of build: join_time and connect_timeout in seconds (3 unless given), late_closed in
+    milliseconds, boot_time."""
+    host = await esp("E24", join_time="8", connect_timeout="5", boot_time="2")
+    spent = watch_time(host)
+    await host.ok('AT+CWJAP="lab","secret"')
+    assert sum(spent) == pytest.approx(8)
+    spent.clear()
+    await host.error('AT+CIPSTART=0,"TCP","192.0.2.1",80')
+    assert sum(spent) == pytest.approx(5)
+    spent.clear()
+    host.send(b"AT+RST\r\n")
+    await host.read_until(b"\r\nready\r\n")
+    assert sum(spent) == pytest.approx(2)
+    other = await esp("E24")
+    spent = watch_time(other)
+    await other.error('AT+CIPSTART=0,"TCP","192.0.2.1",80')
+    assert sum(spent) == pytest.approx(3)
+    for name in ("join_time", "connect_timeout", "boot_time"):
+        build(**{name: "600"})
+        build(**{name: "0"})
+        for bad in ("600.1", "-0.1", "x"):
+            with pytest.raises(ValueError, match=name):
+                build(**{name: bad})
+    build(late_closed="600000")
+    with pytest.raises(ValueError, match="late_closed"):
+        build(late_closed="600001")
+    for baud in (80, 4_500_000):
+        build(baud=baud)
+    for baud in (79, 4_500_001):
+        with pytest.raises(FakeError, match=r"80\.\.4500000"):
+            build(baud=baud)
+    with pytest.raises(ValueError, match="station_ip"):
+        build(station_ip="::1")
+
+
+async def test_late_closed(esp: Any) -> None:
+    """NonOS says CLOSED 30 to 500 ms after ERROR of a failed AT+CIPSTART; ESP-AT at once."""
+    closed = socket.socket()
+    closed.bind(("127.0.0.1", 0))
+    line = f'AT+CIPSTART=0,"TCP","127.0.0.1",{closed.getsockname()[1]}'
+    for more, low, high in (
+        ({}, 0.03, 0.5),
+        ({"late_closed": "700"}, 0.699, 0.701),
+        ({"late_closed": "0"}, 0, 0),
+    ):
+        host = await esp("N17", **more)
+        delays: list[float] = []
+        real = host.modem.later
+        host.modem.later = lambda delay, action, real=real, into=delays: (
+            into.append(delay),
+            real(delay, action),
+        )[1]
+        await host.error(line)
+        await host.expect(b"0,CLOSED\r\n")
+        assert (low <= delays[0] <= high) if delays else high == 0
+    closed.close()
+
+
+async def test_the_server(esp: Any, connect: Any) -> None:
+    """AT+CIPSERVER: port 333 unless given, only with AT+CIPMUX=1; a second time ERROR since 2023 (E24),
+    "no change" on NonOS; what it reads back."""
+    for firmware, again in (("N17", b"no change\r\n"), ("E22", b""), ("E24", None)):
+        host = await esp(firmware)
+        await host.ok("AT+CIPSERVER=1")
+        if firmware != "N17":
+            assert (await host.ok("AT+CIPSERVER?")).startswith(b'+CIPSERVER:1,333,"TCP"')
+        if again is None:
+            await host.error("AT+CIPSERVER=1")
+        else:
+            assert await host.ok("AT+CIPSERVER=1") == again
+        await host.ok("AT+CIPSERVER=0")
+        for port in (1, 65535):
+            answer = await host.command(f"AT+CIPSERVER=1,{port}")
+            if answer.endswith(b"OK\r\n"):  # port 1 is not for everybody
+                await host.ok("AT+CIPSERVER=0")
+        await host.ok("AT+CIPMUX=0")
+        await host.error("AT+CIPSERVER=1")
+
+
+async def test_strings_and_empty_fields(esp: Any) -> None:
+    """AT Command Types: a backslash keeps the next character; an empty field takes its default."""
+    host = await esp("E24", access_points={'a"b\\c,d': "p", "lab": "secret"})
+    assert (await host.ok('AT+CWJAP="a\\"b\\\\c\\,d","p"')).endswith(b"WIFI GOT IP\r\n")
+    assert (await host.ok("AT+CWSTATE?")) == b'+CWSTATE:2,"a"b\\c,d"\r\n'
+    await host.ok("AT+SYSLOG=1")
+    for line, code in (
+        ('AT+CIPDOMAIN="127.0.0.9",', 0), ('AT+CIPDOMAIN="127.0.0.9\\"', PARSE), ('AT+CIPDOMAIN="127.0.0.9"1', PARSE),
+        ('AT+CIPTCPOPT=1,,,,', 0), ("AT+CIPSTO=", MISSING), ('AT+CIPSTO=""', TYPE), ("AT+CIPSTO=1x", TYPE),
+        ("AT+CIPSTO=00000000001", TYPE), ("AT+CIPSTO=0000000001", 0), ("AT+CIPSTO= 1", TYPE),
+    ):  # fmt: skip
+        answer = await host.command(line)
+        wanted = b"ERR CODE:0x%08x\r\n\r\nERROR\r\n" % code if code else b"\r\nOK\r\n"
+        assert answer.endswith(wanted), (line, answer)
+        host.output.clear()
+
+
+async def test_clock(esp: Any) -> None:
+    """AT+CIPSNTPTIME? is the epoch until a server has answered, a second after AT+CIPSNTPCFG=1; +TIME_UPDATED
+    since v3; the zone counts in hours."""
+    epoch = b"+CIPSNTPTIME:Thu Jan 01 00:00:00 1970\r\nOK\r\n"
+    for firmware in ("E22", "E24"):
+        host = await esp(firmware)
+        delays: list[float] = []
+        real = host.modem.later
+        host.modem.later = lambda delay, action, real=real, into=delays: (
+            into.append(delay),
+            real(0, action),
+        )[1]
+        host.send(b"AT+CIPSNTPTIME?\r\n")
+        await host.expect(epoch)
+        await host.ok("AT+CIPSNTPCFG=0")
+        assert delays == []
+        await host.ok('AT+CIPSNTPCFG=1,8,"srv"')
+        assert delays == [1.0]
+        if firmware == "E24":
+            await host.expect(b"+TIME_UPDATED\r\n")
+        else:
+            await host.quiet(0.01)
+        assert await host.ok("AT+CIPSNTPCFG?") == b'+CIPSNTPCFG:1,8,"srv"\r\n'
+        host.send(b"AT+CIPSNTPTIME?\r\n")
+        told = (
+            (await host.read_until(b"OK\r\n"))
+            .removeprefix(b"+CIPSNTPTIME:")
+            .removesuffix(b"\r\nOK\r\n")
+        )
+        shown = datetime.strptime(told.decode(), "%a %b %d %H:%M:%S %Y")
+        assert abs((shown - datetime.now(UTC).replace(tzinfo=None)).total_seconds() - 8 * 3600) < 60
+        await host.ok("AT+CIPSNTPCFG=0")
+        assert await host.ok("AT+CIPSNTPCFG?") == b"+CIPSNTPCFG:0\r\n"
+        host.send(b"AT+CIPSNTPTIME?\r\n")
+        await host.expect(epoch)
+    host = await esp("E24")
+    host.modem.leave()
+    await host.ok("AT+CIPSNTPCFG=1")
+    await host.read_until(b"OK\r\n") if b"OK" in host.output else None
+    host.output.clear()
+    await asyncio.sleep(0.01)
+    assert b"TIME" not in host.output
+
+
+async def test_ping_times(esp: Any) -> None:
+    """AT+PING: some milliseconds here; a host that does not answer costs a second."""
+    for firmware, head, lost in (
+        ("N17", b"+", b"+timeout\r\n"),
+        ("E24", b"+PING:", b"+PING:TIMEOUT\r\n"),
+    ):
+        host = await esp(firmware)
+        spent = watch_time(host)
+        for _ in range(60):
+            told = await host.ok('AT+PING="127.0.0.9"')
+            assert told.startswith(head)
+            assert 1 <= int(told[len(head) :]) < 30
+            assert spent.pop() == pytest.approx(int(told[len(head) :]) / 1000)
+        assert await host.error('AT+PING="192.0.2.1"') == lost
+        assert sum(spent) == pytest.approx(1)
+
+
+async def test_status_rows(esp: Any, far: Any, udp_far: Any) -> None:
+    """STATUS: 5 not joined, 2 address, 3 link open, 4 links closed; the same rows under AT+CIPSTATE? since
+    v2.4."""
+    end, other = await far(), await udp_far()
+    host = await esp("E24")
+    assert await host.ok("AT+CIPSTATUS") == b"STATUS:2\r\n"
+    await host.ok(f'AT+CIPSTART=2,"TCP","127.0.0.1",{end.port}')
+    await host.ok(f'AT+CIPSTART=4,"UDP","127.0.0.1",{other.port},0,0')
+    rows = await host.ok("AT+CIPSTATUS")
+    assert re.fullmatch(
+        rb'STATUS:3\r\n\+CIPSTATUS:2,"TCP","127\.0\.0\.1",%d,\d+,0\r\n'
+        rb'\+CIPSTATUS:4,"UDP","127\.0\.0\.1",%d,\d+,0\r\n' % (end.port, other.port),
+        rows,
+    )
+    assert await host.ok("AT+CIPSTATE?") == rows.partition(b"\r\n")[2].replace(
+        b"CIPSTATUS", b"CIPSTATE"
+    )
+    await host.ok("AT+CIPCLOSE=5")
+    host.output.clear()
+    assert await host.ok("AT+CIPSTATUS") == b"STATUS:4\r\n"
+    host.modem.leave()
+    host.output.clear()
+    assert await host.ok("AT+CIPSTATUS") == b"STATUS:5\r\n"
