@@ -80,9 +80,9 @@ class ConnectingSocket(AsyncSocket):
             raise kept
         deadline = self._deadline()
         self._attempt += 1
-        task = self._connecting = self._table.spawn(self._establish(target, self._attempt))
+        attempt = self._establish(target, self._attempt, keep=deadline == NOW)
+        task = self._connecting = self._table.spawn(attempt)
         if deadline == NOW:
-            task.add_done_callback(self._keep_outcome)
             raise InProgress(f"connecting to {target}")
         try:
             await self._outcome(task, deadline)
@@ -91,7 +91,8 @@ class ConnectingSocket(AsyncSocket):
                 self._give_up()
             raise
 
-    async def _establish(self, target: SocketAddress, attempt: int) -> None:
+    async def _establish(self, target: SocketAddress, attempt: int, *, keep: bool) -> None:
+        """Connect; `keep` leaves an error to the next call."""
         try:
             handle = await self._reserve(None)
             if attempt != self._attempt:
@@ -106,6 +107,12 @@ class ConnectingSocket(AsyncSocket):
             if handle == self._handle and self._life.may(SocketEvent.CONNECTED):
                 self._peer = target
                 self._life.happened(SocketEvent.CONNECTED)
+        except OSError as error:
+            if keep and attempt == self._attempt and not self._closed:
+                kept = self._judged(error)
+                assert isinstance(kept, OSError)
+                self._kept = kept
+            raise
         finally:
             if attempt == self._attempt:
                 self._connecting = None
@@ -122,12 +129,6 @@ class ConnectingSocket(AsyncSocket):
                 self._life.happened(SocketEvent.GAVE_UP)
             if not self._table.closed:
                 self._table.spawn(self._stack.close(handle, abort=True))
-
-    def _keep_outcome(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, OSError) and not self._closed:
-            self._kept = error
-            self.notice()
 
     def _can_break(self) -> bool:
         """A failed attempt breaks nothing: the socket can be used again."""

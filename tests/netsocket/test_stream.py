@@ -624,6 +624,21 @@ async def test_an_accepted_connection_that_nobody_took_is_reset(
     assert not host.stack._entries  # type: ignore[attr-defined]
 
 
+async def test_the_outcome_of_a_non_blocking_connect_is_never_lost(
+    net: AsyncNetworkInterface, stack: ScriptedStack
+) -> None:
+    """Asked at every turn of the loop, it is under way and then refused, and nothing in between."""
+    async with net.tcp_socket() as sock:
+        stack.say("connect", ConnectionRefused("no"))
+        sock.setblocking(False)
+        told = [await sock.connect_ex(PEER)]
+        while len(told) < 50 and told[-1] in (errno.EINPROGRESS, errno.EALREADY):
+            await asyncio.sleep(0)
+            told.append(await sock.connect_ex(PEER))
+        assert set(told[1:-1]) <= {errno.EALREADY}
+        assert (told[0], told[-1]) == (errno.EINPROGRESS, errno.ECONNREFUSED)
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 async def test_a_socket_that_never_connected_is_not_broken_by_a_failed_attempt(
     net: AsyncNetworkInterface, stack: ScriptedStack, restarted: bool
