@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import random
 import socket
 import ssl
 import threading
@@ -137,11 +139,16 @@ class Bench:
                 end.close()
 
 
+_ports = itertools.count(random.randrange(10_000, 30_000))
+
+
 def free_port() -> int:
-    """A port of this computer that nobody uses."""
-    with socket.socket() as sock:
-        sock.bind((HERE, 0))
-        return int(sock.getsockname()[1])
+    """A port of this computer that nobody uses, below those that the system gives out by itself."""
+    for port in _ports:
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind((HERE, port))
+            return port
+    raise AssertionError
 
 
 class Case:

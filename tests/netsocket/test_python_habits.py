@@ -29,6 +29,8 @@ from netsocket import NetworkInterface
 from netsocket.portal import Portal
 from tests.drivers.rig import assemble, opened
 
+from .calls import free_port
+
 HERE = "127.0.0.1"
 MODULES = {"esp8266": "E24", "bg96": "bg96"}
 
@@ -90,12 +92,6 @@ def echo(peer: Callable[..., Any]) -> Iterator[tuple[str, int]]:
         yield HERE, server.server_address[1]
         server.shutdown()
         running.result(5)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind((HERE, 0))
-        return int(sock.getsockname()[1])
 
 
 def dial(port: int) -> socket.socket:
