@@ -35,10 +35,17 @@ class Bg96Server(Bg96Setup):
         """After a failed open the id stays taken until it is closed."""
 
     async def _free_link(self) -> int:
-        """The lowest id nobody has; waits for one that is being closed again."""
+        """The lowest id nobody has; waits for one that is being closed again.
+
+        An id whose open was given up comes last: its result may still be told, and would be taken
+        for that of the next.
+        """
+        now = asyncio.get_running_loop().time()
+        self._unsettled = {link: end for link, end in self._unsettled.items() if end > now}
+        order = sorted(range(SOCKETS), key=lambda link: self._unsettled.get(link, 0.0))
         for _ in range(40):
             used = {sock.link for sock in self._sockets.values()} | self._surplus
-            for link in range(SOCKETS):
+            for link in order:
                 if link not in used and link not in self._opening:
                     return link
             if not self._surplus:

@@ -63,6 +63,7 @@ class Bg96Setup(ModuleStack):
         self._address = ""
         self._surplus: set[int] = set()  # accepted connections that are being closed again
         self._opening: dict[int, asyncio.Future[int]] = {}
+        self._unsettled: dict[int, float] = {}  # opens given up without a result: until when
         self._resolving = asyncio.Lock()
         self._answers: asyncio.Queue[bytes] = asyncio.Queue()
         self._pinging = asyncio.Lock()

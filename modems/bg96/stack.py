@@ -31,6 +31,8 @@ from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.stack import InterfaceStatus, Kind, StackStatus
 
+GIVEN_UP = 571
+"""Result code of an open that the driver itself ended: the module's may still come."""
 POLL_INTERVAL = 5.0
 """Seconds between looks at sockets that have been silent: a notice comes once only, and not at all
 on the wrong port."""
@@ -59,7 +61,10 @@ class Bg96Stack(Bg96Options):
                 sock.peer_closed = sock.peer_closed or name == "closed"
                 self._wake(sock)
         elif name == "opened":
-            waiter = self._opening.get(number(parts[0], 0, SOCKETS - 1, "connect id"))
+            link = number(parts[0], 0, SOCKETS - 1, "connect id")
+            waiter = self._opening.get(link)
+            if waiter is None:
+                self._unsettled.pop(link, None)
             if waiter is not None and not waiter.done():
                 waiter.set_result(number(parts[1], 0, 99999, "result"))
         elif name == "dnsgip":
@@ -169,15 +174,20 @@ class Bg96Stack(Bg96Options):
 
     async def _open(self, link: int, command: Command) -> int:
         """Run an open and wait for its notice, which may even come before the OK."""
-        waiter = self._opening[link] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiter = self._opening[link] = loop.create_future()
+        self._unsettled[link] = loop.time() + commands.OPEN_NOTICE
         try:
             try:
                 await self.channel.run(command)
             except CommandFailed as error:
+                self._unsettled.pop(link, None)  # it was never begun
                 why = await last_error(self.channel)
                 return int(why.split()[0]) if why else (error.code or 550)
             async with asyncio.timeout(commands.OPEN_NOTICE):
                 result: int = await waiter
+                if result != GIVEN_UP:
+                    self._unsettled.pop(link, None)
                 return result
         except TimeoutError:
             return 569
@@ -194,7 +204,7 @@ class Bg96Stack(Bg96Options):
     def _abandon_connect(self, sock: ModuleSocket) -> None:
         waiter = self._opening.get(sock.link if sock.link is not None else -1)
         if waiter is not None and not waiter.done():
-            waiter.set_result(571)
+            waiter.set_result(GIVEN_UP)
 
     async def _open_datagram_on(
         self, sock: ModuleSocket, peer: SocketAddress | None, port: int
@@ -420,7 +430,7 @@ def _filled(found: dict[str, bytes]) -> set[bytes]:
 def _connect_error(address: SocketAddress, local_port: int, code: int, elapsed: float) -> OSError:
     text = f"{address}: {describe(code)}"
     number_text = str(code)
-    if code == 571:
+    if code == GIVEN_UP:
         return errors.BadHandle("the socket was closed while connecting")
     if code == 556:
         return errors.AddressInUse(f"local port {local_port} is in use", module_code=number_text)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 from pathlib import Path
 
 import pytest
 
 from atdriver.errors import SpecificationError
+from fakes import Step
 from modems.bg96 import commands, network, sim
 from netsocket import errors
 from netsocket.cellular import AccessPointName, Authentication, Registration, Signal, SimState
@@ -419,3 +422,28 @@ async def test_a_datagram_behind_a_strangers_is_heard(strangers: int) -> None:
                 stranger.transport.sendto(b"unwanted", local)
             await sock.send(b"wanted")
             assert await sock.recv(100) == b"!wanted"
+
+
+async def test_the_late_result_of_an_abandoned_open_answers_no_other() -> None:
+    """AT+QICLOSE during a connect; the module tells the connect's result afterwards all the same."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):  # a full queue answers nobody
+                filler = stack.enter_context(socket.socket())
+                filler.setblocking(False)
+                filler.connect_ex(listener.getsockname())
+            async with opened("bg96", "bg96") as rig, echo_server() as server:
+                sock = rig.net.tcp_socket()
+                sock.settimeout(0.05)
+                with pytest.raises(TimeoutError):
+                    await sock.connect(listener.getsockname())
+                await sock.close()
+                rig.fake.scenario.add(
+                    Step(on=r"AT\+QIOPEN=.*", passes=True, times=1, do=(("urc", "+QIOPEN: 0,566"),))
+                )
+                async with rig.net.tcp_socket() as second:
+                    await second.connect(("127.0.0.1", server.port))
+                    await second.sendall(b"hello")
+                    assert await second.recv(10) == b"hello"
