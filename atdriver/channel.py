@@ -61,6 +61,10 @@ class Channel:
         self._failure: ATError | None = None
         self._working = False
 
+    def trace_with(self, make_trace: Callable[[], Trace] | None) -> None:
+        """From the next `open` on, record into what this makes; None: record nothing."""
+        self._make_trace = make_trace
+
     @property
     def mode(self) -> ChannelMode:
         """Whether commands pass; see ChannelMode."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -61,6 +61,8 @@ class Modem:
     kind: str
     stack: Stack
     channel: Channel | None
+    settings: Mapping[str, Value] = field(default_factory=dict)
+    """Every setting of the driver, as collected; may hold secrets."""
 
     def interface(self) -> AsyncNetworkInterface:
         """A new interface of this modem's kind."""
@@ -128,7 +130,7 @@ def assemble(
     path = str(values["trace"])
     channel = Channel(Engine(driver.dialect), make_link, trace_to(path) if path else None)
     stack: Stack = driver.create(channel, found.module, values)
-    return Modem(driver.kind, stack, channel)
+    return Modem(driver.kind, stack, channel, values)
 
 
 def _real_link(port: str, values: Mapping[str, Value]) -> Callable[[], Link]:

@@ -28,6 +28,23 @@ def _escape(match: re.Match[bytes]) -> bytes:
     return b"\\x%02x" % byte[0]
 
 
+_ESCAPED = re.compile(r"\\(?:r|n|x([0-9a-f]{2}))")
+
+
+def from_printable(text: str) -> bytes:
+    """What `printable` made the text of. Raises ValueError for text that it cannot have made."""
+    plain = _ESCAPED.sub("", text)
+    if "\\" in plain or not plain.isascii():
+        raise ValueError(f"no text of a trace: {text[:40]!r}")
+    return _ESCAPED.sub(_unescape, text).encode("latin-1")
+
+
+def _unescape(match: re.Match[str]) -> str:
+    if match[1]:
+        return chr(int(match[1], 16))
+    return "\r" if match[0] == "\\r" else "\n"
+
+
 def trace_to(path: str) -> Callable[[], Trace]:
     """A maker of traces into one file: the first empties it, a reopened channel goes on in it.
 

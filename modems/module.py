@@ -10,11 +10,16 @@ from __future__ import annotations
 
 import abc
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from typing import ClassVar
 
 from atdriver.channel import Channel
 from atdriver.dialect import Step
-from atdriver.errors import PortLost
+from atdriver.errors import CommandFailed, PortLost
 from atdriver.events import Anomaly, Deaf, Event, Received, Restarted, Unsolicited
+from atdriver.exchange import Command
+from modems.commands import BASIC
 from modems.lifecycle import ModuleState
 from modems.table import log
 from modems.transfer import Transfers
@@ -36,6 +41,11 @@ class ModuleStack(Transfers):
 
     reset_steps: tuple[Step, ...] = ()
     """How to reset a module that does not answer as it should."""
+    keeps: tuple[Command, ...] = ()
+    """Questions about settings that the module keeps over a restart and that this driver, or the
+    firmware by itself, may touch: the answers must be the same before and after."""
+    rewrites: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """How an answer to one of them is written back: its head, and what stands there instead."""
 
     def __init__(self, channel: Channel) -> None:
         super().__init__(channel)
@@ -98,6 +108,51 @@ class ModuleStack(Transfers):
         async with self._up_lock:
             if self.life.state in (ModuleState.OFF, ModuleState.REBOOTED, ModuleState.FAULT):
                 await self._configure_only()
+
+    async def kept_settings(self) -> dict[str, str]:
+        """What the module answers to `keeps` now; nothing is changed. May hold secrets.
+
+        A module that is not up is found for this and left alone again. Raises what that raises.
+        """
+        async with self._found():
+            return await self._ask_kept()
+
+    async def put_back(self, former: Mapping[str, str]) -> dict[str, str]:
+        """Write what `kept_settings` said before, as far as `rewrites` knows how; returns what the
+        module says then. Raises as `kept_settings`."""
+        async with self._found():
+            for question, answer in (await self._ask_kept()).items():
+                if question in self.rewrites and former.get(question, answer) != answer:
+                    head, command = self.rewrites[question]
+                    text = command + former[question].removeprefix(head)
+                    secrets = tuple(text.encode().split(b'"')[1::2])
+                    with contextlib.suppress(CommandFailed):
+                        await self.channel.run(Command(text.encode(), BASIC, secrets=secrets))
+            return await self._ask_kept()
+
+    @contextlib.asynccontextmanager
+    async def _found(self) -> AsyncIterator[None]:
+        """A module that answers, nothing configured; one that is up stays so."""
+        async with self._up_lock:
+            if self.life.state not in (ModuleState.OFF, ModuleState.FAULT):
+                yield
+                return
+            self.life.begin()
+            try:
+                await self.channel.open()
+                await self._find()
+                yield
+            finally:
+                self.life.end()
+                await self.channel.close()
+
+    async def _ask_kept(self) -> dict[str, str]:
+        found = {}
+        for command in self.keeps:
+            with contextlib.suppress(CommandFailed):  # not of this firmware
+                reply = await self.channel.run(command)
+                found[str(command)] = b" / ".join(reply.lines).decode("ascii", "replace")
+        return found
 
     async def _configure_only(self) -> None:
         self.life.begin()

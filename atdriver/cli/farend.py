@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 VARIABLE: Final = "ATDRIVER_FAR_END_TOKEN"
 """Where a token is looked for that is not on the command line."""
+HERE: Final = "127.0.0.1"
 SHORTEST: Final = 8
 """Characters of a token."""
 
@@ -88,12 +89,12 @@ def token_of(given: str | None) -> str:
 
 
 def chosen(text: str, token: str, name: str | None) -> FarEnd:
-    """`ADDR`: services in this process at an own address. `HOST:PORT`, or any host with a token:
-    those of an `atdriver far-end` that runs there. Raises UsageProblem, OSError."""
+    """`ADDR`: services in this process at an own address. `HOST:PORT`, or another host with a
+    token: those of an `atdriver far-end` that runs there. Raises UsageProblem, OSError."""
     host, colon, number = text.rpartition(":")
     if not colon:
         host, number = text, str(DEFAULT_PORT)
-    if colon or token:
+    if colon or (token and text != HERE):
         return RemoteFarEnd(host, port_number(number), token, name=name or "")
     try:
         ipaddress.IPv4Address(host)
@@ -102,7 +103,7 @@ def chosen(text: str, token: str, name: str | None) -> FarEnd:
             f"--far-end {text}: an IPv4 address of this computer, or HOST:PORT of an "
             "`atdriver far-end`, is expected"
         ) from None
-    return FarEnd(host, name=name or ("localhost" if host == "127.0.0.1" else ""))
+    return FarEnd(host, name=name or ("localhost" if host == HERE else ""))
 
 
 @asynccontextmanager

@@ -190,7 +190,7 @@ async def _measure(candidate: Candidate, far: FarEnd, only: Sequence[str]) -> me
     request, wire = candidate.request, candidate.wire
     modem = candidate.modem or await put_together(request)
     wire.channel = modem.channel
-    kind = "simulated" if _is_fake(request.spec.partition(":")[2]) else "measured"
+    kind = "simulated" if is_fake(request.spec.partition(":")[2]) else "measured"
     async with opened(modem, request, attach=True) as net:
         found = await measure.run(net, far, kind=kind, only=only or None, progress=wire.take)
     found.spec = candidate.shown
@@ -203,7 +203,7 @@ def _in_process(specification: str) -> bool:
     return specification.partition(":")[2] == "fake"
 
 
-def _is_fake(port: str) -> bool:
+def is_fake(port: str) -> bool:
     """In-process fakes, and those behind a pseudo terminal: hardware is never on one."""
     return port == "fake" or (bool(port) and str(Path(port).resolve()).startswith("/dev/pts/"))
 

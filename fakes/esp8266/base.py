@@ -228,7 +228,7 @@ class Esp8266Base(FakeModem):
 
     def rule_allowed(self, entry: Rule) -> bool:
         """Whether the command exists in this generation."""
-        return self.profile.has(entry.tag) if entry.tag else True
+        return entry.tag not in self.profile.absent
 
     # ---- life ------------------------------------------------------------------------
 

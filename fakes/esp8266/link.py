@@ -26,7 +26,6 @@ class Link:
         datagrams: passive UDP, not yet read.
         active_at: loop time of the last traffic, for AT+CIPSTO.
         pushing: a task waits for output room on behalf of this link.
-        mute: nothing can be sent on it (N0: a UDP link opened with a host name).
     """
 
     number: int
@@ -42,7 +41,6 @@ class Link:
     datagrams: deque[bytes] = field(default_factory=deque)
     active_at: float = 0.0
     pushing: bool = False
-    mute: bool = False
 
     @property
     def is_udp(self) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import ClassVar
 
 from atdriver.channel import Channel
 from atdriver.dialect import Probe
@@ -18,7 +20,7 @@ from modems.bg96.dialect import CANARY, SOCKETS
 from modems.bg96.network import Network
 from modems.bg96.radio import Radio, write
 from modems.bg96.state import cellular_state, functionality
-from modems.commands import simple
+from modems.commands import query, simple
 from modems.module import ModuleStack
 from modems.table import log
 from netsocket import errors
@@ -36,6 +38,20 @@ class Bg96Setup(ModuleStack):
 
     # RDY came 6 s after this on a real module; the probes go on until it answers.
     reset_steps = ((0.2, b"\rAT+CFUN=1,1\r"), (6.0, b""))
+
+    keeps = (
+        commands.NOTICE_PORT,
+        query("AT+IPR?", rb"\+IPR:.*"),
+        commands.PROFILE,
+        *(
+            query(f'AT+QCFG="{name}"', rb'\+QCFG: ?"%b",.*' % name.encode())
+            for name in ("nwscanmode", "iotopmode", "nwscanseq", "band")
+        ),
+    )
+    # A driver leaves its APN in place, because the next start finds the context active then.
+    rewrites: ClassVar[Mapping[str, tuple[str, str]]] = {
+        str(commands.PROFILE): ("+QICSGP: ", "AT+QICSGP=1,")
+    }
 
     def __init__(
         self,

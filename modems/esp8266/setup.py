@@ -11,7 +11,7 @@ from atdriver.channel import Channel
 from atdriver.dialect import Probe
 from atdriver.errors import CommandFailed
 from atdriver.startup import find_module
-from modems.commands import simple
+from modems.commands import query, simple
 from modems.esp8266 import commands
 from modems.esp8266.capabilities import table
 from modems.esp8266.dialect import CANARY, DIALECT, ESCAPE, MAX_FRAME, NONOS_MAX_COMMAND
@@ -28,6 +28,13 @@ class Esp8266Setup(ModuleStack):
 
     # Recognised even while another command runs: "Will force to restart!!!" (AT+RST).
     reset_steps = ((0.2, b"\r\nAT+RST\r\n"), (2.0, b""))
+
+    keeps = (
+        query("AT+UART_DEF?", rb"\+UART_DEF:.*"),
+        query("AT+SYSSTORE?", rb"\+SYSSTORE:.*"),
+        query("AT+CWMODE_DEF?", rb"\+CWMODE_DEF:.*"),
+        query("AT+CWDHCP_DEF?", rb"\+CWDHCP_DEF:.*"),
+    )
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import random
+import secrets
 import socket as _socket
 import struct
 import time
@@ -361,7 +361,7 @@ class FarEnd:
             held: tuple[str, int] = self._refused.getsockname()
             return held
         while True:
-            port = random.randrange(20_000, 32_000)
+            port = 20_000 + secrets.randbelow(12_000)  # not `random`: recordings seed that
             with (
                 _socket.socket() as stream,
                 _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM) as datagram,

@@ -69,6 +69,17 @@ class Measurement:
         found = [result.outcome for result in self.results if result.promise == promise]
         return max(found, key=_WORST.index, default=Outcome.UNJUDGED)
 
+    def fits(self, promise: str) -> bool:
+        """Whether claim and measurement say the same. Of several probes the worst decides: one
+        that was left out might have been that, so a better outcome than claimed is no surprise."""
+        claim, outcome = self.claims[promise], self.outcome(promise)
+        if agrees(claim, outcome):
+            return True
+        judged = {r.probe for r in self.results if r.outcome is not Outcome.UNJUDGED}
+        left_out = any(p.promise == promise and p.name not in judged for p in PROBES.values())
+        modest = claim.level in (Level.PARTIAL, Level.NONE)
+        return left_out and modest and outcome in (Outcome.PASS, Outcome.PARTIAL)
+
     def contradictions(self) -> list[str]:
         """One sentence for each promise whose claim is not what was found."""
         return list(filter(None, map(self.contradiction, self.claims)))
@@ -76,7 +87,7 @@ class Measurement:
     def contradiction(self, promise: str) -> str:
         """How the claim about a promise is not what was found; "" when it is."""
         claim = self.claims[promise]
-        if not agrees(claim, self.outcome(promise)):
+        if not self.fits(promise):
             evidence = "; ".join(
                 f"{result.probe} {result.outcome.value}: {result.evidence}"
                 for result in self.results

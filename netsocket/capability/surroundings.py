@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from netsocket.capability.farend import FarEnd
+from netsocket.capability.model import CapabilityTable
 from netsocket.capability.verdict import Outcome, Probe, Verdict
 
 
@@ -71,6 +72,52 @@ def missing(probe: Probe, far: FarEnd, reachable: bool) -> Need | None:
     if need is Need.SEVERAL:
         return None if far.several else need
     return None if reachable else need
+
+
+SMALL: Final = 1000
+"""Payload bytes, both directions, that no probe outside `COSTS` and `BY_CLAIM` exceeds."""
+COSTS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "TCPSOCKET_FRAME_RECV": 25_200,
+        "TCPSOCKET_ECHOTEST": 15_800,
+        "TCPSOCKET_ECHOTEST_NONBLOCK": 15_800,
+        "TCPSOCKET_ECHOTEST_BURST": 48_800,
+        "TCPSOCKET_ECHOTEST_BURST_NONBLOCK": 48_800,
+        "TCPSOCKET_RECV_100K": 102_400,
+        "TCPSOCKET_TRANSPARENT": 2600,
+        "TCPSOCKET_RECV_BACKPRESSURE": 60_000,
+        "TCPSOCKET_SEND_BACKPRESSURE": 120_000,
+        "TCPSOCKET_DRAIN": 5200,
+        "TCPSOCKET_HALF_CLOSE": 1100,
+        "TCPSOCKET_CLOSE": 6000,
+        "TCPSOCKET_THREAD_PER_SOCKET_SAFETY": 11_900,
+        "UDPSOCKET_ECHOTEST": 15_800,
+        "UDPSOCKET_ECHOTEST_CONNECT_SEND_RECV": 15_800,
+        "UDPSOCKET_ECHOTEST_NONBLOCK": 15_800,
+        "UDPSOCKET_ECHOTEST_BURST": 6200,
+        "TCPSOCKET_CANCEL": 16_000,
+        "TCPSOCKET_DUPLEX": 60_000,
+        "TCPSOCKET_ISOLATION": 5000,
+    }
+)
+"""Payload bytes, both directions, without repetitions: lost datagrams come on top, and what a
+module takes in from a peer that nobody reads from (its receive window)."""
+BY_CLAIM: Final[Mapping[str, tuple[str, int]]] = MappingProxyType(
+    {
+        "TCPSOCKET_FRAME_SEND": ("frame.max_send", 20_000),
+        "UDPSOCKET_MAX_SEND": ("datagram.max_send", 1200),
+        "UDPSOCKET_MAX_RECV": ("datagram.max_recv", 1200),
+    }
+)
+"""Probes that move as much as a claim says, or so much when it gives no number."""
+
+
+def cost(probe: Probe, claims: CapabilityTable) -> int:
+    """About how many payload bytes the probe moves in both directions."""
+    if probe.name in BY_CLAIM:
+        promise, otherwise = BY_CLAIM[probe.name]
+        return claims[promise].limit or otherwise
+    return COSTS.get(probe.name, SMALL)
 
 
 def not_run(reason: str) -> Verdict:

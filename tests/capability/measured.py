@@ -9,12 +9,14 @@ import asyncio
 import dataclasses
 import functools
 import socket
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from atdriver import resync
+from hil.results import FOLDER, contributed
 from netsocket.capability import CATALOGUE, FarEnd, Measurement, run
 from netsocket.capability.report import render_markdown
 from netsocket.hoststack import HostStack
@@ -114,16 +116,44 @@ def claims(module: str, firmware: str, receive: str) -> Any:
     return assemble(module, firmware, **settings(receive)).stack.capabilities
 
 
-def comparison() -> str:
-    """The text of docs/modules.md."""
+def comparison(folder: Path = FOLDER) -> str:
+    """The text of docs/modules.md: claims, and below them what was contributed in `folder`."""
     shown = [("esp8266", "N17", "pull"), ("esp8266", "E24", "pull"), ("esp8266", "E33", "pull"),
              ("bg96", "bg96", "")]  # fmt: skip
     tables = [simulated(*each).claims for each in shown]
-    return render_markdown(
+    text = render_markdown(
         tables,
         "Firmware versions are those of the simulated modules. Measure your own module with "
-        "`atdriver report SPEC --far-end ADDRESS` (see capabilities.md).",
+        "`pytest hil --port SPEC --far-end HOST` and send the result (see [hil.md](hil.md)).",
     )
+    return text + contributions(folder)
+
+
+def contributions(folder: Path) -> str:
+    """Measured results of real modules as a section; "" while there are none."""
+    modules = [module for _, record in contributed(folder) for module in record["modules"]]
+    if not modules:
+        return ""
+    lines = [
+        "",
+        "# Measured on hardware",
+        "",
+        "Contributed runs of every probe on real modules (`hil/results`); all else on this page are "
+        "claims.",
+        "",
+        "| Module | Firmware | Date | Promises kept / in part / not / refused / not judged | "
+        "Contradictions to the claims |",
+        "|---|---|---|---|---|",
+    ]
+    for module in modules:
+        counts = Counter(cell["outcome"] for cell in module["cells"])
+        kinds = ("pass", "partial", "fail", "unsupported", "unjudged")
+        wrong = [line.partition(":")[0] for line in module["contradictions"]]
+        shown = ", ".join(f"`{id_}`" for id_ in wrong) or "none"
+        row = (module["module"], module["firmware"], module["date"],
+               " / ".join(str(counts[kind]) for kind in kinds), shown)  # fmt: skip
+        lines.append("| " + " | ".join(text.replace("|", "\\|") for text in row) + " |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

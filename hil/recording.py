@@ -1,0 +1,176 @@
+"""The recording of one session: the wire, and the calls at the Stack seam that caused it.
+
+One gzipped file in the format of `atdriver.trace`; the notes ("!") are
+
+    session {JSON}                   how the stack was put together, and the seed of `random`
+    probe NAME                       what follows belongs to this probe
+    set METHOD argument              of the setters that are not awaited
+    claims {id: limit}               the numbers in the stack's table, from here on
+    call N METHOD [arguments]        returned N RESULT · raised N ERROR · cancelled N
+
+Secrets are masked in the stream. Addresses and names that say where the recording was made are
+replaced afterwards, the same stand-in everywhere, so that the file still replays.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from atdriver.trace import Trace, from_printable, printable
+from netsocket.address import SocketAddress
+from netsocket.cellular import AccessPointName, Authentication
+from netsocket.stack import Handle, Kind
+from netsocket.wifi import Security, WiFiCredentials
+
+FORMAT: Final = 1
+STAND_IN_FAR: Final = "198.51.100.7"
+STAND_IN_OWN: Final = "198.51.100.20"
+HIDDEN: Final = "***"
+TOGETHER: Final = 0.03
+"""Seconds within which reads are joined."""
+_NETWORK: Final = re.compile(r'(\+CWLAP:\(\d+,\\?")(.*?)(\\?",-?\d)')
+_MAC: Final = re.compile(r"\b(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}\b")
+
+
+class SessionTrace(Trace):
+    """One trace over all openings of the channel; it stays in memory until `store`."""
+
+    def __init__(self) -> None:
+        self._text = io.StringIO()
+        super().__init__(self._text)
+
+    def close(self) -> None:
+        """The channel has closed; the session goes on."""
+
+    def mark(self) -> int:
+        """A position, for `since`."""
+        return self._text.tell()
+
+    def since(self, mark: int) -> list[dict[str, Any]]:
+        """The records written after a mark."""
+        return [json.loads(line) for line in self._text.getvalue()[mark:].splitlines()]
+
+    def store(self, path: Path, disguise: Mapping[str, str]) -> None:
+        """Write the file. Raises OSError."""
+        records = merged([json.loads(line) for line in self._text.getvalue().splitlines()])
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with gzip.GzipFile(path, "wb", mtime=0) as file:
+            file.write(disguised(text, disguise).encode("ascii"))
+
+
+def load(path: Path) -> list[dict[str, Any]]:
+    """The records of a stored trace. Raises OSError, ValueError."""
+    with gzip.open(path, "rt", encoding="ascii") as file:
+        return [json.loads(line) for line in file]
+
+
+def merged(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The records with reads that follow each other at once joined: how a read is cut is chance."""
+    found: list[dict[str, Any]] = []
+    for record in records:
+        last = found[-1] if found else None
+        if last and record["dir"] == "<" == last["dir"] and record["t"] - last["t"] < TOGETHER:
+            last["data"] += record["data"]
+        else:
+            found.append(dict(record))
+    return found
+
+
+def disguised(text: str, known: Mapping[str, str]) -> str:
+    """`known` texts, hardware addresses and names of WiFi networks in sight, each replaced by
+    the same stand-in everywhere."""
+    for real, stand_in in sorted(known.items(), key=lambda pair: -len(pair[0])):
+        text = re.sub(rf"(?<![0-9A-Za-z]){re.escape(real)}(?![0-9A-Za-z])", stand_in, text)
+    hardware: dict[str, str] = {}
+    text = _MAC.sub(lambda m: _numbered(hardware, m[0].lower(), "02:00:00:00:00:{:02x}"), text)
+    networks: dict[str, str] = {}
+    for match in _NETWORK.finditer(text):
+        if match[2] not in known.values():
+            _numbered(networks, match[2], "network-{}")
+    for real, stand_in in networks.items():
+        if real:
+            text = re.sub(rf'(?<=[\'"]){re.escape(real)}(?=\\?[\'"])', stand_in, text)
+    return text
+
+
+def _numbered(seen: dict[str, str], real: str, form: str) -> str:
+    return seen.setdefault(real, form.format(len(seen) + 1))
+
+
+# -- values ------------------------------------------------------------------------------------
+
+
+def encode(value: object) -> Any:
+    """An argument of a Stack method as JSON."""
+    if isinstance(value, Handle):
+        return {"handle": [value.number, value.generation]}
+    if isinstance(value, SocketAddress):
+        return {"address": [value.host, value.port]}
+    if isinstance(value, Kind):
+        return {"kind": value.name}
+    if isinstance(value, bytes | bytearray | memoryview):
+        return {"bytes": printable(bytes(value))}
+    if isinstance(value, WiFiCredentials):
+        kind = value.security and value.security.name
+        return {"wifi": [value.ssid, value.password and HIDDEN, kind]}
+    if isinstance(value, AccessPointName):
+        password = value.password and HIDDEN
+        return {"apn": [value.apn, value.user, password, value.authentication.name]}
+    assert value is None or isinstance(value, str | int), value
+    return value
+
+
+def decode(value: Any, secret: str = "") -> Any:
+    """The argument again, with `secret` for one that was hidden. Raises ValueError."""
+    if value == HIDDEN:
+        return secret
+    if not isinstance(value, dict):
+        return value
+    (name, content), *_ = value.items()
+    if name == "handle":
+        return Handle(*content)
+    if name == "address":
+        return SocketAddress(*content)
+    if name == "kind":
+        return Kind[content]
+    if name == "bytes":
+        return from_printable(content)
+    if name == "wifi":
+        ssid, password, kind = content
+        return WiFiCredentials(ssid, password and secret, Security[kind] if kind else None)
+    if name == "apn":
+        apn, user, password, method = content
+        return AccessPointName(apn, user, password and secret, Authentication[method])
+    raise ValueError(f"no argument of a call: {name}")
+
+
+def digest(value: object) -> str:
+    """A result in a form that is short and tells any two apart."""
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes {zlib.crc32(value):08x}"
+    if isinstance(value, tuple) and not isinstance(value, Handle | SocketAddress):
+        return ", ".join(digest(each) for each in value)
+    if isinstance(value, float):  # a measured time
+        return "a time"
+    return repr(value)
+
+
+def failure(error: BaseException) -> str:
+    """An error's kind and number; its words may say where and when."""
+    return f"{type(error).__name__} {getattr(error, 'errno', None)}"
+
+
+def excerpt(records: Iterable[Mapping[str, Any]], lines: int = 14) -> list[str]:
+    """The wire of some records for people, the middle of a long one left out."""
+    found = [f"{r['dir']} {r['data']}"[:160] for r in records if r["dir"] != "!"]
+    if len(found) > lines:
+        found = [*found[: lines // 2], "…", *found[-lines // 2 :]]
+    return found
