@@ -10,6 +10,7 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +31,7 @@ from atdriver.exchange import Command
 from atdriver.lifecycle import ChannelMode
 from atdriver.resync import PROBE_TIMEOUT
 from atdriver.startup import FIRST_PATIENCE, RATE_PATIENCE, find_module
-from atdriver.trace import Trace
+from atdriver.trace import Trace, trace_to
 from modems.bg96 import dialect as bg96
 from modems.commands import BASIC, query, simple
 from modems.esp8266 import commands as at
@@ -571,6 +572,33 @@ async def test_a_trace_that_cannot_be_written_any_more_does_not_stop_the_channel
     out.full = True
     with caplog.at_level(logging.WARNING):
         await channel.run(ASK)
+        await channel.run(ASK)
+    assert caplog.text.count("No space left") == 1
+    await channel.close()
+
+
+@virtual
+async def test_a_trace_that_cannot_be_flushed_does_not_stop_the_channel(
+    caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    path = tmp_path / "trace"
+    channel = Channel(Engine(esp.DIALECT), lambda: ScriptedLink(Module()), trace_to(str(path)))
+    channel.flush_trace()  # there is none yet
+    await channel.open()
+    await channel.synchronise()
+    channel.flush_trace()
+    assert path.read_text().endswith("}\n")
+    await channel.close()
+
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    channel = Channel(Engine(esp.DIALECT), lambda: ScriptedLink(Module()), lambda: Trace(Full()))
+    await channel.open()
+    await channel.synchronise()
+    with caplog.at_level(logging.WARNING):
+        channel.flush_trace()
         await channel.run(ASK)
     assert caplog.text.count("No space left") == 1
     await channel.close()

@@ -120,6 +120,15 @@ def test_what_is_held_back_is_written_masked_at_the_end(tmp_path: Path) -> None:
     assert [json.loads(line)["data"] for line in path.read_text().splitlines()] == ["OK ", "***"]
 
 
+def test_what_was_flushed_can_be_read_meanwhile(tmp_path: Path) -> None:
+    path = tmp_path / "trace.jsonl"
+    with trace_to(str(path))() as trace:
+        trace.hide(b"hunter2")
+        trace.record("<", b"OK hunte")
+        trace.flush()
+        assert [json.loads(line)["data"] for line in path.read_text().splitlines()] == ["OK "]
+
+
 def test_the_first_trace_empties_the_file_and_a_reopened_channel_goes_on_in_it(
     tmp_path: Path,
 ) -> None:
