@@ -29,6 +29,7 @@ class Row:
 
 
 GUIDE = "ESP-AT User Guide, TCP/IP AT Commands: "
+WIFI = "ESP-AT User Guide, Wi-Fi AT Commands: "
 NONOS = "ESP8266 Non-OS AT Instruction Set: "
 ESP_COLUMNS = ("N1 push", "N17 pull", "N17 push", "E0 push", "E2 pull", "E2 push", "E22 pull",
                "E22 push", "E24 pull", "E24 push", "E33 pull", "E33 push")  # fmt: skip
@@ -88,6 +89,13 @@ ESPRESSIF = (
     Row("receive.backpressure", "M FM M FM FM FM FM", GUIDE + "AT+CIPRECVMODE; AT+UART, flow"),
     # The next command waits for SEND OK.
     Row("send.backpressure", "M MM M MM MM MM MM", GUIDE + "AT+CIPSEND, SEND OK"),
+    # The kind of security is the network's; what cannot be any is for the driver to know.
+    Row("wifi.credentials", "M MM M MM MM MM MM", WIFI + "AT+CWJAP: no parameter for security"),
+    Row("wifi.join", "F FF F FF FF FF FF", WIFI + "AT+CWJAP, AT+CWQAP"),
+    Row("wifi.refused", "F FF F FF FF FF FF", WIFI + "AT+CWJAP: error codes 1 to 4"),
+    Row("wifi.rssi", "F FF F FF FF FF FF", WIFI + "AT+CWJAP?: rssi"),
+    Row("wifi.channel", "X XX X XX XX XX XX", WIFI + "AT+CWJAP: no channel"),
+    Row("cellular.sim", "X XX X XX XX XX XX", "a WiFi module"),
     Row("tls.module", "P PP F FF FF FF FF", GUIDE + 'AT+CIPSTART "SSL"; NonOS: one weak link'),
     Row("sockets.max", "F FF F FF FF FF FF", GUIDE + "AT+CIPMUX: link ids 0-4", (5,) * 12),
     Row("frame.max_send", "F FF F FF FF FF FF", GUIDE + "AT+CIPSEND (8192 since v2.4, not ESP8266)",

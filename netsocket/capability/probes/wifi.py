@@ -90,6 +90,14 @@ def refused(net: AsyncWiFiInterface, *arguments: object, call: str) -> None:
 # -- credentials ------------------------------------------------------------------------------
 
 
+@probe("WIFI_CONSTRUCTOR", "wifi.credentials")
+async def constructor(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
+    """The module comes as a WiFi interface over a stack that lets the network be chosen."""
+    del far
+    radio = wifi(net, "wifi.credentials")
+    return passed(type(radio).__name__)
+
+
 @probe("WIFI_SET_CREDENTIAL", "wifi.credentials")
 async def set_credential(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """The plan's table of what is taken, what is not, and what may be unsupported."""
