@@ -50,7 +50,10 @@ class Endpoint(Protocol):
     """What every socket of a module has, real or scripted."""
 
     changed: Callable[[], None] | None
-    closed: bool
+
+    @property
+    def closed(self) -> bool:
+        """Closed by the module."""
 
     @property
     def local(self) -> tuple[str, int]:
@@ -61,13 +64,23 @@ class Endpoint(Protocol):
 
 
 class Stream(Endpoint, Protocol):
-    """A connection: `TcpSocket`, or `fakes.conversation.Conversation` in memory."""
+    """A connection: `TcpSocket`, `fakes.secure.SecureStream` over one, or
+    `fakes.conversation.Conversation` in memory."""
 
-    remote: tuple[str, int]
-    ended: bool
-    reset: bool
     received: int
     sent: int
+
+    @property
+    def remote(self) -> tuple[str, int]:
+        """The peer's (address, port)."""
+
+    @property
+    def ended(self) -> bool:
+        """The peer sent FIN or RST; data may still be unread."""
+
+    @property
+    def reset(self) -> bool:
+        """The connection broke rather than ended."""
 
     @property
     def finished(self) -> bool:

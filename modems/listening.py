@@ -43,6 +43,8 @@ class Listening(ModuleSockets):
         record.require()
         if sock.kind is not Kind.TCP:
             raise errors.NotSupported(record, "a datagram socket cannot listen")
+        if sock.tls:
+            raise errors.NotSupported(self.capabilities["tls.module"], "it makes connections only")
         if sock.listening:
             sock.backlog = max(1, backlog)
             return

@@ -15,7 +15,8 @@ from modems.listening import Listening
 from modems.sockets import ModuleSocket
 from netsocket import errors
 from netsocket.capability.model import Capability, Level, Manual
-from netsocket.stack import Handle
+from netsocket.module_tls import ENABLE, SET_HOSTNAME, TLS_LEVEL
+from netsocket.stack import Handle, Kind
 
 # Numbers of Linux where this Python does not know the name: the level and name are only labels.
 TCP = _socket.IPPROTO_TCP
@@ -58,6 +59,9 @@ Key = tuple[int, int]
 class SocketOptions(Listening):
     """set_option and get_option of the Stack protocol."""
 
+    tls_takes_name = False
+    """Whether the module's TLS takes a server name."""
+
     # -- what a vendor supplies ---------------------------------------------------------------
 
     @abc.abstractmethod
@@ -73,11 +77,32 @@ class SocketOptions(Listening):
     async def set_option(self, handle: Handle, level: int, name: int, value: int | bytes) -> None:
         """See Stack.set_option."""
         sock = self._socket(handle)
+        if level == TLS_LEVEL:
+            self._set_tls(sock, name, value)
+            return
         await self._transaction(self._set_option(sock, (level, name), value))
 
     async def get_option(self, handle: Handle, level: int, name: int) -> int:
         """See Stack.get_option; of SO_LINGER whether it is on, as Python's integer form does."""
         return self._get_option(self._socket(handle), (level, name))
+
+    def _set_tls(self, sock: ModuleSocket, name: int, value: int | bytes) -> None:
+        """The module's own TLS (netsocket.module_tls): before connect only."""
+        record = self.capabilities["tls.module"]
+        if not record.supported:
+            raise errors.NotSupported(record, errno=errno.ENOPROTOOPT)
+        if sock.kind is not Kind.TCP or sock.connected or sock.connecting or sock.listening:
+            raise errors.InvalidArgument("TLS is chosen for a stream, before it is connected")
+        if name == ENABLE:
+            sock.tls = bool(integer(value))
+        elif name == SET_HOSTNAME and isinstance(value, bytes):
+            if not self.tls_takes_name:
+                text = f"the {self.name} cannot tell the server a name other than the host's"
+                raise errors.NotSupported(record, text, errno=errno.ENOPROTOOPT)
+            sock.tls_name = value.decode("ascii")
+        else:
+            text = f"no certificates are loaded into the {self.name}: use TLS on the host"
+            raise errors.NotSupported(record, text, errno=errno.ENOPROTOOPT)
 
     def _refuse(
         self, key: Key, because: str, source: Manual | None = None, *, number: int | None = None

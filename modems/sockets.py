@@ -63,6 +63,12 @@ class ModuleSocket:
     """Listener: connections the module has accepted and the program has not."""
     accepted: bool = False
     """Whether a peer opened this connection."""
+    tls: bool = False
+    """The module encrypts this stream."""
+    tls_name: str = ""
+    """The server name to indicate, when one was set."""
+    host_name: str = ""
+    """The name given to connect, "" for an address."""
     keep: bool = False
     """SO_KEEPALIVE."""
     keep_idle: int = 7200

@@ -177,6 +177,7 @@ class ModuleSockets(abc.ABC):
     async def _connect(self, sock: ModuleSocket, address: SocketAddress) -> None:
         sock.connecting = True
         try:
+            sock.host_name = "" if address.is_literal else address.host
             address = await self._literal(address)
             if sock.closing:
                 raise errors.BadHandle("the socket was closed while connecting")

@@ -13,7 +13,8 @@ from typing import ClassVar, Self
 from netsocket.adapters.listener import ListenerPump, ListeningSocket
 from netsocket.blocking_names import ask
 from netsocket.capability.model import CapabilityTable
-from netsocket.interface import BACKLOG, AsyncNetworkInterface
+from netsocket.interface import BACKLOG, AsyncNetworkInterface, Tls
+from netsocket.module_tls import ModuleTLSSocket
 from netsocket.names import AddressInfo, Names
 from netsocket.portal import Portal
 from netsocket.stack import AccessPoint, InterfaceStatus, Stack, StackStatus
@@ -161,6 +162,15 @@ class NetworkInterface:
 
         return TLSSocket(self._portal, self._portal.run(make()))
 
+    def module_tls_socket(self, *, server_hostname: str | None = None) -> ModuleTLSSocket:
+        """A new stream socket whose TLS is made by the stack itself; see `netsocket.module_tls`.
+
+        Warns with ModuleTLSWarning of what is not verified. Raises NotSupported, NoSocket.
+        """
+        socket = self._async.module_tls_socket(server_hostname=server_hostname)
+        self._portal.run(socket.open())
+        return ModuleTLSSocket(self._portal, socket)
+
     def wrap_socket(
         self,
         sock: TCPSocket,
@@ -194,22 +204,28 @@ class NetworkInterface:
         timeout: float | None = None,
         source_address: object = None,
         *,
-        ssl: _ssl.SSLContext | bool | None = None,
+        ssl: Tls = None,
         server_hostname: str | None = None,
     ) -> _socket.socket:
         """A connected plain `socket.socket` with a descriptor, as socket.create_connection.
 
         With `ssl` an `ssl.SSLSocket` over it, with the certificate checked for `server_hostname`,
         by default the host; a cut stream raises ssl.SSLEOFError. `timeout` limits connecting and
-        the handshake together and is then the socket's time-out.
+        the handshake together and is then the socket's time-out. `ssl="module"` leaves TLS to the
+        stack, which verifies less (`module_tls_socket`), and gives a plain socket.
         """
         if server_hostname is not None and not ssl:
             raise ValueError("server_hostname needs ssl")
         begun = time.monotonic()
+        stream = None
+        if ssl == "module":
+            stream = self._async.module_tls_socket(server_hostname=server_hostname)
         plain = self._portal.run(
-            self._async.create_socket(address, timeout=timeout, source_address=source_address)
+            self._async.create_socket(
+                address, timeout=timeout, source_address=source_address, socket=stream
+            )
         )
-        if not ssl:
+        if not ssl or ssl == "module":
             return plain
         try:
             context = _ssl.create_default_context() if ssl is True else ssl

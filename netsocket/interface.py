@@ -7,7 +7,7 @@ import contextlib
 import socket as _socket
 import ssl as _ssl
 from collections.abc import Callable, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from netsocket.adapters.datagrams import DatagramTransport
 from netsocket.adapters.descriptor import DescriptorPump
@@ -19,6 +19,7 @@ from netsocket.capability.model import Capability, Level
 from netsocket.datagram import AsyncUDPSocket
 from netsocket.errors import NameNotFound, NotSupported
 from netsocket.interface_life import FLUSH_LIMIT, InterfaceLife
+from netsocket.module_tls import AsyncModuleTLSSocket
 from netsocket.names import AddressInfo, address_infos, port_number
 from netsocket.stack import AccessPoint, PingingStack, ScanningStack
 from netsocket.stream import AsyncTCPSocket
@@ -27,6 +28,8 @@ from netsocket.tls import AsyncTLSSocket
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 D = TypeVar("D", bound=asyncio.DatagramProtocol)
 
+Tls = _ssl.SSLContext | bool | Literal["module"] | None
+"""How to encrypt: a context or True on the host, "module" by the stack itself, None not at all."""
 BACKLOG: Final = 5
 """Connections that may wait to be accepted, where the stack lets one choose."""
 
@@ -54,14 +57,23 @@ class AsyncNetworkInterface(InterfaceLife):
         self._check_open()
         return AsyncUDPSocket(self._table)
 
+    def module_tls_socket(self, *, server_hostname: str | None = None) -> AsyncModuleTLSSocket:
+        """A new stream socket whose TLS is made by the stack itself; see `netsocket.module_tls`.
+
+        Warns with ModuleTLSWarning of what is not verified. Raises NotSupported.
+        """
+        self._check_open()
+        return AsyncModuleTLSSocket(self._table, server_hostname)
+
     async def connect(
         self,
         address: object,
         *,
         timeout: float | None = None,
         source_address: object = None,
+        socket: AsyncTCPSocket | None = None,
     ) -> AsyncTCPSocket:
-        """A connected stream socket, within `timeout` seconds in all.
+        """A connected stream socket (`socket`, or a new one), within `timeout` seconds in all.
 
         While the interface is attaching it waits for that, too. Raises what
         `AsyncTCPSocket.connect` raises, NetworkTimeout, NoSocket.
@@ -71,7 +83,7 @@ class AsyncNetworkInterface(InterfaceLife):
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
         await self._wait_attached(deadline)
-        socket = self.tcp_socket()
+        socket = socket or self.tcp_socket()
         try:
             if deadline is not None:
                 socket.settimeout(max(deadline - loop.time(), 0.001))
@@ -143,7 +155,7 @@ class AsyncNetworkInterface(InterfaceLife):
         host: str,
         port: int,
         *,
-        ssl: _ssl.SSLContext | bool | None = None,
+        ssl: Tls = None,
         server_hostname: str | None = None,
         ssl_handshake_timeout: float | None = None,
         timeout: float | None = None,
@@ -171,7 +183,7 @@ class AsyncNetworkInterface(InterfaceLife):
         port: int,
         *,
         limit: int = DEFAULT_LIMIT,
-        ssl: _ssl.SSLContext | bool | None = None,
+        ssl: Tls = None,
         server_hostname: str | None = None,
         ssl_handshake_timeout: float | None = None,
         timeout: float | None = None,
@@ -279,6 +291,7 @@ class AsyncNetworkInterface(InterfaceLife):
         *,
         timeout: float | None = None,
         source_address: object = None,
+        socket: AsyncTCPSocket | None = None,
     ) -> _socket.socket:
         """A connected plain `socket.socket` with a descriptor of its own.
 
@@ -286,7 +299,9 @@ class AsyncNetworkInterface(InterfaceLife):
         `netsocket.adapters.descriptor` for what differs from a kernel's connection. Do not use it
         in blocking mode from this loop's own thread.
         """
-        socket = await self.connect(address, timeout=timeout, source_address=source_address)
+        socket = await self.connect(
+            address, timeout=timeout, source_address=source_address, socket=socket
+        )
         user = self._pumped(socket).take()
         user.settimeout(timeout)
         return user
@@ -388,7 +403,7 @@ class AsyncNetworkInterface(InterfaceLife):
         self,
         address: tuple[str, int],
         timeout: float | None,
-        ssl: _ssl.SSLContext | bool | None,
+        ssl: Tls,
         server_hostname: str | None,
         handshake_timeout: float | None,
     ) -> AsyncTCPSocket | AsyncTLSSocket:
@@ -396,6 +411,9 @@ class AsyncNetworkInterface(InterfaceLife):
             if server_hostname is not None or handshake_timeout is not None:
                 raise ValueError("server_hostname and ssl_handshake_timeout need ssl")
             return await self.connect(address, timeout=timeout)
+        if ssl == "module":
+            stream = self.module_tls_socket(server_hostname=server_hostname)
+            return await self.connect(address, timeout=timeout, socket=stream)
         context = _ssl.create_default_context() if ssl is True else ssl
         name = address[0].removesuffix(".") if server_hostname is None else server_hostname
         loop = asyncio.get_running_loop()

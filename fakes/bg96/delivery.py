@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from fakes.bg96.links import (
+    SSL_CLIENT,
     STATE_CLOSING,
     STATE_CONNECTED,
     STATE_OPENING,
@@ -84,8 +85,8 @@ class Delivery(Pdp):
         if link.announced or not link.has_data():
             return
         link.announced = True
-        text = f'+QIURC: "recv",{link.id}'
-        if self.options.get("recvind") == "1":
+        text = f'{link.notices}: "recv",{link.id}'
+        if link.kind != SSL_CLIENT and self.options.get("recvind") == "1":
             text += f",{link.next_length()}"
         self.urc(text)
 
@@ -98,7 +99,7 @@ class Delivery(Pdp):
         link.state = STATE_CLOSING
         if not self.settings.keep_after_closed:
             link.drop_received()
-        self.urc(f'+QIURC: "closed",{link.id}')
+        self.urc(f'{link.notices}: "closed",{link.id}')
 
     def _accept(self, listener: Link) -> None:
         assert listener.listener is not None

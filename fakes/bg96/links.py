@@ -25,6 +25,7 @@ UDP: Final = "UDP"
 TCP_LISTENER: Final = "TCP LISTENER"
 UDP_SERVICE: Final = "UDP SERVICE"
 TCP_INCOMING: Final = "TCP INCOMING"
+SSL_CLIENT: Final = "SSLClient"
 
 
 @dataclass(slots=True, eq=False)
@@ -55,6 +56,8 @@ class Link:
     read_total: int = 0
     sent_total: int = 0
     announced: bool = False
+    tls_context: int = 0
+    """SSL context of a TLS connection."""
     dropped: bool = False
     """The received data was thrown away at the peer's close (setting keep_after_closed=no)."""
 
@@ -113,6 +116,11 @@ class Link:
         self.datagrams.clear()
         self.datagram_bytes = 0
 
+    @property
+    def notices(self) -> str:
+        """What its unsolicited lines begin with."""
+        return "+QSSLURC" if self.kind == SSL_CLIENT else "+QIURC"
+
     def release(self, *, abort: bool = False) -> None:
         """Close the real socket, with RST when `abort`."""
         if self.opening is not None:
@@ -132,7 +140,7 @@ class Link:
         # Own address and port 0 for the kinds without a peer (real logs; manual).
         address, remote_port = self.remote if self.remote[0] else (own_address, 0)
         state = self.state
-        if self.kind == TCP and state == STATE_CONNECTED:
+        if self.kind in (TCP, SSL_CLIENT) and state == STATE_CONNECTED:
             state = connected_as
         return (
             f'+QISTATE: {self.id},"{self.kind}","{written(address)}",{remote_port},'

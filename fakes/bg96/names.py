@@ -209,9 +209,3 @@ class Names(Transfer):
             self.last_error = 0
             # UTC although it carries a zone mark; four digits of year (two real logs).
             self.asynchronous(f'+QNTP: 0,"{datetime.now(UTC):%Y/%m/%d,%H:%M:%S}+32"')
-
-    # ---- module TLS ------------------------------------------------------------------
-
-    @command(r"\+QSSLSTATE(?:\?|=.*)?")
-    async def _tls_state(self, _: re.Match[str]) -> None:
-        """No TLS connection is ever open: module TLS is not modelled, its commands fail."""

@@ -24,6 +24,7 @@ from fakes.bg96.codes import (
 from fakes.bg96.core import command
 from fakes.bg96.delivery import Delivery
 from fakes.bg96.links import (
+    SSL_CLIENT,
     STATE_CLOSING,
     STATE_CONNECTED,
     STATE_LISTENING,
@@ -191,7 +192,7 @@ class Opening(Delivery):
         number = fields.integer(0, 0, CONNECT_IDS - 1)
         timeout = fields.integer(1, 0, 65535, _DEFAULT_CLOSE_TIMEOUT)
         link = self.links.get(number)
-        if link is None:
+        if link is None or link.kind == SSL_CLIENT:
             if self.settings.close_unknown == "error":
                 raise TcpipRejected(SOCKET_CLOSED)
             return
@@ -232,7 +233,7 @@ class Opening(Delivery):
 
     @command(r"\+QISTATE(?:\?|=(.*))?")
     async def _status_command(self, match: re.Match[str]) -> None:
-        links = list(self.links)
+        links = [link for link in self.links if link.kind != SSL_CLIENT]
         if match[1] is not None:
             fields = Fields(match[1])
             fields.at_most(2)

@@ -16,6 +16,7 @@ from fakes.bg96.codes import (
 from fakes.bg96.core import command
 from fakes.bg96.delivery import PUSH_MODE
 from fakes.bg96.links import (
+    SSL_CLIENT,
     STATE_CLOSING,
     STATE_CONNECTED,
     TCP_LISTENER,
@@ -48,7 +49,7 @@ class Transfer(Opening):
 
     def _link(self, number: int) -> Link:
         link = self.links.get(number)
-        if link is None:
+        if link is None or link.kind == SSL_CLIENT:
             raise TcpipRejected(SOCKET_CLOSED)
         return link
 

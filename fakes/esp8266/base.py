@@ -55,6 +55,7 @@ class Volatile:
     server_port: int = 333
     idle_limit: int = 180
     reset_on_close: set[int] = field(default_factory=set)
+    server_names: dict[int, str] = field(default_factory=dict)
     tcp_options: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
     reconnect: tuple[int, int] = (1, 0)
     scan_sort: int = 0

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
+from ..secure import SecureStream
 from ..sockets import Datagrams, Stream
 
 __all__ = ["Link"]
+
+
+_RECORD = 29  # bytes that a TLS record adds
+_GOODBYE = 31
 
 
 @dataclass(slots=True, eq=False)
@@ -16,7 +21,8 @@ class Link:
 
     Attributes:
         number: link id 0..4.
-        kind: as given to AT+CIPSTART: "TCP", "UDP", "TCPv6", "UDPv6".
+        kind: as given to AT+CIPSTART: "TCP", "UDP", "SSL", or one of them with "v6".
+        goodbye_read: the host asked for data when only close_notify was there (passive).
         tcp, udp: the real socket; exactly one is set.
         remote: (address, port) that AT+CIPSTART named, or the peer of an accepted link.
         last_peer: sender of the last datagram delivered in active mode.
@@ -41,6 +47,14 @@ class Link:
     datagrams: deque[bytes] = field(default_factory=deque)
     active_at: float = 0.0
     pushing: bool = False
+    goodbye_read: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """The peer ended, and the host has asked for everything; of TLS also for the end itself."""
+        if isinstance(self.tcp, SecureStream) and self.tcp.orderly:
+            return self.goodbye_read and self.tcp.finished
+        return self.tcp is not None and self.tcp.finished
 
     @property
     def is_udp(self) -> bool:
@@ -55,12 +69,26 @@ class Link:
 
     def waiting(self) -> int:
         """Bytes that AT+CIPRECVDATA could deliver now."""
+        if isinstance(self.tcp, SecureStream):
+            return self.estimate(self.tcp)
         if self.tcp is not None:
             return self.tcp.unread()
         return sum(len(datagram) for datagram in self.datagrams)
 
+    def estimate(self, stream: SecureStream) -> int:
+        """What the module says that a TLS link holds: the size of its records.
+
+        581 for 552 bytes, 654 for 625 (esp-at #589, #731), 31 for a close_notify (#729).
+        """
+        plain = stream.unread()
+        if plain:
+            return plain + _RECORD
+        return _GOODBYE if stream.orderly and not self.goodbye_read else 0
+
     def read(self, limit: int) -> bytes:
         """Up to `limit` bytes; the rest of a datagram that is cut is gone (esp-at #994, #323)."""
+        if isinstance(self.tcp, SecureStream) and not self.tcp.unread():
+            self.goodbye_read = self.tcp.orderly
         if self.tcp is not None:
             return self.tcp.read(min(limit, self.tcp.unread()))
         pieces: list[bytes] = []

@@ -7,6 +7,8 @@ import re
 
 from ..engine import CommandError, rule
 from ..errors import UnreachableError
+from ..secure import SecureStream, client_context
+from ..sockets import Stream
 from .arguments import Arguments
 from .base import LINKS
 from .link import Link
@@ -17,6 +19,7 @@ __all__ = ["LinkCommands"]
 _HOST_LIMIT = 64  # bytes, DOC AT+CIPSTART
 _CLOSE_TIME = 0.013  # seconds; 13..15 ms to CLOSED (esp-at #465)
 _SHORTEST_CONNECT = 1.0  # real seconds granted to a loopback connect whatever the time scale
+_RECORD_LIMIT = 10.0  # seconds, DOC AT+CIPSTART "SSL"
 _ALL = 5  # link id that means all links
 
 
@@ -111,8 +114,10 @@ class LinkCommands(LookupCommands):
         if not self.session.mux and arguments.given(0) and not arguments.is_text(0):
             raise CommandError("MUX=0")
         kind = arguments.text(at, 8, reason="Link typ ERROR")
-        if kind not in ("TCP", "UDP", "TCPv6", "UDPv6"):
-            raise CommandError("Link typ ERROR")  # SSL is not modelled
+        if kind not in ("TCP", "UDP", "TCPv6", "UDPv6", "SSL", "SSLv6"):
+            raise CommandError("Link typ ERROR")
+        if kind.startswith("SSL"):
+            self.check_secure()
         if kind.endswith("v6") and ("CIPV6" in self.profile.absent or not self.session.ipv6):
             raise CommandError("Link typ ERROR")
         udp = kind.startswith("UDP")
@@ -138,8 +143,8 @@ class LinkCommands(LookupCommands):
         timeout = self.options.connect_timeout
         if limit:
             timeout = min(timeout, limit)
-        address = await self.resolve(host, 6 if kind == "TCPv6" else 4)
-        if (":" in address) != (kind == "TCPv6"):
+        address = await self.resolve(host, 6 if kind.endswith("v6") else 4)
+        if (":" in address) != kind.endswith("v6"):
             raise CommandError("IP ERROR")
         self.note("connect", f"{number} {address}:{port}")
         try:
@@ -155,6 +160,12 @@ class LinkCommands(LookupCommands):
                 await self.sleep(timeout)
             self.connect_failed(number)
             return
+        if kind.startswith("SSL"):
+            secure = await self.secured(number, tcp)
+            if secure is None:
+                self.connect_failed(number)
+                return
+            tcp = secure
         if self.links[number] is not None:
             # A peer came in meanwhile and the server gave it this id (ESP8266_NONOS_SDK #50, #65,
             # esp-at #527). There the command never ends; here it ends with ERROR (INF), because
@@ -166,6 +177,39 @@ class LinkCommands(LookupCommands):
         self.add_link(link)
         self.ok()
         self.service(link)
+
+    # ---- TLS ---------------------------------------------------------------------------
+
+    def check_secure(self) -> None:
+        """One TLS link on the ESP8266 (DOC v2.2 AT+CIPSTART), five elsewhere.
+
+        The NonOS line's (one link, AT+CIPSSLSIZE first, active mode only) is not modelled.
+
+        Raises:
+            CommandError: no further one.
+        """
+        if self.profile.nonos:
+            raise CommandError("Link typ ERROR")
+        used = sum(link.kind.startswith("SSL") for link in self.open_links())
+        if self.profile.esp8266 and used:
+            raise CommandError()
+
+    async def secured(self, number: int, tcp: Stream) -> SecureStream | None:
+        """TLS 1.2 at most (1.3 is off by default); None when the handshake fails.
+
+        A mode of AT+CIPSSLCCONF that verifies knows no authority but the vendor's own, in flash.
+        """
+        verify = self.now.tls_clients[number][0] in (2, 3)
+        name = self.session.server_names.get(number, "")
+        secure = SecureStream(tcp, client_context(verify=verify), name, self.profile.window)
+        try:
+            async with asyncio.timeout(max(_SHORTEST_CONNECT, _RECORD_LIMIT * self.time_scale)):
+                await secure.handshake()
+        except OSError as error:  # ssl.SSLError and TimeoutError are OSErrors
+            self.note("handshake", f"{number}: {error}")
+            secure.abort()
+            return None
+        return secure
 
     def connect_failed(self, number: int) -> None:
         """ERROR, and CLOSED of the id: late on N17, directly behind on ESP-AT."""

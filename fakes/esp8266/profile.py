@@ -128,7 +128,17 @@ N17 = Profile(
     join_fields=1,  # WiFiEspAT issue 58
     linger_closed=0.2,  # observed 30..500 ms after ERROR
     absent=frozenset(
-        {"CMD", "SYSSTORE", "SYSLOG", "SYSMSG", "CWSTATE", "CWRECONNCFG", "CIPV6", "CIPTCPOPT"}
+        {
+            "CIPSSLCSNI",
+            "CMD",
+            "SYSSTORE",
+            "SYSLOG",
+            "SYSMSG",
+            "CWSTATE",
+            "CWRECONNCFG",
+            "CIPV6",
+            "CIPTCPOPT",
+        }
         | {"CIPRECVTYPE", "CIPSTATE", "CIPDNS", "CIPSENDLCFG"}
     ),
 )

@@ -112,7 +112,7 @@ class ReceiveCommands(SendCommands):
                 if rest:
                     self.leftover[link.number] = rest
                 self.drop_link(link)
-            elif tcp.finished:
+            elif link.finished:
                 self.drop_link(link)
 
     def announce_line(self, link: Link, waiting: int) -> None:
@@ -234,6 +234,8 @@ class ReceiveCommands(SendCommands):
         else:
             data = link.read(length)
         if not data:
+            if link is not None:  # ERROR, then CLOSED: the end of a TLS stream (esp-at #729)
+                self.later(0, lambda: self.service(link))
             raise CommandError()
         self.answer_data(link, data)
         if link is not None:

@@ -1,4 +1,4 @@
-"""Settings of the module's own TLS client; an "SSL" link itself is not modelled (see CIPSTART).
+"""Settings of the module's own TLS client; the link itself is in `links`.
 
 Programs send these at start whether they want TLS or not, and stop where they are refused.
 """
@@ -17,6 +17,7 @@ __all__ = ["TlsCommands"]
 
 _LEAST_BUFFER = 2048  # bytes, ESP8266 AT Instruction Set, AT+CIPSSLSIZE
 _MOST_BUFFER = 4096
+_LONGEST_NAME = 64
 _MOST_INDEX = 255  # of a certificate or CA (INF: the range is not documented)
 
 
@@ -30,6 +31,24 @@ class TlsCommands(ReceiveCommands):
         NonOS only: "AT Command Set Comparison" of the ESP-AT v2.2.0.0 ESP8266 guide.
         """
         self.one(match[1], _LEAST_BUFFER, _MOST_BUFFER)
+        self.ok()
+
+    @rule(r"AT\+CIPSSLCSNI=(.*)", tag="CIPSSLCSNI")
+    def set_server_name(self, match: re.Match[str]) -> None:
+        """``AT+CIPSSLCSNI=[id,]"name"``: for the next AT+CIPSTART (DOC); 64 bytes at most."""
+        arguments = Arguments(match[1])
+        number, at = self.take_id(arguments, all_allowed=True)
+        arguments.expect(at + 1, at + 1)
+        name = arguments.text(at, _LONGEST_NAME)
+        for link in range(LINKS) if number == _ALL else (number,):
+            self.session.server_names[link] = name
+        self.ok()
+
+    @rule(r"AT\+CIPSSLCSNI\?", tag="CIPSSLCSNI")
+    def query_server_name(self, _: re.Match[str]) -> None:
+        """``AT+CIPSSLCSNI?``: a row per link (DOC)."""
+        for number in range(LINKS):
+            self.say(f'+CIPSSLCSNI:{number},"{self.session.server_names.get(number, "")}"')
         self.ok()
 
     @rule(r"AT\+CIPSSLCCONF=(.*)", tag="CIPSSLCCONF")

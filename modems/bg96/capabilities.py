@@ -56,8 +56,10 @@ RECORDS = (
                _tcp("AT+QIRD"), limit=MAX_READ, unit="bytes"),
     Capability("ipv6", Level.NONE, "contexts are set up for IPv4; the manual calls IPv6 firmware "
                "dependent", _tcp("AT+QICSGP")),
-    Capability("tls.module", Level.NONE, "not used; TLS runs on the host",
-               Manual("Quectel BG96 SSL AT Commands Manual", "V1.0", "AT+QSSLCFG")),
+    Capability("tls.module", Level.PARTIAL, "only when asked for; no certificate is verified (no "
+               "files are loaded into the module), no name is checked, no server name is told, "
+               "TLS 1.2 at the most; one SSL context for all; a cut stream looks like an orderly "
+               "end", Manual("Quectel BG96 SSL AT Commands Manual", "V1.0", "AT+QSSLCFG")),
     Capability("receive.backpressure", Level.FULL, "buffer mode; the size of the module's buffer "
                "is not documented", _tcp("1.2 Description of Data Access Modes")),
     Capability("send.outcome", Level.EMULATED, "AT+QISEND=<id>,0 tells how much was taken, "

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 
 from atdriver.exchange import ERROR, Command
-from modems.bg96.dialect import MAX_READ, READ
+from modems.bg96.dialect import MAX_READ, READ, READ_TLS, SSL_CONTEXT
 from modems.commands import BASIC, SLOWEST_LINE, query, simple
 
 SIM = 10.0
@@ -46,6 +46,7 @@ OPERATOR = query("AT+COPS?", rb"\+COPS: .*", 10.0)
 NETWORK = query("AT+QNWINFO", rb"\+QNWINFO: .*")
 CONTEXTS = query("AT+QIACT?", rb"\+QIACT: .*")
 SOCKETS = query("AT+QISTATE?", rb"\+QISTATE: .*")
+TLS_SOCKETS = query("AT+QSSLSTATE", rb"\+QSSLSTATE: .*")
 LAST_ERROR = query("AT+QIGETERROR", rb"\+QIGETERROR: .*")
 NOTICE_PORT = query('AT+QURCCFG="urcport"', rb'\+QURCCFG: "urcport",".*"')
 PROFILE = query("AT+QICSGP=1", rb"\+QICSGP: .*")
@@ -67,6 +68,11 @@ def open_tcp(link: int, host: str, port: int, local_port: int) -> Command:
     return simple(f'AT+QIOPEN=1,{link},"TCP","{host}",{port},{local_port},0', 10.0)
 
 
+def open_tls(link: int, host: str, port: int) -> Command:
+    """Begin a TLS connection in buffer mode; the result is the notice +QSSLOPEN."""
+    return simple(f'AT+QSSLOPEN=1,{SSL_CONTEXT},{link},"{host}",{port},0', 10.0)
+
+
 def open_listener(link: int, local_port: int) -> Command:
     """Listen on a port; connections that come are in buffer mode as well."""
     return simple(f'AT+QIOPEN=1,{link},"TCP LISTENER","127.0.0.1",0,{local_port},0', 10.0)
@@ -77,23 +83,28 @@ def open_udp(link: int, local_port: int) -> Command:
     return simple(f'AT+QIOPEN=1,{link},"UDP SERVICE","127.0.0.1",0,{local_port},0', 10.0)
 
 
-def state(link: int) -> Command:
+def state(link: int, *, tls: bool = False) -> Command:
     """One socket's row; no row when the id is free."""
+    if tls:
+        return query(f"AT+QSSLSTATE={link}", rb"\+QSSLSTATE: .*")
     return query(f"AT+QISTATE=1,{link}", rb"\+QISTATE: .*")
 
 
-def send(link: int, payload: bytes, remote: tuple[str, int] | None) -> Command:
+def send(
+    link: int, payload: bytes, remote: tuple[str, int] | None, *, tls: bool = False
+) -> Command:
     """Send one block."""
+    name = "QSSLSEND" if tls else "QISEND"
     target = f',"{remote[0]}",{remote[1]}' if remote else ""
     return Command(
-        f"AT+QISEND={link},{len(payload)}{target}".encode("ascii"),
+        f"AT+{name}={link},{len(payload)}{target}".encode("ascii"),
         SEND + len(payload) / SLOWEST_LINE,
         payload=payload,
         prompt_timeout=10.0,
         ok=(b"SEND OK",),
         error=(ERROR, b"SEND FAIL"),
         stray=(b"SEND OK", 0.3),
-        cut=re.compile(rb'\+QIURC: "(?:closed",%d|pdpdeact",1)' % link),
+        cut=re.compile(rb'\+Q(?:I|SSL)URC: "(?:closed",%d|pdpdeact",1)' % link),
     )
 
 
@@ -102,22 +113,23 @@ def sent(link: int) -> Command:
     return query(f"AT+QISEND={link},0", rb"\+QISEND: \d{1,10},\d{1,10},\d{1,10}")
 
 
-def read(link: int, most: int, *, datagram: bool) -> Command:
+def read(link: int, most: int, *, datagram: bool, tls: bool = False) -> Command:
     """Fetch what a socket holds, `most` bytes of a stream; a UDP service takes no length and
     returns one whole datagram."""
     tail = "" if datagram else f",{most}"
     return Command(
-        f"AT+QIRD={link}{tail}".encode("ascii"),
+        f"AT+{'QSSLRECV' if tls else 'QIRD'}={link}{tail}".encode("ascii"),
         READ_LIMIT,
-        block=READ,
+        block=READ_TLS if tls else READ,
         block_max=MAX_READ,
         block_lead=b"\r\n\r\n",
     )
 
 
-def close(link: int, patience: int) -> Command:
+def close(link: int, patience: int, *, tls: bool = False) -> Command:
     """Close a socket, waiting `patience` seconds for the peer; the port is blocked meanwhile."""
-    return simple(f"AT+QICLOSE={link},{patience}", patience + CLOSE_EXTRA)
+    name = "QSSLCLOSE" if tls else "QICLOSE"
+    return simple(f"AT+{name}={link},{patience}", patience + CLOSE_EXTRA)
 
 
 def resolve(name: bytes) -> Command:

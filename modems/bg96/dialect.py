@@ -1,7 +1,7 @@
 """Quectel's line protocol as the BG96 speaks it.
 
 Sources: Quectel BG96 TCP(IP) AT Commands Manual V1.1 ("TCP(IP)") and BG96 AT Commands Manual
-V2.2 ("AT").
+V2.2 ("AT"), BG96 SSL AT Commands Manual V1.0 ("SSL").
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from atdriver.syntax import Encoder
 
 SOCKETS = 12
 """connectID 0-11 (TCP(IP), AT+QIOPEN)."""
+SSL_CONTEXT = 5
+"""The last of the contexts 0-5 (SSL, AT+QSSLCFG): other programs begin with the first."""
 MAX_READ = 1500
 """Bytes that one AT+QIRD returns at the most (TCP(IP), AT+QIRD)."""
 
@@ -27,6 +29,14 @@ READ = Head(
     ),
     max_length=MAX_READ,
 )
+
+READ_TLS = Head(
+    name="qsslrecv",
+    prefix=b"+QSSLRECV: ",
+    pattern=re.compile(rb"\+QSSLRECV: (?P<n>\d{1,4})\r\n"),
+    max_length=MAX_READ,
+)
+"""As READ, of a TLS connection (SSL, AT+QSSLRECV)."""
 
 PUSHED = Head(
     name="push",
@@ -41,13 +51,13 @@ PUSHED = Head(
 firmware prints the same line with nothing behind it ("recvind")."""
 
 NOTICES = re.compile(
-    rb'(?P<recv>\+QIURC: "recv",\d{1,2}(?:,\d{1,5})?)'
-    rb'|(?P<closed>\+QIURC: "closed",\d{1,2})'
+    rb'(?P<recv>\+Q(?:I|SSL)URC: "recv",\d{1,2}(?:,\d{1,5})?)'
+    rb'|(?P<closed>\+Q(?:I|SSL)URC: "closed",\d{1,2})'
     rb'|(?P<incoming>\+QIURC: "incoming",\d{1,2},\d{1,2},"[^"]{1,45}",\d{1,5})'
     rb'|(?P<incoming_full>\+QIURC: "incoming full")'
     rb'|(?P<pdpdeact>\+QIURC: "pdpdeact",\d{1,2})'
     rb'|(?P<dnsgip>\+QIURC: "dnsgip",.{1,60})'
-    rb"|(?P<opened>\+QIOPEN: \d{1,2},\d{1,5})"
+    rb"|(?P<opened>\+Q(?:I|SSL)OPEN: \d{1,2},\d{1,5})"
     rb"|(?P<ping>\+QPING: .{1,100})"
     rb"|(?P<registration>\+C[EG]?REG: .{1,80})"
     rb"|(?P<sim>\+CPIN: [A-Z0-9 -]{1,20})"
@@ -58,8 +68,8 @@ NOTICES = re.compile(
 )
 
 GLUED = re.compile(
-    rb'(?P<recv>\+QIURC: "recv",\d{1,2})$|(?P<closed>\+QIURC: "closed",\d{1,2})$'
-    rb"|(?P<opened>\+QIOPEN: \d{1,2},\d{1,5})$"
+    rb'(?P<recv>\+Q(?:I|SSL)URC: "recv",\d{1,2})$|(?P<closed>\+Q(?:I|SSL)URC: "closed",\d{1,2})$'
+    rb"|(?P<opened>\+Q(?:I|SSL)OPEN: \d{1,2},\d{1,5})$"
 )
 
 NOTHING = re.compile(rb"(?!)")
@@ -83,7 +93,7 @@ def unstick(command: Command, payload_written: bool) -> tuple[Step, ...]:
 DIALECT = Dialect(
     name="bg96",
     terminator=b"\r",
-    heads=(READ,),
+    heads=(READ, READ_TLS),
     notices=NOTICES,
     glued=GLUED,
     reasons=NOTHING,

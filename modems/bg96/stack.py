@@ -20,8 +20,8 @@ from modems.bg96.network import (
     describe,
     last_error,
 )
-from modems.bg96.options import Bg96Options
 from modems.bg96.state import cellular_state, described
+from modems.bg96.tls import Bg96Tls
 from modems.commands import simple
 from modems.lifecycle import ModuleState
 from modems.module import RECOVERY_DELAYS
@@ -42,7 +42,7 @@ FLUSH_PATIENCE = 3.0
 """Seconds to wait before a close until the peer has acknowledged what was sent."""
 
 
-class Bg96Stack(Bg96Options):
+class Bg96Stack(Bg96Tls):
     """See netsocket.stack.Stack; settings in modems.bg96."""
 
     # -- notices ------------------------------------------------------------------------------
@@ -138,16 +138,16 @@ class Bg96Stack(Bg96Options):
             self._require_ipv6()
         started = time.monotonic()
         try:
-            code = await self._open_id(
-                sock,
-                lambda link: commands.open_tcp(link, address.host, address.port, sock.local_port),
-            )
+            if sock.tls:
+                await self._prepare_tls()
+            code = await self._open_id(sock, self._make_open(sock, address))
         except BaseException:
             await self._discard(sock)
             raise
         if code != 0:
             await self._discard(sock)
-            raise _connect_error(address, sock.local_port, code, time.monotonic() - started)
+            elapsed = time.monotonic() - started
+            raise _connect_error(address, sock.local_port, code, elapsed, tls=sock.tls)
 
     async def _open_id(self, sock: ModuleSocket, make: commands.MakeOpen) -> int:
         """Open what `make` says on a free id; the result code. Sets `sock.link`.
@@ -171,6 +171,7 @@ class Bg96Stack(Bg96Options):
                 return code
             closed_once = True
             await self._try(f"AT+QICLOSE={link},1")
+            await self._try(f"AT+QSSLCLOSE={link},1")
 
     async def _open(self, link: int, command: Command) -> int:
         """Run an open and wait for its notice, which may even come before the OK."""
@@ -199,7 +200,7 @@ class Bg96Stack(Bg96Options):
         link, sock.link = sock.link, None
         if link is not None:
             with contextlib.suppress(OSError):
-                await self._try(f"AT+QICLOSE={link},0")
+                await self.channel.run(commands.close(link, 0, tls=sock.tls))
 
     def _abandon_connect(self, sock: ModuleSocket) -> None:
         waiter = self._opening.get(sock.link if sock.link is not None else -1)
@@ -230,12 +231,12 @@ class Bg96Stack(Bg96Options):
                 patience = sock.linger
             if sock.link != link:
                 return  # the module lost it meanwhile
-        await self.channel.run(commands.close(link, patience), urgent=abort)
+        await self.channel.run(commands.close(link, patience, tls=sock.tls), urgent=abort)
 
     async def _flush(self, sock: ModuleSocket, seconds: float) -> None:
         """SEND OK means "in the module's buffer": wait until the peer has it, or `seconds`."""
         deadline = time.monotonic() + seconds
-        while sock.sent and not sock.peer_closed and time.monotonic() < deadline:
+        while sock.sent and not sock.tls and not sock.peer_closed and time.monotonic() < deadline:
             if sock.link is None:
                 return  # the module lost it meanwhile
             try:
@@ -250,6 +251,8 @@ class Bg96Stack(Bg96Options):
         """Bytes accepted, acknowledged and under way on this connection."""
         if sock.link is None:
             raise MalformedReply("the module has lost the socket")
+        if sock.tls:
+            raise MalformedReply("AT+QSSLSEND has no counters")
         reply = await self.channel.run(commands.sent(sock.link))
         if not reply.lines:
             raise MalformedReply("no counters")
@@ -266,7 +269,8 @@ class Bg96Stack(Bg96Options):
         datagram = sock.kind is Kind.UDP
         try:
             most = self.capabilities.limit("frame.max_recv")
-            reply = await self.channel.run(commands.read(sock.link, most, datagram=datagram))
+            command = commands.read(sock.link, most, datagram=datagram, tls=sock.tls)
+            reply = await self.channel.run(command)
         except CommandFailed:
             await self._nothing_read(sock)
             return
@@ -284,7 +288,9 @@ class Bg96Stack(Bg96Options):
         if sock.peer_closed:
             sock.drained = True
             return
-        if sock.link is not None and not (await self.channel.run(commands.state(sock.link))).lines:
+        if sock.link is None:
+            return
+        if not (await self.channel.run(commands.state(sock.link, tls=sock.tls))).lines:
             sock.link = None
             self._break(sock, errors.ConnectionReset("the module has lost the socket"))
 
@@ -294,7 +300,7 @@ class Bg96Stack(Bg96Options):
         if sock.link is None:
             raise sock.broken or errors.BrokenPipe("the connection is closed")
         remote = (address.host, address.port) if address is not None else None
-        return commands.send(sock.link, data, remote)
+        return commands.send(sock.link, data, remote, tls=sock.tls)
 
     async def _after_failed_send(self, sock: ModuleSocket, error: CommandFailed, size: int) -> int:
         if sock.kind is Kind.UDP:
@@ -313,7 +319,7 @@ class Bg96Stack(Bg96Options):
     async def _is_gone(self, sock: ModuleSocket) -> bool:
         if sock.peer_closed or sock.link is None:
             return True
-        rows = (await self.channel.run(commands.state(sock.link))).lines
+        rows = (await self.channel.run(commands.state(sock.link, tls=sock.tls))).lines
         # For a client 2 is the manual's "connected" and 3 what some firmware prints for it.
         gone = not rows or fields(rows[0].partition(b":")[2])[5] not in (b"2", b"3")
         if gone:
@@ -427,8 +433,11 @@ def _filled(found: dict[str, bytes]) -> set[bytes]:
     return {key.encode() for key, value in found.items() if value}
 
 
-def _connect_error(address: SocketAddress, local_port: int, code: int, elapsed: float) -> OSError:
+def _connect_error(
+    address: SocketAddress, local_port: int, code: int, elapsed: float, *, tls: bool
+) -> OSError:
     text = f"{address}: {describe(code)}"
+    other = "unreachable, or from a failed TLS handshake" if tls else "unreachable"
     number_text = str(code)
     if code == GIVEN_UP:
         return errors.BadHandle("the socket was closed while connecting")
@@ -437,7 +446,7 @@ def _connect_error(address: SocketAddress, local_port: int, code: int, elapsed: 
     if code in (552, 566) and elapsed < REFUSED_WITHIN:
         return errors.ConnectionRefused(
             f"{address}: connection refused (code {code} after {elapsed:.1f} s; the module does "
-            "not tell it from unreachable)",
+            f"not tell it from {other})",
             module_code=number_text,
         )
     if code in (566, 569):

@@ -63,9 +63,10 @@ COMMON = (
                _guide(f"{_TCPIP}: AT+CIPSTART"), limit=1460, unit="bytes"),
     Capability("ipv6", Level.NONE,
                "not offered by this firmware", _guide(f"{_TCPIP}: AT+CIPV6")),
-    Capability("tls.module", Level.NONE,
-               "not used: it verifies nothing unless set up in flash; "
-               "TLS runs on the host", _guide(f"{_TCPIP}: AT+CIPSSLCCONF")),
+    Capability("tls.module", Level.PARTIAL,
+               "only when asked for; no certificate is verified (its authorities are in flash), no "
+               "name is checked, TLS 1.2 at the most; a cut stream looks like an orderly end",
+               _guide(f"{_TCPIP}: AT+CIPSTART, AT+CIPSSLCCONF, AT+CIPSSLCSNI")),
     Capability("receive.backpressure", Level.FULL, "data stays in the module until it is read; "
                "the window closes", _guide(f"{_TCPIP}: AT+CIPRECVMODE")),
     Capability("send.outcome", Level.PARTIAL,
@@ -266,7 +267,11 @@ def table(
     if ipv6:
         change("ipv6", Level.FULL, "a datagram socket speaks one version, that of its first "
                "use; the host part of link-local peers has no zone")  # fmt: skip
+    if firmware.is_esp8266 and firmware.family == "E":
+        change("tls.module", Level.PARTIAL, known["tls.module"].because + "; one connection")
     if firmware.family == "N":
+        change("tls.module", Level.NONE, "not used: one connection with old ciphers, not in "
+               "passive receive mode, certificates in flash only")  # fmt: skip
         change("frame.max_recv", Level.FULL, "AT+CIPRECVDATA takes up to 2048", 2048)
         if receive != "push":
             change("tcp.drain", Level.EMULATED, "what a closed link still holds is read")

@@ -17,6 +17,8 @@ SCAN = 20.0
 """13 channels at 120 to 360 ms (AT+CWLAP)."""
 CONNECT = 30.0
 """AT+CIPSTART: 3 to 18 s were seen for an unreachable host, plus resolving."""
+HANDSHAKE = 30.0
+"""On top of CONNECT for TLS: 10 s for each record that is waited for (AT+CIPSTART)."""
 RESOLVE = 20.0
 """AT+CIPDOMAIN: 13 s were seen for a name that does not exist."""
 CLOSE = 8.0
@@ -51,14 +53,14 @@ def _opened(link: int) -> bytes:
     return rb'%d,CONNECT|\+LINK_CONN:0,%d,"[A-Za-z0-9]{2,6}",0,.*' % (link, link)
 
 
-def start_tcp(link: int, host: str, port: int, keepalive: int) -> Command:
-    """Open a TCP link to a literal address."""
-    kind = "TCPv6" if ":" in host else "TCP"
+def start_tcp(link: int, host: str, port: int, keepalive: int, *, tls: bool = False) -> Command:
+    """Open a TCP or TLS link to a literal address."""
+    kind = ("SSL" if tls else "TCP") + ("v6" if ":" in host else "")
     tail = f",{keepalive}" if keepalive else ""
     return query(
         f'AT+CIPSTART={link},"{kind}","{host}",{port}{tail}',
         _opened(link),
-        CONNECT,
+        CONNECT + (HANDSHAKE if tls else 0.0),
     )
 
 

@@ -24,8 +24,8 @@ from modems.esp8266.dialect import (
     RECEIVED_E_SENDER,
     RECEIVED_N,
 )
-from modems.esp8266.options import Esp8266Options
 from modems.esp8266.server import QUARANTINE
+from modems.esp8266.tls import Esp8266Tls
 from modems.sockets import ModuleSocket, sender_of
 from netsocket import errors
 from netsocket.address import SocketAddress
@@ -45,7 +45,7 @@ REFUSED_SENDS = 25
 """Refusals in a row before a link that takes nothing is given up."""
 
 
-class Esp8266Stack(Esp8266Options):
+class Esp8266Stack(Esp8266Tls):
     """See netsocket.stack.Stack; settings in modems.esp8266."""
 
     # -- notices ------------------------------------------------------------------------------
@@ -160,8 +160,10 @@ class Esp8266Stack(Esp8266Options):
         """Try one link id; False when an accepted connection has taken it meanwhile."""
         sock.link = link = await self._free_link()
         started = time.monotonic()
-        command = commands.start_tcp(link, address.host, address.port, sock.keepalive)
+        command = commands.start_tcp(link, address.host, address.port, sock.keepalive, tls=sock.tls)
         try:
+            if sock.tls:
+                await self._prepare_tls(sock, link)
             await self._set_type(link, pull=sock.pull)
             await self._write_options(sock)
             reply = await self._start_link(sock, link, command)
@@ -169,7 +171,7 @@ class Esp8266Stack(Esp8266Options):
             if await self._is_stolen(sock, link):
                 return False
             self._give_up_link(sock)
-            self._raise_connect_error(error, address, time.monotonic() - started)
+            self._raise_connect_error(error, address, time.monotonic() - started, tls=sock.tls)
         except CommandTimeout as error:
             if await self._is_stolen(sock, link):
                 return False
@@ -204,7 +206,7 @@ class Esp8266Stack(Esp8266Options):
         sock.peer_closed = sock.drained = False
 
     def _raise_connect_error(
-        self, error: CommandFailed, address: SocketAddress, elapsed: float
+        self, error: CommandFailed, address: SocketAddress, elapsed: float, *, tls: bool
     ) -> NoReturn:
         code = error.final.decode("ascii", "replace")
         if b"DNS Fail" in error.reasons:
@@ -214,8 +216,9 @@ class Esp8266Stack(Esp8266Options):
         if b"no ip" in error.reasons or self._status is not InterfaceStatus.GLOBAL_UP:
             raise errors.NetworkDown("the WiFi connection is down", module_code=code) from error
         if elapsed < REFUSED_WITHIN:
+            refused = "connection refused or TLS handshake failed" if tls else "connection refused"
             raise errors.ConnectionRefused(
-                f"{address}: connection refused ({elapsed:.1f} s; the module gives no reason)",
+                f"{address}: {refused} ({elapsed:.1f} s; the module gives no reason)",
                 module_code=code,
             ) from error
         raise errors.ConnectTimeout(
@@ -313,7 +316,7 @@ class Esp8266Stack(Esp8266Options):
             sender = sock.first_peer or sender_of(block.fields)
             if not sock.deliver(block.payload, sender):
                 return
-            if len(block.payload) >= ask:
+            if len(block.payload) >= ask or sock.tls:  # TLS: one record at a time
                 sock.announced = True
 
     def _unclear_owner(self, link: int) -> None:
@@ -330,6 +333,9 @@ class Esp8266Stack(Esp8266Options):
 
     async def _nothing_read(self, sock: ModuleSocket) -> None:
         """ERROR on a read means empty, or too little memory: the length tells them apart."""
+        if sock.tls:  # lengths are estimates, of records: ERROR means nothing (esp-at issue 729)
+            sock.drained = sock.peer_closed
+            return
         try:
             held = (await self._waiting()).get(sock.link if sock.link is not None else -1, 0)
         except (CommandFailed, MalformedReply):

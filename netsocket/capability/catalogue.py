@@ -129,7 +129,7 @@ _GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "tls.errors": "TLS calls before the handshake raise ENOTCONN, after close EBADF.",
         "tls.sockets": "As many TLS connections as sockets can be open, each with its own data.",
         "tls.listen": "listen and accept give TLS connections that peers open.",
-        "tls.module": "The stack itself offers TLS that verifies the peer's certificate.",
+        "tls.module": "The stack's own TLS verifies certificates and tells a cut from an end.",
     },
     "interface": {
         "ipv6": "IPv6 addresses can be used.",

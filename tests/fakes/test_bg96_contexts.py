@@ -168,13 +168,6 @@ async def test_dead_context() -> None:
         await host.wait_for("\r\n+QIOPEN: 0,566\r\n")
 
 
-async def test_module_tls_is_absent() -> None:
-    async with bench(ready=True) as host:
-        assert await host.command("AT+QSSLSTATE") == b"\r\nOK\r\n"
-        for line in ('AT+QSSLOPEN=1,1,0,"x",443,0', "AT+QSSLCLOSE=0", "AT+QSSLRECV=0,1500"):
-            assert await host.command(line) == b"\r\nERROR\r\n"
-
-
 async def test_same_seed_same_bytes() -> None:
     async def run(seed: int) -> bytes:
         async with bench(ready=True, seed=seed) as host:

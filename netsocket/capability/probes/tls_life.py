@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import ssl
+import warnings
 
 from netsocket.capability.certificates import NAME, serving, trusting
 from netsocket.capability.farend import DAYTIME, FarEnd, until
@@ -13,9 +14,10 @@ from netsocket.capability.probes.limits import MANY, MINIMUM
 from netsocket.capability.probes.tls import secured, socket
 from netsocket.capability.probes.tools import LIMIT, echo, errno_of, pattern, raises, receive
 from netsocket.capability.probes.waiting import SLACK
-from netsocket.capability.verdict import Verdict, check, passed, probe
+from netsocket.capability.verdict import Verdict, check, partial, passed, probe
 from netsocket.errors import NoSocket
 from netsocket.interface import AsyncNetworkInterface
+from netsocket.module_tls import AsyncModuleTLSSocket, ModuleTLSWarning
 from netsocket.tls import AsyncTLSSocket
 
 
@@ -187,3 +189,42 @@ async def listen(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
         finally:
             writer.close()
     return passed("a client verified the certificate; data in both directions")
+
+
+@probe("TLSSOCKET_MODULE", "tls.module")
+async def module(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
+    """Bytes through the stack's own TLS, and which certificates and ends it tells apart."""
+    async with _by_module(net) as sock:
+        await sock.connect(far.address("tls_echo"))
+        for number, size in enumerate((1, 100, 1200, 5000)):
+            await echo(sock, pattern(size, number))
+    lacks = []
+    for service, what in _CERTIFICATES.items():
+        async with _by_module(net) as sock:
+            with contextlib.suppress(OSError):
+                await sock.connect(far.address(service))
+                await echo(sock, b"is it you?")
+                lacks.append(f"{what} accepted")
+    async with _by_module(net) as sock:
+        await sock.connect(far.address("tls_cut"))
+        with contextlib.suppress(OSError):
+            await receive(sock, len(DAYTIME) + 1)
+            lacks.append("a cut stream taken for an orderly end")
+    if lacks:
+        return partial(f"6301 bytes echoed; {', '.join(lacks)}")
+    return passed("6301 bytes echoed; every bad certificate refused, a cut stream seen")
+
+
+_CERTIFICATES = {
+    "tls_expired": "expired certificate",
+    "tls_wrong_host": "certificate of another host",
+    "tls_unknown_ca": "unknown authority",
+}
+
+
+def _by_module(net: AsyncNetworkInterface) -> AsyncModuleTLSSocket:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ModuleTLSWarning)
+        sock = net.module_tls_socket(server_hostname=None)
+    sock.settimeout(LIMIT)
+    return sock
