@@ -447,3 +447,29 @@ async def test_the_late_result_of_an_abandoned_open_answers_no_other() -> None:
                     await second.connect(("127.0.0.1", server.port))
                     await second.sendall(b"hello")
                     assert await second.recv(10) == b"hello"
+
+
+async def test_a_restart_ends_a_close_that_waits_for_acknowledgements(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1460)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        async with opened("bg96", "bg96") as rig:
+            sock = rig.net.tcp_socket()
+            await sock.connect(listener.getsockname())
+            sock.settimeout(0.3)
+            with listener.accept()[0]:
+                with pytest.raises(TimeoutError):
+                    while True:
+                        await sock.send(bytes(1460))
+                closing = asyncio.create_task(sock.close())
+                asked = sent_by_host(rig).count("AT+QISEND=0,0")
+                await until(lambda: sent_by_host(rig).count("AT+QISEND=0,0") > asked)
+                await asyncio.sleep(0.05)
+                rig.fake.restart()
+                await asyncio.wait_for(closing, 5)
+            assert not [text for text in sent_by_host(rig) if text.startswith("AT+QICLOSE=0")]
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []

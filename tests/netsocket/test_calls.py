@@ -120,17 +120,29 @@ def outcomes() -> dict[str, dict[Cell, Outcome | BaseException]]:
 @pytest.mark.parametrize(
     ("stack", "cell"),
     [
-        pytest.param(stack, cell, id="-".join((stack, *cell)).replace(" ", "_"))
+        pytest.param(
+            stack,
+            cell,
+            id="-".join((stack, *cell)).replace(" ", "_"),
+            marks=pytest.mark.xdist_group(f"calls {stack}"),  # which share their outcomes
+        )
         for stack in STACKS
         for cell in cells(stack)
     ],
 )
 @pytest.mark.timeout(60)
 def test_call(
-    stack: str, cell: Cell, outcomes: dict[str, dict[Cell, Outcome | BaseException]]
+    stack: str,
+    cell: Cell,
+    outcomes: dict[str, dict[Cell, Outcome | BaseException]],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     if stack not in outcomes:
         outcomes[stack] = dict(run_all(stack, cells(stack)))
+        unforeseen = [
+            record.getMessage() for record in caplog.records if record.levelname == "ERROR"
+        ]
+        assert not unforeseen
     found = outcomes[stack][cell]
     if isinstance(found, BaseException):
         raise found
