@@ -494,3 +494,59 @@ async def test_contexts_are_profiles() -> None:
         assert await host.info("AT+QIACT?") == ""
         host.modem.service_lost()
         assert (await host.command("AT+CGACT=1,1")).startswith(b"\r\n+CME ERROR: ")
+
+
+async def test_every_configuration_reads_its_default() -> None:
+    """AT manual V2.2, AT+QCFG."""
+    defaults = {
+        "nwscanmode": "0", "nwscanseq": "00", "iotopmode": "0", "roamservice": "255", "servicedomain": "1",
+        "band": "0xf,0x400a0e189f,0xa0e189f", "psm/enter": "0", "psm/urc": "0", "urc/delay": "0",
+        "urc/ri/ring": '"pulse",120,1000,5000,"off",1', "urc/ri/smsincoming": '"pulse",120,1',
+        "urc/ri/other": '"pulse",120,1', "risignaltype": '"respective"', "ledmode": "0", "gprsattach": "1",
+        "usbnet": "0", "apready": "0,0,500", "cmux/urcport": "0",
+    }  # fmt: skip
+    async with bench() as host:
+        await host.ok("ATE0")
+        await show(
+            host,
+            {f'AT+QCFG="{name}"': f'+QCFG: "{name}",{value}' for name, value in defaults.items()},
+        )
+        for name, refused in (
+            ("nwscanmode", "24"),
+            ("iotopmode", "3"),
+            ("servicedomain", "03"),
+            ("urc/delay", "2"),
+        ):
+            for value in refused:
+                assert await host.command(f'AT+QCFG="{name}",{value}') == b"\r\nERROR\r\n", (
+                    name,
+                    value,
+                )
+        for name, taken in (("nwscanmode", "130"), ("iotopmode", "120"), ("servicedomain", "21")):
+            for value in taken:
+                await host.ok(f'AT+QCFG="{name}",{value},0')
+                assert (await host.info(f'AT+QCFG="{name}"')).endswith(f",{value}")
+
+
+def test_settings_of_build() -> None:
+    """Words and numbers that build takes, and none beside them."""
+    good = {
+        "port": ("usbat", "usbmodem", "uart1"), "open_inactive": ("error", "urc"), "qiact_already": ("error", "ok"),
+        "open_result_port": ("issuer", "urcport"), "udp_rest": ("drop", "keep"), "close_unknown": ("ok", "error"),
+        "sim": ("ready", "absent"), "rat": ("m1", "nb1", "gsm"), "link": ("ok", "dead"), "imei": ("1" * 15,),
+        "imsi": ("1" * 15,), "pin": ("", "1234", "12345678"), "puk": ("12345678",), "latency": ("0", "86400", "0.5"),
+        "reg": ("home", "roaming", "searching", "denied", "delay:0", "delay:86400"), "ping": ("", "1", "1,2,3"),
+        "state3": ("yes", "no"), "prompt_space": ("yes", "no"),
+    }  # fmt: skip
+    bad = {
+        "port": ("usb",), "imei": ("1" * 14, "1" * 16, "1" * 14 + "x"), "imsi": ("1" * 14,), "pin": ("123", "123456789", "12x4"),
+        "puk": ("1234567", "123456789"), "latency": ("-0.1", "86400.1", "x"), "reg": ("", "delay", "delay:", "delay:x", "lost", "x:1"),
+        "ping": ("x", "1;2"), "state3": ("1", "true"), "operator": ('a"b', "a\rb", "a\nb"),
+    }  # fmt: skip
+    for name, values in good.items():
+        for value in values:
+            build(**{name: value})
+    for name, values in bad.items():
+        for value in values:
+            with pytest.raises(ValueError, match=name):
+                build(**{name: value})

@@ -569,3 +569,140 @@ async def test_status_rows(esp: Any, far: Any, udp_far: Any) -> None:
     host.modem.leave()
     host.output.clear()
     assert await host.ok("AT+CIPSTATUS") == b"STATUS:5\r\n"
+
+
+LIMITS = {
+    # send, passive read, longest +IPD, window, command, UART rate, UART buffer
+    "N17": (2048, 2048, 1460, 2920, 126, 4_500_000, 1024),
+    "E2": (2048, 5760, 2920, 5760, 256, 4_500_000, 1024),
+    "E22": (2048, 5760, 2920, 5760, 256, 4_500_000, 1024),
+    "E22-ESP32": (2048, 5744, 2920, 5744, 256, 5_000_000, 2048),
+    "E24": (8192, 5760, 2920, 5760, 256, 5_000_000, 2048),
+    "E33": (8192, 5760, 2920, 5760, 256, 5_000_000, 2048),
+}
+"""AT+CIPSEND, AT+CIPRECVDATA, AT+CIPRECVMODE, "AT Command Types", AT+UART_CUR; at_uart_task.c."""
+VERSIONS = {
+    "E2": [
+        rb"AT version:2\.1\.0\.0\(ded5b14 - Jul 24 2020 12:01:05\)", rb"SDK version:v3\.3-2-gb6e861a",
+        rb"compile time\(36bb200\):.+", rb"Bin version:2\.1\.0\(WROOM-02\)"],
+    "E24": [
+        rb"AT version:3\.2\.0\.0\(s-ec2dec2 - ESP32C3 - Jul 28 2023 07:05:28\)",
+        rb"SDK version:v5\.0\.2-376-g24b9d38a24-dirty", rb"compile time\(6118fc22\):.+", rb"Bin version:v3\.2\.0\.0\(MINI-1\)"],
+    "E33": [
+        rb"AT version:4\.1\.1\.0\(ba4dd0e - ESP32C3 - Jul 31 2025 08:38:07\)",
+        rb"SDK version:v5\.4\.1-643-g8ad0d3d8f2-dirty", rb"compile time\(7c092f9a\):.+", rb"Bin version:v4\.1\.1\.0\(MINI-1\)"],
+}  # fmt: skip
+"""AT+GMR of real modules."""
+
+
+@pytest.mark.parametrize("firmware", list(LIMITS))
+async def test_limits_and_version(esp: Any, firmware: str) -> None:
+    send, read, push, window, command, rate, buffer = LIMITS[firmware]
+    assert build(firmware=firmware).facts == {
+        "sockets.max": 5, "frame.max_send": send, "frame.max_recv": read, "frame.max_push": push,
+        "datagram.max_send": send, "datagram.max_recv": 1472, "window.receive": window,
+        "command.max_length": command, "dns.max_name": 64, "uart.max_rate": rate, "uart.receive_buffer": buffer,
+    }  # fmt: skip
+    host = await esp(firmware)
+    await host.error("AT+CIPRECVDATA=0,2147483648")
+    lines = (await host.ok("AT+GMR")).split(b"\r\n")
+    for pattern, line in zip(VERSIONS.get(firmware, []), lines, strict=False):
+        assert re.fullmatch(pattern, line)
+    assert [re.split(rb"[:(]", line)[0] for line in lines if line] == [
+        b"AT version", b"SDK version", b"compile time", b"Bin version"]  # fmt: skip
+    # The longest line, to the byte.
+    line = 'AT+CIPDOMAIN="' + "x" * (command - 15) + '"'
+    assert len(line) == command
+    host.send(line.encode() + b"\r\n")
+    await host.read_until(b"ERROR\r\n")
+    host.output.clear()
+    host.send(line.encode() + b" \r\n")
+    await (host.quiet(0.01) if firmware == "N17" else host.expect(b"\r\nERROR\r\n"))
+
+
+async def test_sending_takes(esp: Any, far: Any, udp_far: Any) -> None:
+    """AT+CIPSEND: 3 to 5 ms to the prompt, SEND OK 7 to 8 ms behind Recv (esp-at issue 465); parameters;
+    transparent mode only with AT+CIPMUX=0 and without a server."""
+    end, other = await far(), await udp_far()
+    host = await esp("E24", resolve={"srv": "127.0.0.1"})
+    await host.ok(f'AT+CIPSTART=0,"TCP","127.0.0.1",{end.port}')
+    await host.ok(f'AT+CIPSTART=1,"UDP","127.0.0.1",{other.port}')
+    await host.ok("AT+SYSLOG=1")
+    for line, code in (
+        ("AT+CIPSEND=0,0", RANGE), ("AT+CIPSEND=0,8193", RANGE), ("AT+CIPSEND=0", count(2, 1)),
+        ('AT+CIPSEND=1,1,"127.0.0.1",9,1', count(2, 5)), ('AT+CIPSEND=1,1,"127.0.0.1",0', RANGE),
+        ('AT+CIPSEND=1,1,"127.0.0.1",65536', RANGE), ('AT+CIPSEND=1,1,"' + 65 * "x" + '",9', LONG),
+        ('AT+CIPSEND=0,1,"127.0.0.1",9', FAILED), ("AT+CIPMODE=1", FAILED), ("AT+CIPSEND", FAILED),
+        ("AT+CIPSERVER=1,5000,5", TYPE), ("AT+CIPSERVER=0,2", RANGE), ("AT+CIPSERVER=0,-1", RANGE),
+        ("AT+CIPSERVER=1,1,1,1,1,1", count(1, 6)), ('AT+CIPSERVER=1,5000,"SSL"', FAILED),
+        ('AT+CIPSERVER=1,5000,"TCPv6"', FAILED),
+        ("AT+CIPSSLCCONF=0,4", RANGE), ("AT+CIPSSLCCONF=0,-1", RANGE), ("AT+CIPSSLCCONF=0", count(2, 1)),
+        ("AT+CIPSSLCCONF=0,1,0,0,0", count(2, 5)), ("AT+CIPSSLCCONF=6,0", RANGE), ("AT+CIPSSLCCONF=0,1,-1", RANGE),
+        ("AT+CIPSSLCCONF=0,1,0,-1", RANGE), ("AT+CIPSSLSIZE=2048", 0x01090000),
+    ):  # fmt: skip
+        assert (await host.command(line)).endswith(b"ERR CODE:0x%08x\r\n\r\nERROR\r\n" % code), line
+        host.output.clear()
+    await host.ok("AT+CIPSSLCCONF=3,2,1,4")
+    assert await host.ok("AT+CIPSSLCCONF?") == b"".join(
+        b"+CIPSSLCCONF:%d,%s\r\n" % (n, b"2,1,4" if n == 3 else b"0,0,0") for n in range(5)
+    )
+    assert await host.ok("AT+CIPSENDLCFG?") == b"+CIPSENDLCFG:1024,2920\r\n"
+    spent = watch_time(host)
+    for head, data in (
+        ("0,8192", b"x" * 8192),
+        ('1,3,"srv",65535', b"abc"),
+        (f'1,2,"127.0.0.1",{other.port}', b"de"),
+    ):
+        spent.clear()
+        host.send(f"AT+CIPSEND={head}\r\n".encode())
+        await host.expect(b"\r\nOK\r\n\r\n>")
+        assert 0.003 <= sum(spent) <= 0.005 or "srv" in head
+        spent.clear()
+        host.send(data)
+        assert (await host.read_until(b"SEND OK\r\n")).startswith(
+            b"\r\nRecv %d bytes\r\n" % len(data)
+        )
+        assert spent[-1] == pytest.approx(0.007, abs=0.001)
+        await asyncio.sleep(0.01)
+        host.output.clear()
+    assert other.got[-1][0] == b"de"
+    nonos = await esp("N17")
+    await nonos.ok("AT+CIPSSLSIZE=2048")
+    await nonos.ok("AT+CIPSSLSIZE=4096")
+    for line in (
+        "AT+CIPSSLSIZE=2047",
+        "AT+CIPSSLSIZE=4097",
+        "AT+CIPSSLCCONF=4",
+        "AT+CIPSSLCCONF=-1",
+        "AT+CIPSERVER=1,1,1",
+    ):
+        await nonos.error(line)
+    await nonos.ok("AT+CIPSSLCCONF=3")
+    assert await nonos.ok("AT+CIPSSLCCONF?") == b"+CIPSSLCCONF:3\r\n"
+    assert await nonos.error("AT+CIPMODE=1") == b"CIPMUX and CIPSERVER must be 0\r\n"
+    assert await nonos.error("AT+CIPSEND") == b"IPMODE=0\r\n"
+    await nonos.ok("AT+CIPMUX=0")
+    assert await nonos.error("AT+CIPSERVER=1") == b"MUX=0\r\n"
+    await nonos.ok("AT+CIPMODE=1")
+    assert await nonos.ok("AT+CIPMODE?") == b"+CIPMODE:1\r\n"
+    assert await nonos.error("AT+CIPSEND") == b"link is not valid\r\n"
+    assert await nonos.error("AT+CIPSEND=1") == b"IPMODE=1\r\n"
+
+
+async def test_server_reads_back(esp: Any) -> None:
+    """AT+CIPSERVER? since v2.2, with the interface since v4.1; AT+CIPSERVER=0 says "no change" on NonOS."""
+    for firmware, rest in (("E22", b',"TCP",0'), ("E24", b',"TCP",0'), ("E33", b',"TCP",0,0')):
+        host = await esp(firmware)
+        assert await host.ok("AT+CIPSERVER?") == b"+CIPSERVER:0\r\n"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        await host.ok(f"AT+CIPSERVER=1,{port}")
+        assert await host.ok("AT+CIPSERVER?") == b"+CIPSERVER:1,%d%b\r\n" % (port, rest)
+        await host.error("AT+CIPSERVERMAXCONN=3")
+        await host.ok("AT+CIPSERVER=0,1")
+        assert await host.ok("AT+CIPSERVER=0") == b""
+    for firmware, told in (("N17", b"no change\r\n"), ("E2", b"")):
+        host = await esp(firmware)
+        await host.error("AT+CIPSERVER?")
+        assert await host.ok("AT+CIPSERVER=0") == told
