@@ -28,6 +28,7 @@ from atdriver.events import (
     Anomaly,
     Completed,
     Deaf,
+    Doubted,
     Event,
     Failed,
     InStep,
@@ -119,6 +120,7 @@ class Engine:
         self._trailer = b""
         self._trailer_frames = 0
         self._strange: bytes | None = None
+        self._counted: Command | None = None
         self._attempts = 0
         self._stray = b""
         self._block: Head | None = None
@@ -292,6 +294,7 @@ class Engine:
                 if command.block is None:
                     self._step(Token.GOOD, text)
                 else:
+                    self._doubt(text)
                     self._damaged("result without its payload", text)
                 return
             if text in command.error or self.dialect.failures.fullmatch(text):
@@ -343,6 +346,8 @@ class Engine:
         else:
             self._strange = text
             self._count("unknown line", text)
+            if command is None:
+                self._doubt(text)
 
     def _trailer_line(self, line: Line) -> None:
         """Behind a counted payload: notices, exact line ends, the result. All else is damage."""
@@ -385,6 +390,14 @@ class Engine:
         self._enter_resync(reason)
         return True
 
+    def _doubt(self, text: bytes) -> None:
+        """A result that belongs to no command: some answer ended earlier than was believed, and
+        the last counted one is the only kind whose end a peer can write."""
+        counted = self._counted
+        if counted is not None and text in counted.ok:
+            self._counted = None
+            self.events.append(Doubted(counted))
+
     # -- what a token does to the exchange ----------------------------------------------------
 
     def _step(self, token: Token, text: bytes) -> None:
@@ -409,6 +422,8 @@ class Engine:
             return
         self._reply.final = text
         self.events.append(Completed(command, self._reply))
+        if self._reply.block is not None:
+            self._counted = command
         self._rest()
 
     def _send_payload(self) -> None:
@@ -492,6 +507,7 @@ class Engine:
             self.events.append(Completed(command, self._reply))
             self._rest()
             return
+        self._counted = None
         written = self._payload_written
         for failed in (command, self._retry):
             if failed is not None:
@@ -525,6 +541,7 @@ class Engine:
         if afresh:
             self.events.append(OutOfStep(reason))
         self.stage = Stage.RESYNC
+        self._counted = None  # from here on results too many are expected
         self.framer.armed = False
         self._awaiting_trailer = False
         limit = self.probing_limit if afresh else None

@@ -49,6 +49,14 @@ class Anomaly(NamedTuple):
     sample: bytes
 
 
+class Doubted(NamedTuple):
+    """One result too many came after this command had ended well with a counted block. Its length
+    may have lost a digit, and its payload may hold what looks like the end of an answer: then only
+    the beginning of the payload was handed over."""
+
+    command: Command
+
+
 class OutOfStep(NamedTuple):
     """RESYNC began; `reason` says why."""
 
@@ -64,5 +72,14 @@ class Deaf(NamedTuple):
 
 
 Event = (
-    Unsolicited | Received | Completed | Failed | Restarted | Anomaly | OutOfStep | InStep | Deaf
+    Unsolicited
+    | Received
+    | Completed
+    | Doubted
+    | Failed
+    | Restarted
+    | Anomaly
+    | OutOfStep
+    | InStep
+    | Deaf
 )

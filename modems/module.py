@@ -17,7 +17,7 @@ from typing import ClassVar
 from atdriver.channel import Channel
 from atdriver.dialect import Step
 from atdriver.errors import CommandFailed, PortLost
-from atdriver.events import Anomaly, Deaf, Event, Received, Restarted, Unsolicited
+from atdriver.events import Anomaly, Deaf, Doubted, Event, Received, Restarted, Unsolicited
 from atdriver.exchange import Command
 from modems.commands import BASIC
 from modems.lifecycle import ModuleState
@@ -208,6 +208,8 @@ class ModuleStack(Transfers):
             self._set_status(InterfaceStatus.DISCONNECTED)
             if self.channel.reachable:
                 self._start_recovery()
+        elif isinstance(event, Doubted):
+            self._on_doubt(event.command)
         elif isinstance(event, Anomaly):
             self.anomalies += 1
             self._on_anomaly(event)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from atdriver.errors import MalformedReply
+from atdriver.exchange import Command
 from atdriver.syntax import number
 from netsocket.address import SocketAddress
 from netsocket.stack import Kind
@@ -34,6 +35,8 @@ class ModuleSocket:
     """close() was called; whatever is under way cleans up."""
     reading: asyncio.Task[None] | None = None
     """The read transaction under way, if any; whoever wants to read meanwhile waits for it."""
+    asked: Command | None = None
+    """The last command that read from it."""
     announced: bool = False
     """The module holds data, as far as we know."""
     peer_closed: bool = False
@@ -84,11 +87,12 @@ class ModuleSocket:
         return self.keep_idle if self.keep else 0
 
     def deliver(self, payload: bytes, sender: SocketAddress | None) -> bool:
-        """Take received bytes; False when a datagram had to be dropped for lack of room."""
+        """Take received bytes; False when a datagram had to be dropped: for lack of room, or
+        because it may not be whole."""
         if self.kind is Kind.TCP:
             self.buffer += payload
             return True
-        if self.queued + len(payload) > BUFFER_CAP:
+        if self.broken is not None or self.queued + len(payload) > BUFFER_CAP:
             return False
         self.datagrams.append((payload, sender or SocketAddress("", 0)))
         self.queued += len(payload)

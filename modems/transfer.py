@@ -114,6 +114,13 @@ class Transfers(SocketOptions):
             if sock.broken is None:
                 raise
 
+    def _on_doubt(self, command: Command) -> None:
+        """This read may have handed over the beginning of its data only."""
+        for sock in self._sockets.values():
+            if sock.asked is command:
+                why = "received data may be incomplete: its read got one result too many"
+                self._break(sock, errors.ConnectionReset(why))
+
     def _receive(self, sock: ModuleSocket, payload: bytes, sender: SocketAddress | None) -> None:
         """Pushed data: keep it and wake the reader."""
         if sock.kind is Kind.TCP and len(sock.buffer) + len(payload) > BUFFER_CAP:

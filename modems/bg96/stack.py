@@ -269,8 +269,8 @@ class Bg96Stack(Bg96Tls):
         datagram = sock.kind is Kind.UDP
         try:
             most = self.capabilities.limit("frame.max_recv")
-            command = commands.read(sock.link, most, datagram=datagram, tls=sock.tls)
-            reply = await self.channel.run(command)
+            sock.asked = commands.read(sock.link, most, datagram=datagram, tls=sock.tls)
+            reply = await self.channel.run(sock.asked)
         except CommandFailed:
             await self._nothing_read(sock)
             return

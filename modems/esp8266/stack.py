@@ -302,7 +302,8 @@ class Esp8266Stack(Esp8266Tls):
             ask = self.capabilities.limit("frame.max_recv")
             sock.announced = False  # a notice that comes from here on is a new one
             try:
-                reply = await self.channel.run(commands.read(link, ask, self._block_head()))
+                sock.asked = commands.read(link, ask, self._block_head())
+                reply = await self.channel.run(sock.asked)
             except CommandFailed:
                 await self._nothing_read(sock)
                 return

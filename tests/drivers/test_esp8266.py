@@ -314,6 +314,30 @@ steps:
         await other.close()
 
 
+async def test_a_digit_lost_before_a_forged_end_breaks_the_stream(tmp_path: Path) -> None:
+    """The peer wrote the end of an answer where the damaged length makes the payload end."""
+    scenario = write(
+        tmp_path,
+        """
+modem: esp8266
+steps:
+  - on: 'AT\\+CIPRECVDATA=0,.*'
+    raw: "+CIPRECVDATA:4,only\\r\\nOK\\r\\nmore of the same payload\\r\\nOK\\r\\n"
+    times: 1
+""",
+    )
+    async with echo_server() as server, opened("esp8266", "E24", scenario) as rig:
+        sock = await rig.net.connect(("srv", server.port), timeout=20)
+        other = await rig.net.connect(("srv", server.port), timeout=20)
+        sock.settimeout(20)
+        await sock.sendall(b"anything")
+        assert await sock.recv(100) == b"only"
+        with pytest.raises(ConnectionResetError, match="incomplete"):
+            await sock.recv(100)
+        await other.sendall(b"fine")
+        assert await receive(other, 4) == b"fine"
+
+
 async def test_settings_are_put_back_at_the_end() -> None:
     async with opened("esp8266", "E24") as rig:
         fake = rig.fake

@@ -16,6 +16,7 @@ from atdriver.errors import CommandFailed, CommandTimeout, RestartSeen
 from atdriver.events import (
     Anomaly,
     Completed,
+    Doubted,
     Event,
     Failed,
     InStep,
@@ -78,6 +79,10 @@ def urc(name: str, text: bytes) -> Seen:
 
 def received(head: str, payload: bytes, **fields: bytes) -> Seen:
     return ("received", head, payload, tuple(sorted(fields.items())))
+
+
+def doubted(command: Command) -> Seen:
+    return ("doubted", command.text)
 
 
 def restarted(evidence: bytes) -> Seen:
@@ -143,6 +148,8 @@ def normal(event: Event) -> Seen:
         return restarted(event.evidence)
     if isinstance(event, Anomaly):
         return odd(event.reason, event.sample)
+    if isinstance(event, Doubted):
+        return doubted(event.command)
     if isinstance(event, OutOfStep):
         return out_of_step(event.reason)
     return IN_STEP if isinstance(event, InStep) else DEAF

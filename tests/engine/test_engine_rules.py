@@ -30,6 +30,7 @@ from .harness import (
     answers,
     bytewise,
     done,
+    doubted,
     failed,
     glued,
     odd,
@@ -1008,6 +1009,54 @@ def test_a_head_that_the_peer_forged_behind_a_damaged_one() -> None:
         bench.tick(READ.timeout)
         ended = [event for event in bench.events if isinstance(event, Completed)]
         assert not ended, at
+
+
+@pytest.mark.parametrize(
+    ("command", "whole", "damaged"),
+    [
+        (READ, b"+CIPRECVDATA,%d:", b"+CIPRECVDATA,4:"),
+        (READ_E, b"+CIPRECVDATA:%d,", b"+CIPRECVDATA:4,"),
+        (QIRD, b"\r\n+QIRD: %d\r\n", b"\r\n+QIRD: 4\r\n"),
+    ],
+)
+@pytest.mark.parametrize("meanwhile", [None, "a setting", "the next read"])
+def test_a_lost_digit_before_a_forged_end_puts_the_read_in_doubt(
+    command: Command, whole: bytes, damaged: bytes, meanwhile: str | None
+) -> None:
+    end = command.block_lead + b"OK\r\n"
+    payload = b"only" + end + b"what else the peer has said, to the end"[:33]
+    assert (whole % len(payload)).replace(b"%d" % len(payload), b"4") == damaged
+    assert str(len(payload)).startswith("4"), "one digit was lost"
+    bench = quectel_bench() if command is QIRD else esp_bench()
+    bench.send(command)
+    answer = damaged + payload + end
+    cut = len(damaged) + 4 + len(end)
+    bench.feed(answer[:cut])
+    assert bench.take() == (done(command, block=b"only"),)
+    if meanwhile == "a setting":
+        bench.send(MUX)
+    elif meanwhile == "the next read":
+        bench.send(command)
+    bench.feed(answer[cut:])
+    if meanwhile == "a setting":  # which the stray OK ended
+        bench.feed(b"\r\n+CIPMUX:1\r\n" + OK)
+    assert doubted(command) in bench.take()
+    if meanwhile is None:
+        bench.feed(OK)  # told once
+        assert bench.take() == (unknown(b"OK"),)
+
+
+def test_no_read_is_in_doubt_for_any_other_line() -> None:
+    bench = esp_bench()
+    bench.send(READ)
+    bench.feed(
+        b"+CIPRECVDATA,5:hello" + OK + b"I (31) wifi: log\r\n+NEWS:1\r\nERROR\r\n0,CLOSED\r\n"
+    )
+    assert doubted(READ) not in bench.take()
+    bench.send(MUX)
+    bench.tick(MUX.timeout)
+    bench.feed(OK)  # after a time-out results too many are expected
+    assert doubted(READ) not in bench.take()
 
 
 def test_more_than_was_asked_for_is_refused() -> None:
