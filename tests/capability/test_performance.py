@@ -44,6 +44,7 @@ async def figures(stack: HostStack):  # type: ignore[no-untyped-def]
         return await measure(net, far)
 
 
+@pytest.mark.serial
 async def test_a_slow_stack_is_seen_to_be_slow_and_costs_no_more_time() -> None:
     begun = time.monotonic()
     found = await figures(Slow())

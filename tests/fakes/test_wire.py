@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 
 import pytest
 
 from fakes import ScenarioError
 from fakes.wire import CHUNK_PLANS, Direction, Faults, Wire, chunks, noise
+from tests.engine.virtual_time import virtual
 
 
 @pytest.mark.parametrize("plan", CHUNK_PLANS)
@@ -76,21 +76,24 @@ def test_lose_next_bytes() -> None:
     assert got == b"abf"
 
 
+@virtual
 async def test_pacing_is_true_on_average() -> None:
+    clock = asyncio.get_running_loop().time
     got = bytearray()
     line = Direction(got.extend)
     line.set_rate(921600)
-    began = time.perf_counter()
+    began = clock()
     line.send(bytes(20_000))
     line.send(bytes(7_000))
     assert not got
     await line.drained()
-    took = time.perf_counter() - began
+    took = clock() - began
     assert len(got) == 27_000
     expected = 27_000 * 10 / 921600
-    assert expected <= took < expected + 0.1
+    assert expected <= took < expected + 0.01
 
 
+@virtual
 async def test_slow_rate_moves_single_bytes() -> None:
     pieces: list[bytes] = []
     line = Direction(pieces.append)
@@ -101,6 +104,7 @@ async def test_slow_rate_moves_single_bytes() -> None:
     assert len(pieces) >= 5
 
 
+@virtual
 async def test_rate_change_under_way_and_pause() -> None:
     got = bytearray()
     line = Direction(got.extend)

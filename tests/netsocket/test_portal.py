@@ -171,6 +171,7 @@ def test_import_starts_no_thread() -> None:
     assert (done.stdout.strip(), done.stderr) == ("1", "")
 
 
+@pytest.mark.serial
 def test_overhead_per_call(portal: Portal) -> None:
     """The bridge itself must stay small beside any module's answer (milliseconds)."""
 

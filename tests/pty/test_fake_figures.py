@@ -9,6 +9,8 @@ import pytest
 
 from benchmarks.fakes import download, idle, pacing
 
+pytestmark = pytest.mark.serial
+
 
 def test_unpaced_download() -> None:
     assert download(20_000_000) > 5e6
