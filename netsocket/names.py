@@ -20,7 +20,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from netsocket.address import MAX_NAME, SocketAddress
-from netsocket.errors import NameNotFound, NameTryAgain, NetworkDown, Nsapi
+from netsocket.errors import (
+    NameNotFound,
+    NameTryAgain,
+    NetsocketError,
+    NetworkDown,
+    Nsapi,
+    from_os_error,
+)
 from netsocket.table import SocketTable
 
 CACHE_SIZE: Final = 3
@@ -129,7 +136,12 @@ class Names:
     # -- inside -------------------------------------------------------------------------------
 
     async def _ask(self, host: str, key: tuple[str, int]) -> list[str]:
-        found = await self._table.stack.resolve(host, key[1])
+        try:
+            found = await self._table.stack.resolve(host, key[1])
+        except NetsocketError:
+            raise
+        except OSError as error:
+            raise from_os_error(error) from error
         return _of_family(found, key[1], host)
 
     def _answered(self, key: tuple[str, int], task: asyncio.Task[list[str]]) -> None:

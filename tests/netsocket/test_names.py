@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import errno
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -61,6 +62,22 @@ async def test_errors_are_not_kept(net: AsyncNetworkInterface, stack: ScriptedSt
         with pytest.raises(kind):
             await net.resolve("a.example")
     assert await net.resolve("a.example") == ["192.0.2.7"]
+
+
+@pytest.mark.parametrize("call", ["resolve", "recv"])
+async def test_what_a_stack_raises_of_its_own_gets_a_code(
+    net: AsyncNetworkInterface, stack: ScriptedStack, call: str
+) -> None:
+    stack.say(call, OSError(errno.ENODEV, "unplugged"))
+    with pytest.raises(OSError, match="unplugged") as caught:
+        if call == "resolve":
+            await net.resolve("a.example")
+        else:
+            async with net.tcp_socket() as sock:
+                await sock.connect(("192.0.2.1", 80))
+                await sock.recv(1)
+    assert caught.value.errno == errno.ENODEV
+    assert caught.value.nsapi is Nsapi.DEVICE_ERROR  # type: ignore[attr-defined]
 
 
 async def test_a_new_address_or_a_restart_forgets(
