@@ -50,6 +50,10 @@ class Radio(Sim):
         """Not registered, no notices."""
         super().power_on()
         self.stat = STAT_OFF
+
+    def reset_session(self) -> None:
+        """AT&F and ATZ switch the registration notices off too (AT manual V2.2, tables 7, 9)."""
+        super().reset_session()
         self.reports = {"CREG": 0, "CGREG": 0, "CEREG": 0}
 
     def sim_unlocked(self) -> None:

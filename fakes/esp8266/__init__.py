@@ -14,6 +14,7 @@ from ..peers import Peer
 from ..scenario import Scenario, load
 from ..world import World
 from .base import Options
+from .first import FirstModem
 from .modem import EspressifModem
 from .profile import PROFILES
 
@@ -119,7 +120,8 @@ class _Builder:
             peers={**plan.peers, **(peers or {})},
             offline=offline,
         )
-        return EspressifModem(profile, options, world, baud=baud, scenario=plan)
+        kind = FirstModem if profile.level == 0 else EspressifModem
+        return kind(profile, options, world, baud=baud, scenario=plan)
 
 
 build: Final = _Builder("E22", "Build a simulated ESP8266 module (default firmware E22).")

@@ -229,7 +229,7 @@ class Esp8266Base(FakeModem):
 
     def rule_allowed(self, entry: Rule) -> bool:
         """Whether the command exists in this generation."""
-        return entry.tag not in self.profile.absent
+        return self.profile.has(entry.tag) if entry.tag else True
 
     # ---- life ------------------------------------------------------------------------
 

@@ -146,6 +146,13 @@ class LinkCommands(LookupCommands):
         address = await self.resolve(host, 6 if kind.endswith("v6") else 4)
         if (":" in address) != kind.endswith("v6"):
             raise CommandError("IP ERROR")
+        await self.connect_link(number, kind, (address, port), timeout=timeout)
+
+    async def connect_link(
+        self, number: int, kind: str, remote: tuple[str, int], *, timeout: float
+    ) -> None:
+        """Connect a TCP link and give the final."""
+        address, port = remote
         self.note("connect", f"{number} {address}:{port}")
         try:
             tcp = await self.sockets.connect_tcp(
@@ -235,6 +242,13 @@ class LinkCommands(LookupCommands):
         address = await self.resolve(host, 6 if kind == "UDPv6" else 4)
         if (":" in address) != (kind == "UDPv6"):
             raise CommandError("IP ERROR")
+        self.bind_link(number, kind, (address, port), local=local, mode=mode)
+
+    def bind_link(
+        self, number: int, kind: str, remote: tuple[str, int], *, local: int, mode: int
+    ) -> Link:
+        """Open a UDP link and give the final."""
+        address, port = remote
         self.note("udp", f"{number} {address}:{port} local {local}")
         try:
             udp = self.sockets.open_udp(local, address=address)
@@ -244,6 +258,7 @@ class LinkCommands(LookupCommands):
         self.add_link(link)
         self.ok()
         self.service(link)
+        return link
 
     def add_link(self, link: Link) -> None:
         """Register a link, print CONNECT (or +LINK_CONN with AT+SYSMSG bit 1)."""
@@ -261,7 +276,11 @@ class LinkCommands(LookupCommands):
                 f'"{address}",{port},{link.local_port}'
             )
         else:
-            self.say(self.link_line(link.number, "CONNECT"))
+            self.say(self.connected_line(link))
+
+    def connected_line(self, link: Link) -> str:
+        """What tells that a link stands."""
+        return self.link_line(link.number, "CONNECT")
 
     def service(self, link: Link) -> None:
         """Something changed on the link's socket (see `receiving`)."""

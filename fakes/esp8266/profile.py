@@ -1,6 +1,7 @@
 """What differs between the generations of Espressif's AT firmware, one frozen record each.
 
 Sources, as named in the comments:
+  SRC    source of AT v0.20 (espressif/ESP8266_AT, at/user)
   LIT    format strings in the AT core libraries (espressif/esp-at components/at/lib,
          espressif/ESP8266_NONOS_SDK lib/libat.a)
   DOC    ESP-AT User Guide, AT Command Set (the release named)
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-__all__ = ["E2", "E22", "E22_ESP32", "E24", "E33", "N17", "PROFILES", "Profile"]
+__all__ = ["E2", "E22", "E22_ESP32", "E24", "E33", "N0", "N17", "PROFILES", "Profile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,8 @@ class Profile:
     Attributes:
         name: key used as `firmware=`.
         chip: as printed by AT+GMR.
-        nonos: the NonOS line (N17) rather than ESP-AT.
-        level: order of ESP-AT generations (20, 22, 24, 33); 17 for N17.
+        nonos: the NonOS line (N0, N17) rather than ESP-AT.
+        level: order of ESP-AT generations (20, 22, 24, 33); 0 for N0, 17 for N17.
         gmr: lines of AT+GMR.
         command_limit: characters of a command line without terminator.
         overlong_silent: an overlong line is dropped without any answer.
@@ -45,6 +46,7 @@ class Profile:
         linger_closed: seconds from ERROR of a failed AT+CIPSTART to its CLOSED.
         server_again_fails: a second AT+CIPSERVER=1 is ERROR.
         absent: commands this generation does not have.
+        only: the commands that it has; None: all but `absent`.
     """
 
     name: str
@@ -73,6 +75,11 @@ class Profile:
     linger_closed: float = 0.0
     server_again_fails: bool = False
     absent: frozenset[str] = field(default_factory=frozenset)
+    only: frozenset[str] | None = None
+
+    def has(self, command: str) -> bool:
+        """Whether a command exists (its name without ``AT+``)."""
+        return command not in self.absent and (self.only is None or command in self.only)
 
     @property
     def esp8266(self) -> bool:
@@ -99,6 +106,30 @@ class Profile:
             }
         )
 
+
+N0 = Profile(
+    name="N0",
+    chip="ESP8266",
+    level=0,
+    nonos=True,
+    gmr=("0020000903",),  # SRC: AT version and SDK version without anything between
+    command_limit=128,  # SRC: 128 behind "AT", CR and LF among them
+    prompt=(b"> ",),  # SRC: no OK
+    window=2920,
+    push_limit=1460,
+    uart_receive=128,  # SRC: no buffer but the hardware's
+    uart_transmit=128,
+    max_rate=5_000_000,  # SRC: UART clock / 16
+    quoted_peer=False,
+    quoted_domain=False,
+    scan_fields=5,  # SRC
+    # SRC at_cmd.h, without CIUPDATE and CIPAPPUP (firmware update from a server long gone)
+    only=frozenset(
+        {"AT", "E", "RST", "GMR", "GSLP", "IPR", "CWMODE", "CWJAP", "CWLAP", "CWQAP", "CWSAP"}
+        | {"CWLIF", "CWDHCP", "CIFSR", "CIPSTAMAC", "CIPAPMAC", "CIPSTA", "CIPAP", "CIPSTATUS"}
+        | {"CIPSTART", "CIPCLOSE", "CIPSEND", "CIPMUX", "CIPSERVER", "CIPMODE", "CIPSTO", "CIPING"}
+    ),
+)
 
 # Hashes and dates that no published log gives are invented; the shape of each line is LIT.
 N17 = Profile(
@@ -232,5 +263,5 @@ E33 = replace(
 )
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
-    {profile.name: profile for profile in (N17, E2, E22, E22_ESP32, E24, E33)}
+    {profile.name: profile for profile in (N0, N17, E2, E22, E22_ESP32, E24, E33)}
 )

@@ -140,6 +140,12 @@ class SendCommands(ServerCommands):
         await self.sleep(_PROMPT_TIME)
         self.raw(b"\r\nOK\r\n")
         self.raw(b"\r\n>")
+        await self.transparent_phase(link)
+        if self.now.message & 1:
+            self.raw(b"\r\n+QUITT\r\n")
+
+    async def transparent_phase(self, link: Link) -> None:
+        """Raw both ways until the escape sequence."""
         self.phase = "transparent"
         self.service(link)
         while True:
@@ -152,5 +158,3 @@ class SendCommands(ServerCommands):
                 self.note("lost", f"{len(payload)} bytes in transparent mode")
         self.phase = ""
         self.running = False
-        if self.now.message & 1:
-            self.raw(b"\r\n+QUITT\r\n")

@@ -41,6 +41,10 @@ class ServerCommands(LinkCommands):
                 raise CommandError()
             self.ok()
             return
+        self.listen(port, kind)
+
+    def listen(self, port: int, kind: str) -> None:
+        """Start the server and give the final."""
         try:
             self.listener = self.sockets.listen_tcp(
                 port, window=self.profile.window, address="::1" if kind == "TCPv6" else "127.0.0.1"

@@ -161,6 +161,10 @@ class WifiCommands(BasicCommands):
         wanted = Arguments(match[1]).text(0, 32, "") if match[1] else ""
         if not self.now.wifi_mode & 1:
             raise CommandError()
+        await self.scanned(wanted)
+
+    async def scanned(self, wanted: str) -> None:
+        """The access points, or the one that is wanted."""
         await self.sleep(_CHANNELS * _CHANNEL_TIME)
         found = [ssid for ssid in self.world.access_points if wanted in ("", ssid)]
         if self.session.scan_sort:
@@ -201,26 +205,30 @@ class WifiCommands(BasicCommands):
         if suffix and not self.profile.nonos:
             raise CommandError(code=0x01090000)
 
+    def wifi_notice(self, text: str) -> None:
+        """Tell of the station by itself."""
+        self.say(text)
+
     def joined(self, ssid: str) -> None:
         """The association stands."""
         self.station = ssid
         self.note("wifi", f"joined {ssid}")
-        self.say("WIFI CONNECTED")
+        self.wifi_notice("WIFI CONNECTED")
 
     def got_address(self) -> None:
         """DHCP (or the static setting) gave the address, or did not."""
         if self.station and (self.options.dhcp == "ok" or self.now.static):
             self.has_address = True
-            self.say("WIFI GOT IP")
+            self.wifi_notice("WIFI GOT IP")
         elif self.station and self.profile.nonos:
-            self.say("DHCP TIMEOUT")  # LIT: in the NonOS library only
+            self.wifi_notice("DHCP TIMEOUT")  # LIT: in the NonOS library only
 
     def leave(self) -> None:
         """The association ends: WIFI DISCONNECT, and every link dies."""
         self.station = ""
         self.has_address = False
         self.note("wifi", "left")
-        self.say("WIFI DISCONNECT")
+        self.wifi_notice("WIFI DISCONNECT")
         for link in self.open_links():
             self.drop_link(link, abort=True)
 

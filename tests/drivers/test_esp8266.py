@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from atdriver import startup
-from atdriver.errors import SpecificationError
+from atdriver.errors import SpecificationError, UnsupportedFirmware
 from modems import module
 from modems.esp8266 import commands
 from netsocket import errors
@@ -98,6 +98,12 @@ async def test_an_ssid_full_of_specials_arrives_as_it_is(firmware: str) -> None:
 async def test_the_module_may_have_its_network_stored() -> None:
     async with opened("esp8266", "E24", {"joined": "lab"}, ssid="", password="") as rig:
         assert rig.net.ip_address
+
+
+async def test_the_first_firmware_is_refused_by_name() -> None:
+    with pytest.raises(UnsupportedFirmware, match=r"too old.*0020000903"):
+        async with opened("esp8266", "N0"):
+            pass
 
 
 async def test_nothing_stored_and_nothing_given() -> None:

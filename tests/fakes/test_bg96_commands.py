@@ -368,6 +368,17 @@ async def test_stored_rate_and_reset_values() -> None:
         assert await host.info("AT+IPR?") == "+IPR: 9600"
 
 
+@pytest.mark.parametrize("reset", ["AT&F", "ATZ"])
+async def test_registration_notices_are_reset(reset: str) -> None:
+    """AT manual V2.2, tables 7 (AT&F) and 9 (ATZ): CREG, CGREG and CEREG 0."""
+    async with bench() as host:
+        await host.ok("ATE0;+CREG=2;+CGREG=2;+CEREG=2")
+        await host.ok(reset)
+        await host.ok("ATE0")
+        for name in ("CREG", "CGREG", "CEREG"):
+            assert (await host.info(f"AT+{name}?")).startswith(f"+{name}: 0,"), name
+
+
 async def test_configuration_table() -> None:
     async with bench() as host:
         await host.ok("ATE0")
