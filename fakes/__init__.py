@@ -49,6 +49,8 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "esp8266": ("fakes.esp8266", "build"),
     "esp32": ("fakes.esp8266", "build_esp32"),
     "bg96": ("fakes.bg96", "build"),
+    "bg95": ("fakes.bg96", "build_bg95"),
+    "ec25": ("fakes.bg96", "build_ec25"),
     "replay": ("fakes.replay", "build"),
 }
 

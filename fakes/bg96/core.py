@@ -247,6 +247,10 @@ class Core(FakeModem):
             self.finish("OK")
 
     async def _dispatch(self, text: str) -> bool | None:
+        name = re.match(r"\+([A-Z]+)", text)
+        if name is not None and name[1] in self.profile.absent:
+            self.note("unknown", text[:80])
+            raise Rejected
         if text.endswith("=?"):
             self._test_form(text[1:-2])
             return None

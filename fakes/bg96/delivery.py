@@ -42,7 +42,7 @@ class Delivery(Pdp):
             "transwaittm": "2",
             "dataformat": "0,0",
             "viewmode": "0",
-            "tcp/retranscfg": "8,600",
+            "tcp/retranscfg": f"{self.profile.retries},600",
         }
         if self.profile.recvind:
             self.options["recvind"] = "0"

@@ -6,7 +6,6 @@ AT Commands Manual V2.2 chapters 2-4; the texts are those real modules print.
 from __future__ import annotations
 
 import re
-from itertools import permutations
 from typing import ClassVar, Final
 
 from fakes.bg96.codes import CmeRejected, Rejected, TcpipRejected
@@ -20,11 +19,9 @@ RATES: Final = (9600, 19200, 38400, 57600, 115200, 230400, 460800, 921600)
 _CONFIGURATION: Final = {
     # name: power-on values, as AT+QCFG shows them (AT manual V2.2, AT+QCFG)
     "nwscanmode": "0",
-    "nwscanseq": "00",
     "iotopmode": "0",
     "roamservice": "255",
     "servicedomain": "1",
-    "band": "0xf,0x400a0e189f,0xa0e189f",
     "psm/enter": "0",
     "psm/urc": "0",
     "urc/delay": "0",
@@ -38,25 +35,9 @@ _CONFIGURATION: Final = {
     "apready": "0,0,500",
     "cmux/urcport": "0",
 }
-_ALLOWED: Final = {
-    "nwscanmode": ("0", "1", "3"),
-    "iotopmode": ("0", "1", "2"),
-    # One to three different technologies, or automatic (AT manual V2.2, 4.2.1).
-    "nwscanseq": (
-        "00",
-        *(
-            "".join(steps)
-            for count in (1, 2, 3)
-            for steps in permutations(("01", "02", "03"), count)
-        ),
-    ),
-    "servicedomain": ("1", "2"),
-    "urc/delay": ("0", "1"),
-}
+_ALLOWED: Final = {"servicedomain": ("1", "2"), "urc/delay": ("0", "1")}
 _NOT_SHOWN: Final = ("nwscanmode", "nwscanseq", "iotopmode", "servicedomain", "band")
 """Names whose last parameter is <effect> (when the setting acts) and is not stored."""
-_ANY_BAND: Final = (0xF, 0x400A0E189F, 0xA0E189F)
-"""All bands of GSM, LTE Cat M1, LTE Cat NB1 (AT manual V2.2, 4.2.5)."""
 _NO_CHANGE: Final = 0x40000000
 """This, like 0, leaves the bands of a technology as they are (AT manual V2.2, 4.2.5)."""
 
@@ -78,11 +59,23 @@ class Identity(Core):
     def reset_storage(self) -> None:
         """AT+QCFG values are kept over a reboot."""
         super().reset_storage()
+        radio = self.profile.radio
         self.configuration = dict(_CONFIGURATION)
-        if not self.profile.cmux:
-            del self.configuration["cmux/urcport"]
-        if "nb1" in self.settings.rat.split("+"):
+        self.configuration["nwscanseq"] = radio.scan_sequence
+        self.configuration["band"] = ",".join(f"{mask:#x}" for mask in radio.bands)
+        for name in self.profile.no_settings:
+            del self.configuration[name]
+        if "nb1" in self.reachable:
             self.configuration["iotopmode"] = "2"  # somebody set it up for its NB-IoT network
+
+    @property
+    def reachable(self) -> list[str]:
+        """The networks in reach, by technology: setting `rat`."""
+        return (
+            self.settings.rat.split("+")
+            if self.settings.rat
+            else [*self.profile.radio.technologies][:1]
+        )
 
     def power_on(self) -> None:
         """What was set to act after a reboot acts now."""
@@ -190,7 +183,7 @@ class Identity(Core):
             self.info(f'+QCFG: "{name}",{self.configuration[name]}')
             return
         given = list(fields.rest(1))
-        if name in _ALLOWED and given[0] not in _ALLOWED[name]:
+        if not self._acceptable(name, given[0]):
             raise Rejected
         shown = len(self.configuration[name].split(","))
         effect = "1"  # "if omitted, the configuration will take effect immediately"
@@ -206,11 +199,23 @@ class Identity(Core):
             if name in _NOT_SHOWN:
                 self.after_result(self.radio_set)
 
+    def _acceptable(self, name: str, value: str) -> bool:
+        radio = self.profile.radio
+        if name == "nwscanmode":
+            return value in radio.scan_modes
+        if name == "iotopmode":
+            return value in (radio.categories or ())
+        if name == "nwscanseq":  # different technologies, or automatic (AT manual V2.2, 4.2.1)
+            steps = [value[at : at + 2] for at in range(0, len(value), 2)]
+            known = len(set(steps)) == len(steps) and set(steps) <= set(radio.scan_codes)
+            return value == "00" or (bool(steps) and known)
+        return name not in _ALLOWED or value in _ALLOWED[name]
+
     def _bands(self, given: list[str]) -> list[str]:
         """Set without 0x, shown with it (real log); a mask of bands that there are not is ERROR."""
         shown = []
         current = self.configuration["band"].split(",")
-        for text, old, supported in zip(given, current, _ANY_BAND, strict=True):
+        for text, old, supported in zip(given, current, self.profile.radio.bands, strict=True):
             try:
                 mask = int(text, 16)
             except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Final
 
 from fakes.bg96 import settings as module_settings
 from fakes.bg96.events import EVENTS
@@ -22,6 +23,7 @@ class Bg96(Tls):
     """
 
     EVENTS = EVENTS
+    aliases = ("bg95", "ec25")
 
 
 class SettingValueError(FakeError, ValueError):
@@ -74,6 +76,12 @@ def build(
         chosen = module_settings.parse(settings)
     except module_settings.SettingError as error:
         raise SettingValueError(22, str(error)) from None
+    rats = [*PROFILES[name].radio.technologies]
+    given = chosen.rat.split("+") if chosen.rat else rats[:1]
+    if len(set(given)) < len(given) or not set(given) <= set(rats):
+        raise SettingValueError(
+            22, f"bg96 setting rat={chosen.rat!r}: choose {', '.join(rats)}, or several joined by +"
+        )
     steps = load(scenario) if isinstance(scenario, str) else scenario or Scenario()
     world = World(
         resolve,
@@ -85,5 +93,17 @@ def build(
     return Bg96(PROFILES[name], chosen, world, baud=baud, scenario=steps)
 
 
-build.firmwares = tuple(PROFILES)  # type: ignore[attr-defined]
-build.settings = module_settings.names()  # type: ignore[attr-defined]
+def build_bg95(*, firmware: str | None = None, **options: Any) -> Bg96:
+    """Build a fake BG95: `build` with that firmware."""
+    return build(firmware=firmware or "bg95", **options)
+
+
+def build_ec25(*, firmware: str | None = None, **options: Any) -> Bg96:
+    """Build a fake EC25: `build` with that firmware."""
+    return build(firmware=firmware or "ec25", **options)
+
+
+_BUILDERS: Final[tuple[Any, ...]] = (build, build_bg95, build_ec25)
+for _builder in _BUILDERS:
+    _builder.firmwares = tuple(PROFILES)
+    _builder.settings = module_settings.names()

@@ -159,7 +159,7 @@ class Pdp(Power):
                 raise TcpipRejected(NOT_ALLOWED)
             return
         self._activate(number)
-        await self.sleep(_ACTIVATE_GSM if self.rat == "gsm" else _ACTIVATE_LTE)
+        await self.sleep(_ACTIVATE_LTE if self.technology.lte else _ACTIVATE_GSM)
 
     @command(r"\+QIDEACT=(.*)")
     async def _deactivate_command(self, match: re.Match[str]) -> None:

@@ -12,7 +12,6 @@ from fakes.bg96.radio import REGISTER, Radio
 # Seconds, from a real log of AT+CFUN=1,1.
 _RESET_SILENCE: Final = 3.0  # POWERED DOWN to pdpdeact
 _RESET_RDY: Final = 2.9  # pdpdeact to RDY
-_POWER_UP: Final = 4.9  # PWRKEY to UART ready (hardware design V1.3)
 _BOOT_LINE: Final = 0.3  # between boot lines; about what the real logs show
 _APP_READY: Final = 2.0  # RDY to APP RDY; not documented
 
@@ -74,7 +73,7 @@ class Power(Radio):
         """From reset to ready; nothing is heard meanwhile (real log: probes unanswered)."""
         lines, self._reset_lines = self._reset_lines, None
         if lines is None:
-            await self.sleep(_POWER_UP)
+            await self.sleep(self.profile.power_up)
         else:
             await self.sleep(_RESET_SILENCE)
             self.notices(*lines)

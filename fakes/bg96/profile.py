@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from fakes.bg96.technology import BG95_RADIO, BG96_RADIO, EC25_RADIO, RadioFacts
+
 CONNECT_IDS: Final = 12
 """Connect ids 0-11 for TCP, UDP, listeners and accepted sockets together (TCP(IP) manual V1.1)."""
 
@@ -61,54 +63,75 @@ FACTS: Final[Mapping[str, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One firmware generation.
-
-    `act_names` are the words for access technologies 8 and 9 in AT+QCSQ and AT+QNWINFO.
-    """
+    """One module with one firmware."""
 
     name: str
     model: str
     revision: str
     application: str
-    act_names: Mapping[str, str]
+    radio: RadioFacts
     app_ready: bool = False
     """Prints ``APP RDY`` and answers every command between RDY and APP RDY with ERROR."""
     recvind: bool = True
     """Has AT+QICFG="recvind" (TCP(IP) manual V1.1; V1.0 has none)."""
     ipv6: bool = True
     """Has context types 2 and 3 (TCP(IP) manual V1.1; V1.0: under development)."""
-    cmux: bool = True
-    """Has AT+QCFG="cmux/urcport" (AT manual V2.2; not in the R02A06 release notes)."""
     keepalive: bool = False
     """Has AT+QICFG="tcp/keepalive" (BG95 TCP/IP note V1.1; not in BG96 V1.1)."""
+    retries: int = 8
+    """Default of AT+QICFG="tcp/retranscfg": BG96 8, BG95 12 (their TCP/IP manuals)."""
+    assistance: bool = False
+    """AT+QISENDEX takes a release assistance indication, 0-2 (BG95 TCP/IP note V1.1)."""
+    phone_book: bool = False
+    """Ends its start with ``+QIND: PB DONE``, AT+QINISTAT counts it as 4 (EC2x AT manual V2.0)."""
+    power_up: float = 4.9
+    """Seconds from PWRKEY to a UART that listens (hardware design V1.3)."""
+    no_settings: frozenset[str] = frozenset()
+    """Names of AT+QCFG that it does not have."""
+    absent: frozenset[str] = frozenset()
+    """Commands that it does not have, without ``AT+``."""
 
-
-_BG96_NAMES: Final = {"m1": "CAT-M1", "nb1": "CAT-NB1", "gsm": "GSM"}
-_BG95_NAMES: Final = {"m1": "eMTC", "nb1": "NBIoT", "gsm": "GSM"}
 
 PROFILES: Final[Mapping[str, Profile]] = {
     profile.name: profile
     for profile in (
         # Revision strings as real modules print them (AT+CGMR, AT+QGMR).
-        Profile("bg96", "BG96", "BG96MAR02A07M1G", "01.019.01.019", _BG96_NAMES),
+        Profile("bg96", "BG96", "BG96MAR02A07M1G", "01.019.01.019", BG96_RADIO),
         Profile(
             "bg96-old",
             "BG96",
             "BG96MAR02A06M1G",
             "01.006.01.006",
-            _BG96_NAMES,
+            BG96_RADIO,
             recvind=False,
             ipv6=False,
-            cmux=False,
+            # AT manual V2.2 has it; not in the release notes of R02A06
+            no_settings=frozenset({"cmux/urcport"}),
         ),
         Profile(
             "bg95",
             "BG95-M3",
             "BG95M3LAR02A03",
-            "01.003.01.003",
-            _BG95_NAMES,
+            "01.012.01.012",
+            BG95_RADIO,
             app_ready=True,
             keepalive=True,
+            retries=12,
+            assistance=True,
+            power_up=2.5,  # device-os quectel_ncp_client.cpp
+        ),
+        Profile(
+            "ec25",
+            "EC25",
+            "EC25EFAR06A08M4G",
+            "01.001.01.001",  # no published log gives it for this revision
+            EC25_RADIO,
+            keepalive=True,  # AT+QICFG="tcp/keepalive",1,2,30,3 was seen: the BG95's form
+            phone_book=True,
+            power_up=13.0,  # EC21: RDY "in less than 15 s" (zephyr pull request 34245)
+            # EC25&EC21 AT manual V1.3: neither Cat M1 nor power saving mode
+            no_settings=frozenset({"iotopmode", "psm/enter", "psm/urc"}),
+            absent=frozenset({"CPSMS", "CEDRXS", "QCSCON"}),
         ),
     )
 }

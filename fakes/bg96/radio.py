@@ -8,6 +8,7 @@ from typing import Final
 from fakes.bg96.codes import Rejected
 from fakes.bg96.core import command
 from fakes.bg96.sim import Sim
+from fakes.bg96.technology import Technology
 
 # <stat> of AT+CREG and its siblings.
 STAT_OFF: Final = 0
@@ -17,29 +18,16 @@ STAT_DENIED: Final = 3
 STAT_UNKNOWN: Final = 4
 STAT_ROAMING: Final = 5
 
-_ACT: Final = {"gsm": 0, "m1": 8, "nb1": 9}
 _LOCATION: Final = {
     # lac/tac and ci per command, from real logs; LAC FFFE stands for "none" on LTE
     "CREG": ("FFFE", "3355B16"),
     "CEREG": ("271B", "3355B16"),
     "GSM": ("66C0", "1042"),
 }
-_CELLS: Final = {
-    "m1": ("LTE BAND 20", 6300),
-    "nb1": ("LTE BAND 20", 6352),
-    "gsm": ("GSM 900", 5),
-}
-
-_BANDS: Final = {
-    # which mask of AT+QCFG="band" and which bit of it the cells above are on (manual V2.2, 4.2.5)
-    "gsm": (0, 0x1),
-    "m1": (1, 1 << 19),
-    "nb1": (2, 1 << 19),
-}
-_SEQUENCE: Final = {"01": "gsm", "02": "m1", "03": "nb1"}
-
 REGISTER: Final = 1.0
 """Seconds of search after boot or PIN; not documented, real searches are often longer."""
+_REPORTS: Final = {"CREG": "012", "CGREG": "0124", "CEREG": "0124"}
+"""<n> of each (AT manual V2.2 chapter 6)."""
 _SCAN: Final = 30.0  # AT+COPS=? took 14.0-44.7 s in real logs
 
 
@@ -65,27 +53,32 @@ class Radio(Sim):
     def _searched(self) -> list[str]:
         """Technologies that are searched, in order (AT manual V2.2, 4.2.1 to 4.2.3: automatic means
         Cat M1, then Cat NB1, then GSM), as far as there is such a network."""
-        mode, category = self.in_force["nwscanmode"], self.in_force["iotopmode"]
+        facts = self.profile.radio
         sequence = self.in_force["nwscanseq"]
         steps = [sequence[at : at + 2] for at in range(0, len(sequence), 2)]
-        first = [_SEQUENCE[step] for step in steps if step in _SEQUENCE]
-        allowed = {"gsm"} if mode in {"0", "1"} else set()
-        if mode in {"0", "3"}:
-            allowed |= {"0": {"m1"}, "1": {"nb1"}, "2": {"m1", "nb1"}}[category]
-        there = self.settings.rat.split("+")
-        order = dict.fromkeys([*first, "m1", "nb1", "gsm"])
-        return [rat for rat in order if rat in there and rat in allowed]
+        first = [facts.scan_codes.get(step, "") for step in steps]
+        allowed = facts.scan_modes[self.in_force["nwscanmode"]]
+        if facts.categories is not None:
+            allowed &= facts.categories[self.in_force["iotopmode"]] | {"gsm"}
+        order = dict.fromkeys([*first, *facts.technologies])
+        return [rat for rat in order if rat in self.reachable and rat in allowed]
 
     @property
     def networks(self) -> list[str]:
         """Those of them that are on a band that is allowed (AT manual V2.2, 4.2.5)."""
         masks = [int(mask, 16) for mask in self.in_force["band"].split(",")]
-        return [rat for rat in self._searched if masks[_BANDS[rat][0]] & _BANDS[rat][1]]
+        known = self.profile.radio.technologies
+        return [rat for rat in self._searched if masks[known[rat].mask] & known[rat].bit]
 
     @property
     def rat(self) -> str:
         """The technology that serves, or would."""
-        return [*self.networks, *self._searched, *self.settings.rat.split("+")][0]
+        return [*self.networks, *self._searched, *self.reachable][0]
+
+    @property
+    def technology(self) -> Technology:
+        """What is to be said of it."""
+        return self.profile.radio.technologies[self.rat]
 
     def radio_set(self) -> None:
         """Everything is searched anew (that it acts at once is all that the manual says)."""
@@ -128,9 +121,10 @@ class Radio(Sim):
 
     def _status(self, name: str) -> int:
         # On LTE AT+CGREG keeps saying 4 while AT+CEREG is 1 (real log).
-        if name == "CGREG" and self.rat != "gsm":
+        lte, everywhere = self.technology.lte, self.profile.radio.packet_registration
+        if name == "CGREG" and lte and not everywhere:
             return STAT_UNKNOWN
-        if name == "CEREG" and self.rat == "gsm":
+        if name == "CEREG" and not lte:
             return STAT_OFF
         return self.stat
 
@@ -138,8 +132,10 @@ class Radio(Sim):
         stat = self._status(name)
         if level < 2 or stat not in {STAT_HOME, STAT_ROAMING}:
             return str(stat)
-        area, cell = _LOCATION["GSM" if self.rat == "gsm" else name]
-        act = _ACT[self.rat]
+        if self.profile.radio.packet_registration:
+            name = "CEREG"
+        area, cell = _LOCATION[name if self.technology.lte else "GSM"]
+        act = self.technology.act
         if level == 2:
             return f'{stat},"{area}","{cell}",{act}'
         # Level 4: <AcT> quoted and empty fields, as a real BG96 prints it for AT+CGREG.
@@ -154,7 +150,7 @@ class Radio(Sim):
         if match[2] == "?":
             level = self.reports[name]
             self.info(f"+{name}: {level},{self._location(name, level)}")
-        elif match[2] == "=4" and name == "CREG":
+        elif match[2][1] not in (self.profile.radio.reports or _REPORTS)[name]:
             raise Rejected
         else:
             self.reports[name] = int(match[2][1:])
@@ -167,7 +163,7 @@ class Radio(Sim):
     @command(r"\+COPS\?")
     async def _operator(self, _: re.Match[str]) -> None:
         if self.registered:
-            act = _ACT[self.rat]
+            act = self.technology.act
             self.info(f'+COPS: 0,0,"{self.settings.operator}",{act}')
         else:
             self.info("+COPS: 0")
@@ -179,7 +175,7 @@ class Radio(Sim):
     async def _scan(self) -> None:
         await self.sleep(_SCAN)
         name, plmn = self.settings.operator, self.settings.plmn
-        act = _ACT[self.rat]
+        act = self.technology.act
         cells = [(2 if self.registered else 1, name, plmn, act), (1, "Other Net", "00102", 0)]
         listed = ",".join(f'({s},"{n}","{n}","{p}",{a})' for s, n, p, a in cells)
         self.info(f"+COPS: {listed},,(0,1,2,3,4),(0,1,2)")
@@ -198,22 +194,17 @@ class Radio(Sim):
 
     @command(r"\+QCSQ")
     async def _quality_by_technology(self, _: re.Match[str]) -> None:
-        rat = self.rat
-        if not self.registered:
-            self.info('+QCSQ: "NOSERVICE"')
-        elif rat == "gsm":
-            self.info('+QCSQ: "GSM",-70')
-        else:
-            self.info(f'+QCSQ: "{self.profile.act_names[rat]}",-53,-81,206,-11')
+        signal = self.technology.signal if self.registered else '"NOSERVICE"'
+        self.info(f"+QCSQ: {signal}")
 
     @command(r"\+QNWINFO")
     async def _network(self, _: re.Match[str]) -> None:
         if not self.registered:
             self.info("+QNWINFO: No Service")  # unquoted (real log, not in the manual)
             return
-        band, channel = _CELLS[self.rat]
-        name = self.profile.act_names[self.rat]
-        self.info(f'+QNWINFO: "{name}","{self.settings.plmn}","{band}",{channel}')
+        cell = self.technology
+        where = f'"{cell.band}",{cell.channel}'
+        self.info(f'+QNWINFO: "{cell.network}","{self.settings.plmn}",{where}')
 
     @command(r"\+QSPN")
     async def _provider(self, _: re.Match[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from itertools import permutations
 from typing import Any, Final
 
 PORTS: Final = ("uart1", "usbat", "usbmodem")
@@ -69,8 +68,9 @@ class Settings:
     imsi: str = "001010123456789"
     iccid: str = "8900101000000000017F"
     """Real BG96 prints a filler F behind a 19-digit ICCID."""
-    rat: str = "m1"
-    """Networks in reach: "m1", "nb1", "gsm", several joined by "+"; AT+QCFG says which serves."""
+    rat: str = ""
+    """Networks in reach: "m1", "nb1", "gsm" (EC25: "lte", "umts", "gsm"), several joined by "+";
+    AT+QCFG says which serves. Empty: the first of these."""
     reg: str = "home"
     """"home", "roaming", "searching", "denied" or "delay:SECONDS" (searching, then home)."""
     operator: str = "Test Network"
@@ -93,9 +93,6 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "udp_rest": ("drop", "keep"),
     "close_unknown": ("ok", "error"),
     "sim": ("ready", "absent", "failed", "busy"),
-    "rat": tuple(
-        "+".join(rats) for count in (1, 2, 3) for rats in permutations(("m1", "nb1", "gsm"), count)
-    ),
     "link": ("ok", "dead"),
 }
 _DIGITS: Final = {"imei": 15, "imsi": 15, "pin": 0, "puk": 8}

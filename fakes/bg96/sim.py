@@ -59,7 +59,10 @@ class Sim(Identity):
             return ["+CPIN: SIM PUK"]
         if not self.unlocked:
             return ["+CPIN: SIM PIN"]
-        return ["+CPIN: READY", "+QUSIM: 1", "+QIND: SMS DONE"]
+        return ["+CPIN: READY", "+QUSIM: 1", *self._done()]
+
+    def _done(self) -> list[str]:
+        return ["+QIND: SMS DONE", *(["+QIND: PB DONE"] if self.profile.phone_book else [])]
 
     def _require_sim(self) -> None:
         if self.functionality == 0:
@@ -114,7 +117,7 @@ class Sim(Identity):
 
     def _unlocked(self) -> None:
         self.later(_PIN_READY, lambda: self.notices("+CPIN: READY", "+QUSIM: 1"))
-        self.later(_SMS_DONE, lambda: self.urc("+QIND: SMS DONE"))
+        self.later(_SMS_DONE, lambda: self.notices(*self._done()))
         self.sim_unlocked()
 
     def sim_unlocked(self) -> None:
@@ -146,8 +149,9 @@ class Sim(Identity):
 
     @command(r"\+QINISTAT")
     async def _initialised(self, _: re.Match[str]) -> None:
-        # Bit sum: 1 CPIN ready, 2 SMS ready.
-        self.info(f"+QINISTAT: {3 if self.sim_usable else 0}")
+        # Bit sum: 1 CPIN ready, 2 SMS ready, 4 phone book ready.
+        ready = 7 if self.profile.phone_book else 3
+        self.info(f"+QINISTAT: {ready if self.sim_usable else 0}")
 
     @command(r"\+QSIMSTAT(\?|=[01])")
     async def _sim_inserted(self, match: re.Match[str]) -> None:

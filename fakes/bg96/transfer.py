@@ -138,7 +138,8 @@ class Transfer(Opening):
     @command(r"\+QISENDEX=(.*)")
     async def _send_hex_command(self, match: re.Match[str]) -> bool:
         fields = Fields(match[1])
-        fields.at_most(2)
+        fields.at_most(3 if self.profile.assistance else 2)
+        fields.integer(2, 0, 2, 0)  # release assistance: nothing that the host could notice
         link = self._link(fields.integer(0, 0, CONNECT_IDS - 1))
         digits = fields.string(1)
         if not 0 < len(digits) <= MAX_SEND_HEX:

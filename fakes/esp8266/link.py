@@ -57,3 +57,57 @@ class Link:
         if isinstance(self.tcp, SecureStream) and self.tcp.orderly:
             return self.goodbye_read and self.tcp.finished
         return self.tcp is not None and self.tcp.finished
+
+    @property
+    def is_udp(self) -> bool:
+        """Whether this is a UDP link."""
+        return self.udp is not None
+
+    @property
+    def local_port(self) -> int:
+        """The real local port."""
+        member = self.tcp or self.udp
+        return member.local[1] if member is not None and not member.closed else 0
+
+    def waiting(self) -> int:
+        """Bytes that AT+CIPRECVDATA could deliver now."""
+        if isinstance(self.tcp, SecureStream):
+            return self.estimate(self.tcp)
+        if self.tcp is not None:
+            return self.tcp.unread()
+        return sum(len(datagram) for datagram in self.datagrams)
+
+    def estimate(self, stream: SecureStream) -> int:
+        """What the module says that a TLS link holds: the size of its records.
+
+        581 for 552 bytes, 654 for 625 (esp-at #589, #731), 31 for a close_notify (#729).
+        """
+        plain = stream.unread()
+        if plain:
+            return plain + _RECORD
+        return _GOODBYE if stream.orderly and not self.goodbye_read else 0
+
+    def read(self, limit: int) -> bytes:
+        """Up to `limit` bytes; the rest of a datagram that is cut is gone (esp-at #994, #323)."""
+        if isinstance(self.tcp, SecureStream) and not self.tcp.unread():
+            self.goodbye_read = self.tcp.orderly
+        if self.tcp is not None:
+            return self.tcp.read(min(limit, self.tcp.unread()))
+        pieces: list[bytes] = []
+        room = limit
+        while self.datagrams and room:
+            datagram = self.datagrams.popleft()
+            pieces.append(datagram[:room])
+            room -= len(pieces[-1])
+        return b"".join(pieces)
+
+    def close(self, *, abort: bool = False) -> None:
+        """Close the real socket, with RST when `abort`."""
+        if self.tcp is not None:
+            if abort:
+                self.tcp.abort()
+            else:
+                self.tcp.close()
+        if self.udp is not None:
+            self.udp.close()
+        self.datagrams.clear()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from atdriver.errors import SpecificationError
+from atdriver.errors import SpecificationError, UnsupportedFirmware
 from fakes import Step
 from modems.bg96 import commands, network, sim
 from netsocket import errors
@@ -380,6 +380,12 @@ async def test_the_disputed_points_are_survived_either_way(knob: str) -> None:
         await sock.close()
         with pytest.raises(OSError):
             await rig.net.connect(("nobody.example", 1), timeout=5)
+
+
+async def test_an_ec25_is_refused_by_name() -> None:
+    with pytest.raises(UnsupportedFirmware, match="Quectel / EC25"):
+        async with opened("bg96", "ec25"):
+            pass
 
 
 @pytest.mark.parametrize("firmware", ["bg96-old", "bg95"])

@@ -495,7 +495,7 @@ def test_build_lists_what_there_is() -> None:
         build(firmware="bg97")
     with pytest.raises(ValueError, match="urcport_fixed"):
         build(nonsense="1")
-    assert build.firmwares == ("bg96", "bg96-old", "bg95")  # type: ignore[attr-defined]
+    assert build.firmwares == ("bg96", "bg96-old", "bg95", "ec25")  # type: ignore[attr-defined]
     modem = fakes.build("bg96", firmware="bg95")
     assert modem.facts == FACTS
     assert modem.facts["sockets.max"] == 12

@@ -50,7 +50,7 @@ def test_serves_and_ends_in_order(tmp_path: Path, number: signal.Signals) -> Non
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        (["bg95"], 2, "invalid choice: 'bg95'"),
+        (["bg77"], 2, "invalid choice: 'bg77'"),
         (["bg96", "--firmware", "N17"], 2, "unknown firmware 'N17'; valid: bg96,"),
         (["bg96", "--set", "seed=1"], 2, "--set seed: it has an option of its own"),
         (["bg96", "--resolve", "x"], 2, "--resolve x: NAME=VALUE is expected"),
