@@ -76,6 +76,8 @@ def missing(probe: Probe, far: FarEnd, reachable: bool) -> Need | None:
 
 SMALL: Final = 1000
 """Payload bytes, both directions, that no probe outside `COSTS` and `BY_CLAIM` exceeds."""
+HANDSHAKE: Final = 2560
+"""Bytes of a stream for one TLS connection on the host, with the far end's certificates."""
 COSTS: Final[Mapping[str, int]] = MappingProxyType(
     {
         "TCPSOCKET_FRAME_RECV": 25_200,
@@ -98,6 +100,30 @@ COSTS: Final[Mapping[str, int]] = MappingProxyType(
         "TCPSOCKET_CANCEL": 16_000,
         "TCPSOCKET_DUPLEX": 60_000,
         "TCPSOCKET_ISOLATION": 5000,
+        "TLSSOCKET_HANDSHAKE": 4400,
+        "TLSSOCKET_CONNECT_INVALID": HANDSHAKE,
+        "TLSSOCKET_CERT_IN_FILESYSTEM": HANDSHAKE,
+        "TLSSOCKET_HANDSHAKE_INVALID": 5700,
+        "TLSSOCKET_NO_CERT": 1900,
+        "TLSSOCKET_CERT_IN_REQUIRED_MODE": 9800,
+        "TLSSOCKET_ECHOTEST": 19_200,
+        "TLSSOCKET_ECHOTEST_NONBLOCK": 19_200,
+        "TLSSOCKET_ECHOTEST_BURST": 52_200,
+        "TLSSOCKET_ECHOTEST_BURST_NONBLOCK": 52_200,
+        "TLSSOCKET_ECHOTEST_BULK": 82_700,
+        "TLSSOCKET_SEND_REPEAT": 5200,
+        "TLSSOCKET_SEND_TIMEOUT": 2800,
+        "TLSSOCKET_RECV_TIMEOUT": 3700,
+        "TLSSOCKET_ENDPOINT_CLOSE": HANDSHAKE,
+        "TLSSOCKET_CLOSE": HANDSHAKE,
+        "TLSSOCKET_TRUNCATED": HANDSHAKE,
+        "TLSSOCKET_SEND_UNCONNECTED": HANDSHAKE,
+        "TLSSOCKET_SEND_CLOSED": HANDSHAKE,
+        "TLSSOCKET_OPEN_DESTRUCT": 5 * HANDSHAKE,
+        "TLSSOCKET_OPEN_TWICE": HANDSHAKE,
+        "TLSSOCKET_SIMULTANEOUS": 6100,
+        "TLSSOCKET_LISTEN_ACCEPT": HANDSHAKE,
+        "TLSSOCKET_MODULE": 12_700,
     }
 )
 """Payload bytes, both directions, without repetitions: lost datagrams come on top, and what a
@@ -112,11 +138,17 @@ BY_CLAIM: Final[Mapping[str, tuple[str, int]]] = MappingProxyType(
 """Probes that move as much as a claim says, or so much when it gives no number."""
 
 
+ROUNDS: Final[Mapping[str, int]] = MappingProxyType({"TLSSOCKET_OPEN_LIMIT": 2})
+"""Probes that open a TLS connection on every socket and on one more, so many times."""
+
+
 def cost(probe: Probe, claims: CapabilityTable) -> int:
     """About how many payload bytes the probe moves in both directions."""
     if probe.name in BY_CLAIM:
         promise, otherwise = BY_CLAIM[probe.name]
         return claims[promise].limit or otherwise
+    if probe.name in ROUNDS:
+        return ROUNDS[probe.name] * ((claims["sockets.max"].limit or 8) + 1) * HANDSHAKE
     return COSTS.get(probe.name, SMALL)
 
 
