@@ -12,7 +12,7 @@ IN_TWO  = failed=0; \
 	$(PYTEST) --ignore=tests/packaging -m "serial$(1)" $(2) || failed=1; \
 	exit $$failed
 
-.PHONY: help demo test nightly lint types layers package check bench diagrams clean
+.PHONY: help demo test nightly lint types layers package check mutation bench diagrams clean
 
 help:            ## Show this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -40,6 +40,9 @@ package: $(VENV)/.lint   ## Build the wheel, install it elsewhere, look inside
 	$(BIN)/python -W error -m pytest --timeout=600 tests/packaging
 
 check: lint types layers package  ## All static checks
+
+mutation: $(VENV)/.test  ## Change every fact of the fakes, one at a time: a test must fail (long)
+	$(BIN)/python -m tests.mutation
 
 bench: $(VENV)/.test     ## Measure; rewrites docs/performance.md
 	$(BIN)/python -m benchmarks

@@ -550,3 +550,26 @@ def test_settings_of_build() -> None:
         for value in values:
             with pytest.raises(ValueError, match=name):
                 build(**{name: value})
+
+
+async def test_tls_configuration() -> None:
+    """AT+QSSLCFG of the SSL AT Commands Manual V1.0: contexts 0-5, versions 0-4, levels 0-2, 10 to 300 s."""
+    async with bench(ready=True) as host:
+        for context in (0, 5):
+            await show(host, {
+                f'AT+QSSLCFG="negotiatetime",{context}': f'+QSSLCFG: "negotiatetime",{context},300',
+                f'AT+QSSLCFG="ciphersuite",{context}': f'+QSSLCFG: "ciphersuite",{context},0XFFFF',
+            })  # fmt: skip
+            for name, value in (("sslversion", 0), ("sslversion", 4), ("seclevel", 0), ("seclevel", 2),
+                                ("negotiatetime", 10), ("negotiatetime", 300), ("ignorelocaltime", 0)):  # fmt: skip
+                await take(host, [f'AT+QSSLCFG="{name}",{context},{value}'])
+                assert (
+                    await host.info(f'AT+QSSLCFG="{name}",{context}')
+                    == f'+QSSLCFG: "{name}",{context},{value}'
+                )
+        assert await host.info('AT+QSSLCFG="sslversion",1') != '+QSSLCFG: "sslversion",1,0'
+        await refuse(host, [
+            'AT+QSSLCFG="sslversion",6', 'AT+QSSLCFG="sslversion",-1', 'AT+QSSLCFG="sslversion",6,3', 'AT+QSSLCFG="sslversion",0,5',
+            'AT+QSSLCFG="seclevel",0,3', 'AT+QSSLCFG="negotiatetime",0,9', 'AT+QSSLCFG="negotiatetime",0,301',
+            'AT+QSSLCFG="ciphersuite",0,"0XFFFF"', 'AT+QSSLCFG="sslversion",0,3,1', 'AT+QSSLCFG="nonsense",0',
+        ])  # fmt: skip

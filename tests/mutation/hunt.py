@@ -1,0 +1,326 @@
+"""Which mutants live? The fakes' own tests are run against each, then the probes through the driver.
+
+pytest collects once; everything else happens in forked copies of the collected session. First each
+test runs unchanged and tells which lines of the fakes it reaches. A mutant inside a function meets the
+tests that reach it, one outside of every function those that call a function that uses its constant. A
+kill counts only when the killing test passes without the change right afterwards.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType
+
+import pytest
+
+from tests.mutation import forks
+from tests.mutation.loading import apply, holders
+from tests.mutation.mutants import Mutant
+
+ROOT = Path(__file__).parents[2]
+FACT_TESTS = ("tests/fakes/test_bg96_*.py", "tests/fakes/test_esp8266_*.py")
+"""What holds the facts of the modules; the other tests of the fakes are about their engine."""
+PATIENCE = "1.5"
+LIMIT = 120.0
+"""Seconds for one mutant and its tests in one process."""
+FEW = 20
+"""Where more tests than this reach a line, the slowest quarter of them is not needed."""
+SHARDS = 6
+PROBED = {
+    "esp8266": [("esp8266", "N17", "pull"), ("esp8266", "E2", "pull"), ("esp8266", "E33", "pull"),
+                ("esp8266", "E24", "push")],
+    "bg96": [("bg96", "bg96", "")],
+}  # fmt: skip
+
+
+@dataclass
+class Covered:
+    """What one test did when nothing was changed."""
+
+    seconds: float
+    functions: set[str]
+
+
+@dataclass
+class Hunt:
+    """The session's plugin: takes over after collection. `killers` tells by what each mutant died;
+    "" when it lives."""
+
+    mutants: list[Mutant]
+    jobs: int = SHARDS
+    probes: bool = True
+    without: frozenset[str] = frozenset()
+    """Ids of tests to leave out (a test of this very machinery)."""
+    killers: dict[Mutant, str] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+    """Tests that fail though nothing is changed."""
+    progress: Callable[[str], object] = lambda text: None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        holders(ROOT / "tests")
+        items = [item for item in session.items if item.nodeid not in self.without]
+        covered = self._baseline(items)
+        self.broken = sorted({i.nodeid for n, i in enumerate(items) if n not in covered})
+        order = sorted(covered, key=lambda n: covered[n].seconds)
+        names = _names()
+        cases = (self._case(each, items, order, covered, names) for each in self.mutants)
+        forks.run(cases, self.jobs, LIMIT)
+        if self.probes:
+            self._probe([mutant for mutant, by in self.killers.items() if not by])
+        return True
+
+    # -- unchanged ----------------------------------------------------------------------------
+
+    def _baseline(self, items: list[pytest.Item]) -> dict[int, Covered]:
+        covered: dict[int, Covered] = {}
+
+        def shard(numbers: list[int]) -> forks.Case:
+            found = yield lambda: (_watch(), [(n, *_watched(items[n])) for n in numbers])[1]
+            for number, passed, seconds, functions in found or ():
+                if passed:
+                    covered[number] = Covered(seconds, set(functions))
+
+        everything = list(range(len(items)))
+        forks.run((shard(everything[n::SHARDS]) for n in range(SHARDS)), SHARDS, 300.0)
+        missing = [n for n in everything if n not in covered]
+        forks.run((shard([n]) for n in missing), 1, 60.0)
+        return covered
+
+    # -- changed ------------------------------------------------------------------------------
+
+    def _case(
+        self,
+        mutant: Mutant,
+        items: list[pytest.Item],
+        order: list[int],
+        covered: dict[int, Covered],
+        names: dict[str, set[str]],
+    ) -> forks.Case:
+        users = {f"{mutant.path}:{mutant.statement}"}
+        if mutant.loading:
+            users = {f"{mutant.path}:{mutant.place}"} | names.get(mutant.about, set())
+        chosen = [n for n in order if covered[n].functions & users]
+        if mutant.loading and not chosen:
+            vendor = "/".join(Path(mutant.path).parts[:2])
+            chosen = [n for n in order if any(f.startswith(vendor) for f in covered[n].functions)]
+        if len(chosen) > FEW:
+            chosen = sorted(chosen, key=order.index)[: len(chosen) * 3 // 4]
+        while True:
+            killer = yield lambda: _kill(mutant, items, chosen)
+            if killer is None:  # is it the mutant, or is this computer too slow?
+                fine = yield lambda: all(_passes(items[n]) for n in chosen)
+                self._died(mutant, "a crash, or endless" if fine else "")
+                return
+            if killer == -1:
+                self._died(mutant, "")
+                return
+            if killer == -2:
+                self._died(mutant, "cannot be imported")
+                return
+            passed = yield lambda: _passes(items[killer])
+            if passed:
+                self._died(mutant, items[killer].nodeid)
+                return
+            chosen = [n for n in chosen if n != killer]
+
+    def _died(self, mutant: Mutant, by: str) -> None:
+        self.killers[mutant] = by
+        self.progress(f"{'killed' if by else 'LIVES '} {mutant.name} {by}")
+
+    # -- the probes ---------------------------------------------------------------------------
+
+    def _probe(self, living: list[Mutant]) -> None:
+        usual: dict[str, dict[str, str]] = {}
+
+        def unchanged(vendor: str) -> forks.Case:
+            usual[vendor] = yield lambda: _outcomes(vendor)
+
+        vendors = {_vendor(mutant) for mutant in living}
+        forks.run((unchanged(vendor) for vendor in vendors), 2, 300.0)
+
+        def case(mutant: Mutant) -> forks.Case:
+            vendor = _vendor(mutant)
+            found = yield lambda: _outcomes(vendor, mutant)
+            if found is None:
+                again = yield lambda: _outcomes(vendor, mutant)
+                if again is None:
+                    self._died(mutant, "the driver cannot bring it up")
+                return
+            other = {name for name in usual[vendor] if found.get(name) != usual[vendor][name]}
+            if other:
+                again = yield lambda: _outcomes(vendor, mutant, other)
+                for name in sorted(other):
+                    if again is None or again.get(name) == found.get(name):
+                        self._died(mutant, f"probe {name}")
+                        return
+
+        forks.run((case(mutant) for mutant in living), max(2, self.jobs // 2), 300.0)
+
+
+def _vendor(mutant: Mutant) -> str:
+    return Path(mutant.path).parts[1]
+
+
+def _names() -> dict[str, set[str]]:
+    """Name of a constant or attribute to the functions that depend on it: those that mention it, or
+    mention a constant that is made from it."""
+    found: dict[str, set[str]] = {}
+    made: dict[str, set[str]] = {}
+
+    def look(code: CodeType, path: str, place: str) -> None:
+        for name in code.co_names if place else ():
+            found.setdefault(name, set()).add(f"{path}:{place}")
+        for inner in code.co_consts:
+            if isinstance(inner, CodeType):
+                look(inner, path, inner.co_qualname.partition(".<locals>")[0])
+
+    for file in (ROOT / "fakes").glob("*/*.py"):
+        path = str(file.relative_to(ROOT))
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        look(compile(tree, path, "exec"), path, "")
+        for node in tree.body:
+            if isinstance(node, ast.Assign | ast.AnnAssign):
+                target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+                for part in ast.walk(node):
+                    if isinstance(part, ast.Name) and isinstance(target, ast.Name):
+                        made.setdefault(part.id, set()).add(target.id)
+    for _ in range(3):
+        for name, others in made.items():
+            for other in others:
+                found.setdefault(name, set()).update(found.get(other, ()))
+    return found
+
+
+_called: set[str] = set()
+
+
+def _watch() -> None:
+    """Make every function of the fakes tell that it is called."""
+    changed = {}
+    for file in (ROOT / "fakes").glob("*/*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        _tell(tree.body, f"{file.relative_to(ROOT)}:", "")
+        place = 1 + max(
+            n
+            for n, each in enumerate(tree.body)
+            if isinstance(each, ast.ImportFrom) and each.module == "__future__"
+        )
+        tree.body[place:place] = ast.parse("from tests.mutation.hunt import _called").body
+        changed[file] = ast.fix_missing_locations(tree)
+    apply(changed, ROOT)
+
+
+def _tell(body: list[ast.stmt], path: str, place: str) -> None:
+    for inner in body:
+        if isinstance(inner, ast.ClassDef):
+            _tell(inner.body, path, f"{place}{inner.name}.")
+        elif isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+            _tell_lines(inner, path)
+            inner.body[:0] = ast.parse(f"_called.add({path + place + inner.name!r})").body
+
+
+def _tell_lines(node: ast.AST, path: str) -> None:
+    for name in ("body", "orelse", "finalbody"):
+        statements = getattr(node, name, [])
+        if not isinstance(statements, list):
+            continue  # a lambda's, a condition's
+        for index in range(len(statements) - 1, -1, -1):
+            _tell_lines(statements[index], path)
+            words = f"_called.add('{path}{statements[index].lineno}')"
+            statements[index:index] = ast.parse(words).body
+    for handler in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+        _tell_lines(handler, path)
+
+
+def _watched(item: pytest.Item) -> tuple[bool, float, list[str]]:
+    _called.clear()
+    begun = time.perf_counter()
+    passed = _passes(item)
+    return passed, time.perf_counter() - begun, sorted(_called)
+
+
+class _Failures:
+    def __init__(self) -> None:
+        self.count = 0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.count += report.failed
+
+
+def _passes(item: pytest.Item) -> bool:
+    failures = _Failures()
+    item.config.pluginmanager.register(failures)
+    try:
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+    finally:
+        item.config.pluginmanager.unregister(failures)
+    return failures.count == 0
+
+
+def _change(mutant: Mutant) -> None:
+    path = ROOT / mutant.path
+    apply({path: mutant.tree(path.read_text(encoding="utf-8"))}, ROOT)
+
+
+def _kill(mutant: Mutant, items: list[pytest.Item], chosen: Iterable[int]) -> int:
+    """The first test that fails, -1 when none does, -2 when the change breaks the import."""
+    try:
+        _change(mutant)
+    except Exception:
+        return -2
+    return next((n for n in chosen if not _passes(items[n])), -1)
+
+
+def _outcomes(
+    vendor: str, mutant: Mutant | None = None, only: Iterable[str] | None = None
+) -> dict[str, str]:
+    """What every probe finds through the driver, by generation and probe."""
+    from netsocket.capability import run
+    from tests.capability.measured import far_end, settings
+    from tests.drivers.rig import opened
+
+    if mutant is not None:
+        _change(mutant)
+    probes = None if only is None else {name.partition(" ")[2] for name in only}
+
+    async def measure(module: str, firmware: str, receive: str) -> dict[str, str]:
+        async with far_end(module) as far, opened(module, firmware, **settings(receive)) as rig:
+            found = await run(rig.net, far, kind="simulated", only=probes)
+        return {f"{firmware}/{receive} {r.probe}": r.outcome.value for r in found.results}
+
+    async def measure_all() -> dict[str, str]:
+        parts = await asyncio.gather(*(measure(*each) for each in PROBED[vendor]))
+        return {name: outcome for part in parts for name, outcome in part.items()}
+
+    return asyncio.run(measure_all())
+
+
+def hunt(
+    mutants: list[Mutant],
+    *,
+    tests: Iterable[str] = FACT_TESTS,
+    jobs: int = SHARDS,
+    probes: bool = True,
+    without: Iterable[str] = (),
+    progress: Callable[[str], object] = lambda text: None,
+) -> Hunt:
+    """Collect the tests and hunt these mutants."""
+    os.environ["FAKES_PATIENCE"] = PATIENCE
+    plugin = Hunt(mutants, jobs, probes, frozenset(without), progress=progress)
+    arguments = [str(file) for each in tests for file in sorted(ROOT.glob(each))]
+    code = pytest.main(
+        ["-o", "addopts=--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:terminal",
+         "--timeout=15", "-m", "not nightly",
+         *arguments],
+        plugins=[plugin],
+    )  # fmt: skip
+    if not plugin.killers and mutants:
+        raise RuntimeError(f"the tests could not be collected ({code})")
+    return plugin
