@@ -218,7 +218,7 @@ async def test_sockets_left_by_a_previous_program_are_closed_first() -> None:
         await until(lambda: server.writers)
         async with rig.net:
             await until(lambda: server.ended)
-            sock = await rig.net.connect(("srv", server.port), timeout=5)
+            sock = await rig.net.connect(("srv", server.port), timeout=60)
             await sock.sendall(b"mine")
             assert await receive(sock, 4) == b"mine"
             await sock.close()
@@ -229,7 +229,7 @@ async def test_an_id_taken_behind_our_back_is_closed_and_taken() -> None:
     async with echo_server() as server, opened("bg96", "bg96") as rig:
         rig.fake.receive(f'AT+QIOPEN=1,0,"TCP","127.0.0.1",{server.port},0,0\r'.encode())
         await until(lambda: server.writers)
-        sock = await rig.net.connect(("srv", server.port), timeout=5)
+        sock = await rig.net.connect(("srv", server.port), timeout=60)
         await sock.sendall(b"mine")
         assert await receive(sock, 4) == b"mine"
         await sock.close()
@@ -259,7 +259,7 @@ async def test_send_fail_is_settled_by_the_counters() -> None:
             return await settle(*arguments, why=why, **options)  # type: ignore[no-any-return]
 
         rig.stack._settle = watched  # type: ignore[attr-defined]
-        sock = await rig.net.connect(("srv", port), timeout=5)
+        sock = await rig.net.connect(("srv", port), timeout=60)
         sending = asyncio.create_task(sock.sendall(data))
 
         await asyncio.sleep(1.5)
@@ -277,12 +277,12 @@ async def test_send_fail_is_settled_by_the_counters() -> None:
 
 async def test_a_lost_context_ends_sockets_and_comes_back() -> None:
     async with echo_server() as server, opened("bg96", "bg96") as rig:
-        sock = await rig.net.connect(("srv", server.port), timeout=5)
+        sock = await rig.net.connect(("srv", server.port), timeout=60)
         rig.fake.lose_context(1)
         with pytest.raises(OSError, match="data context"):
             await asyncio.wait_for(sock.recv(1), 5)
         await sock.close()
-        again = await rig.net.connect(("srv", server.port), timeout=10)
+        again = await rig.net.connect(("srv", server.port), timeout=60)
         await again.sendall(b"back")
         assert await receive(again, 4) == b"back"
         await again.close()
@@ -307,7 +307,7 @@ steps:
     )
     async with opened("bg96", "bg96", scenario) as rig:
         with pytest.raises(ConnectionRefusedError):
-            await rig.net.connect(("127.0.0.1", 9), timeout=5)
+            await rig.net.connect(("127.0.0.1", 9), timeout=60)
 
 
 async def test_missing_send_ok_is_settled_not_sent_again(
@@ -350,12 +350,12 @@ steps:
     )
     async with echo_server() as server, opened("bg96", "bg96", scenario) as rig:
         async with rig.net.tcp_socket() as sock:
-            sock.settimeout(10)
+            sock.settimeout(60)
             await sock.connect(("srv", server.port))
             await sock.sendall(b"0123456789")
             with pytest.raises(ConnectionResetError):
                 await sock.recv(100)
-        other = await rig.net.connect(("srv", server.port), timeout=10)
+        other = await rig.net.connect(("srv", server.port), timeout=60)
         await other.sendall(b"fine")
         await other.close()
 
@@ -374,12 +374,12 @@ async def test_the_disputed_points_are_survived_either_way(knob: str) -> None:
     value = {"state3": "yes", "prompt_space": "no", "cme_for_qi": "yes", "qiact_already": "ok",
              "open_inactive": "urc"}[knob]  # fmt: skip
     async with echo_server() as server, opened("bg96", "bg96", {knob: value}) as rig:
-        sock = await rig.net.connect(("srv", server.port), timeout=5)
+        sock = await rig.net.connect(("srv", server.port), timeout=60)
         await sock.sendall(noise(4000))
         assert len(await receive(sock, 4000)) == 4000
         await sock.close()
         with pytest.raises(OSError):
-            await rig.net.connect(("nobody.example", 1), timeout=5)
+            await rig.net.connect(("nobody.example", 1), timeout=60)
 
 
 async def test_an_ec25_is_refused_by_name() -> None:
@@ -391,7 +391,7 @@ async def test_an_ec25_is_refused_by_name() -> None:
 @pytest.mark.parametrize("firmware", ["bg96-old", "bg95"])
 async def test_relatives(firmware: str) -> None:
     async with echo_server() as server, opened("bg96", firmware) as rig:
-        sock = await rig.net.connect(("srv", server.port), timeout=5)
+        sock = await rig.net.connect(("srv", server.port), timeout=60)
         await sock.sendall(b"hello")
         assert await receive(sock, 5) == b"hello"
         await sock.close()

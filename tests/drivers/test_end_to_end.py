@@ -206,7 +206,7 @@ async def test_module_restart_breaks_sockets_and_the_interface_comes_back(
             await sock.send(b"x")
         await sock.close()
         await until(lambda: rig.net.status is InterfaceStatus.GLOBAL_UP, 20)
-        again = await rig.net.connect(("srv", server.port), timeout=10)
+        again = await rig.net.connect(("srv", server.port), timeout=60)
         await again.sendall(b"back")
         assert await receive(again, 4) == b"back"
         await again.close()
@@ -221,7 +221,7 @@ async def test_down_and_up_again(module: str, firmware: str) -> None:
             sock = rig.net.tcp_socket()
             await sock.connect(("srv", server.port))
         await rig.net.up()
-        sock = await rig.net.connect(("srv", server.port), timeout=10)
+        sock = await rig.net.connect(("srv", server.port), timeout=60)
         await sock.sendall(b"hello")
         assert await receive(sock, 5) == b"hello"
         await sock.close()

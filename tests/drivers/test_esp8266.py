@@ -131,7 +131,7 @@ async def test_push_is_the_users_choice(firmware: str) -> None:
     async with echo_server() as server, opened("esp8266", firmware, receive="push") as rig:
         assert rig.net.capabilities["receive.backpressure"].level is Level.NONE
         assert rig.net.capabilities["udp.boundaries"].level is Level.FULL
-        sock = await rig.net.connect(("srv", server.port), timeout=5)
+        sock = await rig.net.connect(("srv", server.port), timeout=60)
         back, _ = await asyncio.gather(receive(sock, len(data)), sock.sendall(data))
         assert back == data
         await sock.close()
@@ -146,7 +146,7 @@ async def test_datagrams_beside_a_pulled_stream(firmware: str) -> None:
         udp_echo(b"u") as (port, _),
         opened("esp8266", firmware) as rig,
     ):
-        sock = await rig.net.connect(("srv", server.port), timeout=5)
+        sock = await rig.net.connect(("srv", server.port), timeout=60)
         reading = asyncio.create_task(receive(sock, len(data)))
         writing = asyncio.create_task(sock.sendall(data))
         await asyncio.sleep(0.02)
@@ -175,7 +175,7 @@ async def test_links_left_by_a_previous_program_are_closed_first(firmware: str) 
         await until(lambda: server.writers)
         async with rig.net:
             await until(lambda: server.ended)
-            sock = await rig.net.connect(("srv", server.port), timeout=5)
+            sock = await rig.net.connect(("srv", server.port), timeout=60)
             await sock.sendall(b"mine")
             assert await receive(sock, 4) == b"mine"
             await sock.close()
@@ -194,7 +194,7 @@ async def test_a_module_left_in_a_payload_phase_is_freed(firmware: str) -> None:
             await asyncio.sleep(0.15)
         fake.receive(b"only the beginning")
         async with rig.net:
-            sock = await rig.net.connect(("srv", server.port), timeout=5)
+            sock = await rig.net.connect(("srv", server.port), timeout=60)
             await sock.sendall(b"mine")
             assert await receive(sock, 4) == b"mine"
             await sock.close()
@@ -203,7 +203,7 @@ async def test_a_module_left_in_a_payload_phase_is_freed(firmware: str) -> None:
 @generations
 async def test_wifi_lost_and_found(firmware: str) -> None:
     async with echo_server() as server, opened("esp8266", firmware) as rig:
-        sock = await rig.net.connect(("srv", server.port), timeout=5)
+        sock = await rig.net.connect(("srv", server.port), timeout=60)
         rig.fake.lose_wifi()
         await until(lambda: rig.net.status is InterfaceStatus.CONNECTING)
         try:
@@ -252,13 +252,13 @@ steps:
 """,
     )
     async with echo_server() as server, opened("esp8266", firmware, scenario) as rig:
-        sock = await rig.net.connect(("srv", server.port), timeout=5)
+        sock = await rig.net.connect(("srv", server.port), timeout=60)
         with pytest.raises(errors.SendUnknown) as caught:
             await sock.sendall(b"0123456789")
         assert (caught.value.accepted, caught.value.unknown) == (0, 10)
         await sock.close()
         # The stray SEND OK that followed did not complete anything else.
-        other = await rig.net.connect(("srv", server.port), timeout=5)
+        other = await rig.net.connect(("srv", server.port), timeout=60)
         await other.sendall(b"fine")
         assert await receive(other, 4) == b"fine"
         await other.close()
@@ -279,7 +279,7 @@ steps:
 """,
     )
     async with echo_server() as server, opened("esp8266", firmware, scenario) as rig:
-        sock = await rig.net.connect(("srv", server.port), timeout=5)
+        sock = await rig.net.connect(("srv", server.port), timeout=60)
         sock.settimeout(8)
         await sock.sendall(b"ping")
         assert await receive(sock, 4) == b"ping"
@@ -308,13 +308,13 @@ steps:
 """,
     )
     async with echo_server() as server, opened("esp8266", firmware, scenario) as rig:
-        sock = await rig.net.connect(("srv", server.port), timeout=5)
-        sock.settimeout(15)
+        sock = await rig.net.connect(("srv", server.port), timeout=60)
+        sock.settimeout(60)
         await sock.sendall(b"0123456789")
         with pytest.raises(ConnectionResetError):
             await sock.recv(100)
         await sock.close()
-        other = await rig.net.connect(("srv", server.port), timeout=15)
+        other = await rig.net.connect(("srv", server.port), timeout=60)
         await other.sendall(b"fine")
         assert await receive(other, 4) == b"fine"
         await other.close()
@@ -395,7 +395,7 @@ async def test_a_module_that_stays_busy_is_reset(
     ):
         monkeypatch.setattr(commands, "SLOWEST_LINE", 1e6)
         rig.engine.probing_limit = 1.5
-        sock = await rig.net.connect(("srv", port), timeout=5)
+        sock = await rig.net.connect(("srv", port), timeout=60)
         with pytest.raises(ConnectionError):
             for _ in range(2000):
                 await sock.sendall(bytes(100_000))
@@ -403,7 +403,7 @@ async def test_a_module_that_stays_busy_is_reset(
         await until(lambda: rig.net.status is not InterfaceStatus.GLOBAL_UP, 10)
         await until(lambda: rig.net.status is InterfaceStatus.GLOBAL_UP, 20)
         assert any(entry.kind == "restart" for entry in rig.fake.journal)
-        again = await rig.net.connect(("srv", good.port), timeout=10)
+        again = await rig.net.connect(("srv", good.port), timeout=60)
         await again.sendall(b"back")
         assert await receive(again, 4) == b"back"
         await again.close()

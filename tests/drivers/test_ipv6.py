@@ -36,7 +36,7 @@ async def test_stream(firmware: str) -> None:
     server, port = await echo6()
     async with server, opened("esp8266", firmware) as rig:
         assert rig.net.capabilities["ipv6"].supported
-        sock = await rig.net.connect(("::1", port), timeout=5)
+        sock = await rig.net.connect(("::1", port), timeout=60)
         back, _ = await asyncio.gather(receive(sock, len(data)), sock.sendall(data))
         assert back == data
         assert sock.family == socket.AF_INET6
@@ -105,14 +105,14 @@ async def test_refused(firmware: str) -> None:
     await server.wait_closed()
     async with opened("esp8266", firmware) as rig:
         with pytest.raises(ConnectionRefusedError):
-            await rig.net.connect(("::1", port), timeout=5)
+            await rig.net.connect(("::1", port), timeout=60)
 
 
 @without
 async def test_modules_without(module: str, firmware: str) -> None:
     async with opened(module, firmware) as rig:
         assert rig.net.capabilities["ipv6"].level is Level.NONE
-        attempts: list[Any] = [rig.net.connect(("::1", 80), timeout=5)]
+        attempts: list[Any] = [rig.net.connect(("::1", 80), timeout=60)]
         sock, datagrams = rig.net.tcp_socket(), rig.net.udp_socket()
         attempts += [sock.bind(("::", 0)), datagrams.bind(("::", 0))]
         attempts.append(datagrams.sendto(b"x", ("::1", 9)))

@@ -38,7 +38,7 @@ def sent_by_host(rig: Rig) -> list[str]:
 async def listening(rig: Rig, port: int = 0, backlog: int = 8, host: str = "") -> tuple[Any, int]:
     """A listening socket and its port."""
     sock = rig.net.tcp_socket()
-    sock.settimeout(10)
+    sock.settimeout(60)
     await sock.bind((host, port))
     await sock.listen(backlog)
     return sock, (await sock.getsockname()).port
@@ -204,7 +204,7 @@ async def test_accept_waits_times_out_and_can_be_non_blocking(module: str, firmw
         listener.settimeout(0)
         with pytest.raises(BlockingIOError):
             await listener.accept()
-        listener.settimeout(10)
+        listener.settimeout(60)
         waiting = asyncio.create_task(listener.accept())
         await asyncio.sleep(0.05)
         async with client(port) as (_, writer):
@@ -273,7 +273,7 @@ async def test_limits_reached_and_left_again(module: str, firmware: str) -> None
             assert await turned_away(port)  # `incoming full`
         else:
             async with echo_server() as server:  # one link is left for us
-                out = await rig.net.connect(("srv", server.port), timeout=5)
+                out = await rig.net.connect(("srv", server.port), timeout=60)
                 await out.sendall(b"out")
                 assert await receive(out, 3) == b"out"
                 await out.close()
@@ -299,7 +299,7 @@ async def test_connect_out_while_peers_come_in(module: str, firmware: str) -> No
         listener, port = await listening(rig)
 
         async def outward(number: int) -> None:
-            sock = await rig.net.connect(("srv", server.port), timeout=10)
+            sock = await rig.net.connect(("srv", server.port), timeout=60)
             await sock.sendall(b"out %d" % number)
             assert await receive(sock, 5) == b"out %d" % number
             await sock.close()
@@ -307,7 +307,7 @@ async def test_connect_out_while_peers_come_in(module: str, firmware: str) -> No
         async def inward(number: int) -> None:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"in %d" % number)
-            assert await asyncio.wait_for(reader.read(), 10) == b"seen in %d" % number
+            assert await asyncio.wait_for(reader.read(), 60) == b"seen in %d" % number
             writer.close()
 
         async def serve(count: int) -> None:
@@ -343,7 +343,7 @@ async def test_an_accept_takes_the_id_that_is_being_opened(firmware: str, detail
             return await connect(*args, **settings)
 
         rig.fake.sockets.connect_tcp = crossing
-        out = await rig.net.connect(("srv", server.port), timeout=10)
+        out = await rig.net.connect(("srv", server.port), timeout=60)
         # Five sockets are in use, ours among them: the peer that took our id was one too many.
         assert await ended(clients[4][0])
         socks.append((await listener.accept())[0])
@@ -523,7 +523,7 @@ async def test_sockets_of_all_kinds_beside_a_listener(firmware: str) -> None:
         for _ in range(3):
             async with rig.net.udp_socket() as datagrams:
                 await datagrams.bind(("", 0))
-                out = await rig.net.connect(("srv", server.port), timeout=5)
+                out = await rig.net.connect(("srv", server.port), timeout=60)
                 clients = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
                 socks = [(await listener.accept())[0] for _ in clients]
             for sock in (out, socks[0]):
@@ -577,7 +577,7 @@ async def test_a_bg96_gives_away_the_id_that_is_being_opened() -> None:
             return await run(command, **how)
 
         rig.channel.run = crossing  # type: ignore[method-assign]
-        out = await rig.net.connect(("srv", server.port), timeout=10)
+        out = await rig.net.connect(("srv", server.port), timeout=60)
         assert await ended(clients[10][0])  # one too many: all twelve sockets were promised
         await out.sendall(b"out")
         assert await receive(out, 3) == b"out"

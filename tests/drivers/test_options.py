@@ -67,7 +67,7 @@ async def test_keepalive_goes_out_with_the_connect(firmware: str) -> None:
         started = [text for text in sent_by_host(rig) if text.startswith("AT+CIPSTART")]
         assert started[-1].endswith(f",{server.port},45")
         await sock.close()
-        plain = await rig.net.connect(("srv", server.port), timeout=5)
+        plain = await rig.net.connect(("srv", server.port), timeout=60)
         started = [text for text in sent_by_host(rig) if text.startswith("AT+CIPSTART")]
         assert started[-1].endswith(f",{server.port}")
         await plain.close()
@@ -77,7 +77,7 @@ async def test_keepalive_goes_out_with_the_connect(firmware: str) -> None:
 async def test_keepalive_on_an_open_connection(firmware: str) -> None:
     """Since v2.4 AT+CIPTCPOPT has a fourth field; before, the connect was the last chance."""
     async with echo_server() as server, opened("esp8266", firmware) as rig:
-        sock = await rig.net.connect(("srv", server.port), timeout=5)
+        sock = await rig.net.connect(("srv", server.port), timeout=60)
         await sock.setsockopt(TCP, socket.TCP_KEEPIDLE, 60)
         if firmware in ("E24", "E33"):
             await sock.setsockopt(SOL, socket.SO_KEEPALIVE, 1)
@@ -108,7 +108,7 @@ async def test_no_delay(firmware: str) -> None:
             await sock.setsockopt(TCP, socket.TCP_NODELAY, 1)
         await sock.close()
         # The id's memory is not the next socket's option.
-        other = await rig.net.connect(("srv", server.port), timeout=5)
+        other = await rig.net.connect(("srv", server.port), timeout=60)
         assert rig.fake.options_of(0)[1] == 0
         await other.close()
 
@@ -118,7 +118,7 @@ async def test_linger_zero_resets_and_the_next_close_does_not(module: str, firmw
     async with echo_server() as server, opened(module, firmware) as rig:
         for linger, expected in ((ABORT, "reset"), (None, "eof"), (ABORT, "reset")):
             before = len(server.ended)
-            sock = await rig.net.connect(("srv", server.port), timeout=5)
+            sock = await rig.net.connect(("srv", server.port), timeout=60)
             if linger is not None:
                 await sock.setsockopt(SOL, socket.SO_LINGER, linger)
                 assert await sock.getsockopt(SOL, socket.SO_LINGER) == 1
@@ -132,7 +132,7 @@ async def test_linger_zero_resets_and_the_next_close_does_not(module: str, firmw
 @everywhere
 async def test_linger_longer(module: str, firmware: str) -> None:
     async with echo_server() as server, opened(module, firmware) as rig:
-        sock = await rig.net.connect(("srv", server.port), timeout=5)
+        sock = await rig.net.connect(("srv", server.port), timeout=60)
         value = struct.pack("ii", 1, 3)
         if module == "bg96":
             await sock.setsockopt(SOL, socket.SO_LINGER, value)
