@@ -65,6 +65,12 @@ class Channel:
         """From the next `open` on, record into what this makes; None: record nothing."""
         self._make_trace = make_trace
 
+    def link_with(self, around: Callable[[Link], Link]) -> None:
+        """From the next `open` on, put something around the link: to listen, or to hold apart."""
+        make = self._make_link
+        self._make_link = lambda: around(make())
+        self._used = True
+
     @property
     def mode(self) -> ChannelMode:
         """Whether commands pass; see ChannelMode."""

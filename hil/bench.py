@@ -32,6 +32,7 @@ from hil.recording import (
 )
 from hil.replay import Mismatch, Player, replay
 from hil.seam import Meter, Seam
+from hil.timers import NotingLoop, OutsideLink
 from netsocket.capability.farend import FarEnd
 from netsocket.capability.measure import Measurement, Result, judge
 from netsocket.capability.record import to_record
@@ -89,7 +90,7 @@ class Bench:
         self.trace: SessionTrace | None = None
         self.found: list[Result] = []
         self._excerpts: dict[str, list[str]] = {}
-        self._runner = asyncio.Runner()
+        self._runner = asyncio.Runner(loop_factory=NotingLoop)
         self._stack = contextlib.AsyncExitStack()
         self._kept: dict[str, str] = {}
         self._ended = False
@@ -170,6 +171,10 @@ class Bench:
         random.seed(seed)
         head = {"format": FORMAT, "module": name, "settings": plain, "secrets": hidden,
                 "seed": seed}  # fmt: skip
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, NotingLoop)
+        loop.note = trace.note
+        self._modem.channel.link_with(OutsideLink)
         trace.note(f"session {json.dumps(head)}")
 
     def _remember_address(self) -> None:

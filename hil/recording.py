@@ -4,6 +4,7 @@ One gzipped file in the format of `atdriver.trace`; the notes ("!") are
 
     session {JSON}                   how the stack was put together, and the seed of `random`
     probe NAME                       what follows belongs to this probe
+    timer NAME                       the driver's next timer of that name rings
     set METHOD argument              of the setters that are not awaited
     claims {id: limit}               the numbers in the stack's table, from here on
     call N METHOD [arguments]        returned N RESULT · raised N ERROR · cancelled N
@@ -29,7 +30,7 @@ from netsocket.cellular import AccessPointName, Authentication
 from netsocket.stack import Handle, Kind
 from netsocket.wifi import Security, WiFiCredentials
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 STAND_IN_FAR: Final = "198.51.100.7"
 STAND_IN_OWN: Final = "198.51.100.20"
 HIDDEN: Final = "***"

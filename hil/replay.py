@@ -2,13 +2,14 @@
 
 There is no module and no clock: whenever everything in the event loop waits, the player makes the
 next move of the recording. Bytes from the module are delivered only after the driver has written
-what it had written before them. Time is the recording's; the driver's timers run by it.
+what it had written before them, and a timer of the driver rings when it rang in the recording.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import dataclasses
 import json
 import random
@@ -24,11 +25,8 @@ from atdriver.link import Receiver
 from atdriver.registry import Value, load_driver
 from atdriver.trace import from_printable
 from hil.recording import FORMAT, decode, digest, failure, merged
+from hil.timers import Arguments, name_of
 
-SLACK: Final = 0.03
-"""Seconds by which a timer of the recorded session may have been late."""
-STRETCH: Final = 120.0
-"""Seconds of the recording's time that the driver gets to do what it did."""
 STAND_INS: Final[Mapping[str, str]] = {"pin": "97531864"}
 """For secrets of a form of their own; the wire shows `***` for whatever it was."""
 ANY_SECRET: Final = "stand-in-pass"
@@ -78,22 +76,40 @@ class _Secrets:
 
 
 class _Stepped(asyncio.SelectorEventLoop):
-    """Where a loop would sleep, this one asks the player for the next move."""
+    """Where a loop would sleep, this one asks the player for the next move. Timers only ring when
+    they are told to."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.move: Callable[[], None] | None = None
+        self._set: list[tuple[str, asyncio.TimerHandle]] = []
         super().__init__(_Asking(self))
 
     def time(self) -> float:
         return self.now
 
-    def next_timer(self) -> float | None:
-        """When the next timer is due; cancelled ones do not count."""
-        due = [handle.when() for handle in self._scheduled if not handle.cancelled()]
-        return min(due, default=None)
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Arguments], object],
+        *args: *Arguments,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        self._set = [each for each in self._set if not each[1].cancelled()]
+        self._set.append((name_of(callback), handle))
+        return handle
 
-    _scheduled: list[asyncio.TimerHandle]
+    def ring(self, name: str) -> bool:
+        """Whether such a timer is set, and rings therefore."""
+        those = [each for each in self._set if each[0] == name and not each[1].cancelled()]
+        if not those:
+            return False
+        first = min(those, key=lambda each: each[1].when())
+        self._set.remove(first)
+        self.now = max(self.now, first[1].when())
+        self.call_soon(first[1]._run)
+        return True
 
 
 class _Asking(selectors.SelectSelector):
@@ -126,7 +142,6 @@ class Player:
         self.probe = "the bring-up"
         self.calls = self.bytes = 0
         self._tasks: dict[str, asyncio.Task[Any]] = {}
-        self._waited = 0.0
         self._problem: Exception | None = None
         self._loop = _Stepped()
         self._stack: Any = None
@@ -153,12 +168,11 @@ class Player:
         try:
             await self._over.wait()
         finally:
-            self._loop.move = self._run_out
+            self._loop.move = None
             for task in asyncio.all_tasks() - {asyncio.current_task()}:
                 task.cancel()
             with contextlib.suppress(OSError):
                 await self._stack.channel.close()
-            self._loop.move = None
         if self._problem is not None:
             raise self._problem
 
@@ -181,11 +195,6 @@ class Player:
 
     # -- moves --------------------------------------------------------------------------------
 
-    def _run_out(self) -> None:
-        due = self._loop.next_timer()
-        if due is not None:
-            self._loop.now = max(self._loop.now, due)
-
     def _move(self) -> None:
         """Everything waits: one step of the recording, or of the clock."""
         try:
@@ -205,13 +214,7 @@ class Player:
         self._loop.call_soon(self._over.set)
 
     def _step(self, record: Mapping[str, Any]) -> None:
-        loop = self._loop
-        moment = record["t"] - SLACK
-        due = loop.next_timer()
-        if due is not None and due <= moment:
-            loop.now = max(loop.now, due)
-            return
-        loop.now = max(loop.now, moment)
+        self._loop.now = max(self._loop.now, record["t"])
         if record["dir"] == ">":
             self._expect(from_printable(record["data"]))
         elif record["dir"] == "<":
@@ -222,7 +225,6 @@ class Player:
     def _done(self) -> None:
         self._records.popleft()
         self._at += 1
-        self._waited = 0.0
 
     def _expect(self, data: bytes) -> None:
         if self.written.startswith(data):
@@ -230,7 +232,9 @@ class Player:
             self.bytes += len(data)
             self._done()
         elif data.startswith(self.written):
-            self._wait(f"the driver does not write {data[:60]!r}, only {self.written[:60]!r}")
+            raise self._mismatch(
+                f"the driver does not write {data[:60]!r}, only {self.written[:60]!r}"
+            )
         else:
             raise self._mismatch(
                 f"the driver writes {self.written[: len(data)][:60]!r} instead of {data[:60]!r}"
@@ -257,13 +261,15 @@ class Player:
         elif what in ("returned", "raised"):
             task = self._tasks[number]
             if not task.done():
-                self._wait(f"call {number} does not end; it {what} {text}")
-                return
+                raise self._mismatch(f"call {number} does not end; it {what} {text}")
             if (found := task.result()) != (what, text):
                 raise self._mismatch(
                     f"call {number} {' '.join(found)}; in the recording it {what} {text}"
                 )
             del self._tasks[number]
+        elif what == "timer":
+            if not self._loop.ring(number):
+                raise self._mismatch(f"the driver's timer {number} rang, and is not set here")
         elif what == "set":
             secret = STAND_INS["pin"] if number == "set_sim_pin" else ANY_SECRET
             getattr(self._stack, number)(decode(json.loads(text), secret))
@@ -280,14 +286,6 @@ class Player:
         elif what == "probe":
             self.probe = number
         self._done()
-
-    def _wait(self, problem: str) -> None:
-        """Let the driver's next timer run."""
-        due = self._loop.next_timer()
-        if due is None or self._waited > STRETCH:
-            raise self._mismatch(problem)
-        self._waited += max(0.0, due - self._loop.now)
-        self._loop.now = max(self._loop.now, due)
 
     def _mismatch(self, text: str) -> Mismatch:
         return Mismatch(f"{self.probe}, record {self._at + 2}: {text}")

@@ -7,7 +7,6 @@ stack, and what the stack does by itself, is no call of the sockets and is not s
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import errno
 import functools
 import itertools
@@ -16,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from hil.recording import HIDDEN, SessionTrace, digest, encode, failure
+from hil.timers import context, inside
 from netsocket.stack import Changed, Stack, StatusChanged
 
 METHODS: Final = (
@@ -27,7 +27,6 @@ SETTERS: Final = ("set_credentials", "set_channel", "set_access_point_name", "se
 """What is not awaited, and says what the next `up` shall do."""
 _OUT: Final = ("send", "sendto")
 _IN: Final = ("recv", "recvfrom")
-_inside: contextvars.ContextVar[bool] = contextvars.ContextVar("inside", default=False)
 
 
 class BudgetSpent(OSError):
@@ -109,7 +108,7 @@ class Seam:
         @functools.wraps(original)
         def call(value: Any) -> None:
             original(value)
-            if not _inside.get():
+            if not inside.get():
                 shown = HIDDEN if name == "set_sim_pin" else encode(value)
                 self._note(f"set {name} {json.dumps(shown)}")
 
@@ -120,14 +119,14 @@ class Seam:
     ) -> Callable[..., Awaitable[Any]]:
         @functools.wraps(original)
         async def call(*arguments: Any, **named: Any) -> Any:
-            if _inside.get():
+            if inside.get():
                 return await original(*arguments, **named)
             self._meter.ask(name, arguments)
             self._note_claims()
             number = next(self._numbers)
             shown = [[encode(each) for each in arguments], {k: encode(v) for k, v in named.items()}]
             self._note(f"call {number} {name} {json.dumps(shown)}")
-            token = _inside.set(True)
+            token = inside.set(True)
             try:
                 result = await original(*arguments, **named)
             except asyncio.CancelledError:
@@ -137,7 +136,7 @@ class Seam:
                 self._note(f"raised {number} {failure(error)}")
                 raise
             finally:
-                _inside.reset(token)
+                inside.reset(token)
             self._note(f"returned {number} {digest(result)}")
             self._meter.count(name, result)
             return result
@@ -149,8 +148,6 @@ def _outside(notice: Callable[..., None]) -> Callable[..., None]:
     """A notice leads back to the sockets: what they call then is seen again."""
 
     def call(*arguments: Any) -> None:
-        context = contextvars.copy_context()
-        context.run(_inside.set, False)
-        context.run(notice, *arguments)
+        context(False).run(notice, *arguments)
 
     return call
