@@ -282,7 +282,9 @@ class Bench:
         return self.net.status is InterfaceStatus.GLOBAL_UP
 
     def run(self, work: Any) -> Any:
-        """Another piece of work in the session's loop (soak)."""
+        """Another piece of work in the session's loop (soak); the recording ends before it."""
+        if self.trace is not None:
+            self.trace.stop()
         return self._runner.run(work)
 
     # -- results ------------------------------------------------------------------------------

@@ -45,10 +45,19 @@ class SessionTrace(Trace):
 
     def __init__(self) -> None:
         self._text = io.StringIO()
+        self._stopped = False
         super().__init__(self._text)
 
     def close(self) -> None:
         """The channel has closed; the session goes on."""
+
+    def stop(self) -> None:
+        """Record nothing more: a soak would fill the memory."""
+        self._stopped = True
+
+    def _write(self, direction: str, text: str) -> None:
+        if not self._stopped:
+            super()._write(direction, text)
 
     def mark(self) -> int:
         """A position, for `since`."""
