@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 __all__ = ["ESCAPE_GUARD", "Intake", "Signal"]
 
@@ -176,6 +177,15 @@ class Intake:
                     return bytes(kept), stop
                 self._bytes.clear()
                 await self.activity.wait()
+        finally:
+            self._release()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Nothing is read as a command line meanwhile; `take...` may be called."""
+        self._claimed += 1
+        try:
+            yield
         finally:
             self._release()
 

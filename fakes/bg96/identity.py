@@ -125,6 +125,11 @@ class Identity(Core):
         if match[0].startswith("&F"):
             self.reset_factory()
 
+    @command(r"O0?")
+    async def _online(self, _: re.Match[str]) -> bool:
+        self.finish("NO CARRIER")  # there is no data mode to go back to (AT manual V2.2, ATO)
+        return True
+
     @command(r"&W0?")
     async def _store(self, _: re.Match[str]) -> None:
         self.stored_rate = self.rate

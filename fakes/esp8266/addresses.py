@@ -8,12 +8,12 @@ from ..engine import CommandError, rule
 from .arguments import Arguments
 from .wifi import WifiCommands
 
-__all__ = ["AddressCommands"]
+__all__ = ["AP_ADDRESS", "AddressCommands"]
 
 _NO_ADDRESS = "0.0.0.0"
 _STATION_MAC = "5c:cf:7f:12:34:56"
 _AP_MAC = "5e:cf:7f:12:34:56"
-_AP_ADDRESS = "192.168.4.1"
+AP_ADDRESS = "192.168.4.1"
 
 
 class AddressCommands(WifiCommands):
@@ -91,7 +91,7 @@ class AddressCommands(WifiCommands):
     def local_addresses(self, _: re.Match[str]) -> None:
         """``AT+CIFSR``: one pair of lines per active interface."""
         if self.now.wifi_mode & 2:
-            self.say(f'+CIFSR:APIP,"{_AP_ADDRESS}"', f'+CIFSR:APMAC,"{_AP_MAC}"')
+            self.say(f'+CIFSR:APIP,"{AP_ADDRESS}"', f'+CIFSR:APMAC,"{_AP_MAC}"')
         if self.now.wifi_mode & 1:
             own = self.now.static[0] if self.now.static else self.world.address
             self.say(f'+CIFSR:STAIP,"{own if self.has_address else _NO_ADDRESS}"')
@@ -100,7 +100,8 @@ class AddressCommands(WifiCommands):
             self.say(f'+CIFSR:STAMAC,"{_STATION_MAC}"')
         self.ok()
 
-    @rule(r"AT\+CIP(STA|AP)MAC(_CUR|_DEF)?\?", tag="CIPSTAMAC")
+    @rule(r"AT\+CIP(STA)MAC(_CUR|_DEF)?\?", tag="CIPSTAMAC")
+    @rule(r"AT\+CIP(AP)MAC(_CUR|_DEF)?\?", tag="CIPAPMAC")
     def hardware_address(self, match: re.Match[str]) -> None:
         """``AT+CIPSTAMAC?``, ``AT+CIPAPMAC?``: lower-case hex."""
         self.suffix(match[2])

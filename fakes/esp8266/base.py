@@ -33,6 +33,8 @@ class Flash:
     station_dhcp: bool = True
     ap_dhcp: bool = True
     static: tuple[str, str, str] | None = None
+    # SSID, password, channel, security, most stations, hidden
+    own_network: tuple[str, str, int, int, int, int] = ("ESP_123456", "", 1, 0, 4, 0)
     dns: tuple[str, ...] = ()
     message: int = 0
     # (authentication, certificate, CA) of the TLS client on each link
@@ -63,6 +65,8 @@ class Volatile:
     sntp: tuple[int, int, tuple[str, ...]] = (0, 0, ())
     sntp_set: bool = False
     had_links: bool = False
+    long_send: tuple[int, int] = (1024, 2920)
+    block_end: int = 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,6 +220,13 @@ class FirstModem(EspressifModem):
             raise CommandError
         await self.scanned(wanted)
 
+    @rule(r"AT\+CWLIF", tag="CWLIF")
+    def stations(self, _: re.Match[str]) -> None:
+        """``AT+CWLIF``: nobody has joined the module's own network."""
+        if self.now.wifi_mode == 1:
+            raise CommandError
+        self.ok()
+
     @rule(r"AT\+CWDHCP=(.*)", tag="CWDHCP")
     def set_dhcp(self, match: re.Match[str]) -> None:
         """``AT+CWDHCP=mode,enable``: 0 access point, 1 station, 2 both."""

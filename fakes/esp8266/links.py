@@ -109,7 +109,11 @@ class LinkCommands(LookupCommands):
     @rule(r"AT\+CIPSTART=(.*)", tag="CIPSTART")
     async def open_link(self, match: re.Match[str]) -> None:
         """``AT+CIPSTART=[id,]"type","host",port,...``."""
-        arguments = Arguments(match[1])
+        await self.start_link(match[1])
+
+    async def start_link(self, text: str) -> None:
+        """What AT+CIPSTART does with its parameters."""
+        arguments = Arguments(text)
         number, at = self.take_id(arguments)
         if not self.session.mux and arguments.given(0) and not arguments.is_text(0):
             raise CommandError("MUX=0")

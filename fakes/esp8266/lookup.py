@@ -6,8 +6,8 @@ import re
 import time
 
 from ..engine import CommandError, rule
-from .addresses import AddressCommands
 from .arguments import Arguments
+from .softap import AccessPointCommands
 
 __all__ = ["LookupCommands"]
 
@@ -17,7 +17,7 @@ _PING_FAILS = 1.0  # seconds (INF)
 _NAME_LIMIT = 64  # bytes, DOC AT+CIPDOMAIN
 
 
-class LookupCommands(AddressCommands):
+class LookupCommands(AccessPointCommands):
     """Name resolution and what depends on it."""
 
     async def resolve(self, name: str, family: int = 0) -> str:

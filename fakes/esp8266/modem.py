@@ -11,6 +11,18 @@ from .tls import TlsCommands
 
 __all__ = ["EspressifModem"]
 
+_SUFFIXED = {
+    "UART",
+    "CWMODE",
+    "CWJAP",
+    "CWSAP",
+    "CWDHCP",
+    "CIPSTA",
+    "CIPAP",
+    "CIPSTAMAC",
+    "CIPAPMAC",
+}
+
 
 class EspressifModem(TlsCommands):
     """A simulated Espressif AT module."""
@@ -21,10 +33,12 @@ class EspressifModem(TlsCommands):
     @rule(r"AT\+(\w+)=\?")
     def test_command(self, match: re.Match[str]) -> None:
         """``AT+X=?`` of a known command: only OK (the ranges printed vary by build)."""
-        known = any(
-            entry.tag == match[1] and self.rule_allowed(entry) for entry in self._class_rules
-        )
-        if not known:
+        name, suffix = re.fullmatch(r"(\w+?)(_CUR|_DEF)?", match[1]).groups()  # type: ignore[union-attr]
+        suffixed = _SUFFIXED if self.profile.nonos else {"UART"}
+        names = {match[1], name} if suffix and name in suffixed else {match[1]}
+        if name == "CIPDNS" and self.profile.nonos:
+            names.add("CIPDNS_CUR")
+        if not any(entry.tag in names and self.rule_allowed(entry) for entry in self._class_rules):
             raise CommandError(code=Code.UNKNOWN)
         self.ok()
 

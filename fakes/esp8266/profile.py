@@ -170,7 +170,8 @@ N17 = Profile(
             "CIPV6",
             "CIPTCPOPT",
         }
-        | {"CIPRECVTYPE", "CIPSTATE", "CIPDNS", "CIPSENDLCFG"}
+        | {"CIPRECVTYPE", "CIPSTATE", "CIPDNS", "CIPSENDL", "CIPSENDLCFG", "CIPSTARTEX"}
+        | {"TRANSINTVL"}
     ),
 )
 
@@ -197,7 +198,7 @@ E2 = Profile(
     # LIT: CIPV6, CMD, CWSTATE, CWRECONNCFG from v2.2; CIPSTATE from v2.4; CIPRECVTYPE v3.3.
     absent=_ESP_AT_ABSENT
     | frozenset({"CMD", "CWSTATE", "CWRECONNCFG", "CIPV6", "CIPSTATE", "CIPRECVTYPE"})
-    | frozenset({"CIPSENDLCFG"}),
+    | frozenset({"CIPSENDL", "CIPSENDLCFG", "TRANSINTVL"}),
 )
 
 E22 = Profile(
@@ -213,7 +214,8 @@ E22 = Profile(
     uart_receive=1024,
     uart_transmit=2048,
     max_rate=4_500_000,
-    absent=_ESP_AT_ABSENT | frozenset({"CIPSTATE", "CIPRECVTYPE", "CIPSENDLCFG"}),
+    absent=_ESP_AT_ABSENT
+    | frozenset({"CIPSTATE", "CIPRECVTYPE", "CIPSENDL", "CIPSENDLCFG", "TRANSINTVL"}),
 )
 
 E22_ESP32 = replace(

@@ -10,7 +10,7 @@ from .arguments import Arguments
 from .base import LINKS
 from .link import Link
 from .links import _ALL
-from .sending import SendCommands
+from .longsend import LongSendCommands
 
 __all__ = ["ReceiveCommands"]
 
@@ -18,7 +18,7 @@ _BURST = 16  # frames pushed before other tasks get their turn
 _DATAGRAM = 1472  # bytes; a larger one needs IP reassembly (DOC), which the image lacks
 
 
-class ReceiveCommands(SendCommands):
+class ReceiveCommands(LongSendCommands):
     """Reading from links, and noticing their end."""
 
     # ---- settings ----------------------------------------------------------------------

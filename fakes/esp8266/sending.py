@@ -18,7 +18,6 @@ _RECV_TIME = 0.004  # from the last payload byte to "Recv"
 _LOCAL_TIME = 0.007  # from "Recv" to SEND OK on a LAN, ESP-AT
 _ROUND_TRIP = 0.02  # N17: peer's acknowledgement on a LAN
 _POLL = 0.002  # real seconds between looks at the kernel's send queue
-_QUIET = 0.02  # transparent mode: a block ends after 20 ms of silence
 _ESCAPE = b"+++"
 _SEGMENT = 2048  # transparent mode, block size on the ESP8266
 
@@ -29,13 +28,26 @@ class SendCommands(ServerCommands):
     @rule(r"AT\+CIPSEND=(.*)", tag="CIPSEND")
     async def send(self, match: re.Match[str]) -> None:
         """``AT+CIPSEND=[id,]length[,"host",port]``."""
-        arguments = Arguments(match[1])
+        link, length, target = await self.send_parameters(match[1], self.profile.send_limit)
+        await self.send_prompt()
+        payload = await self.take(length, prompt=self.profile.prompt[-1], escape=_ESCAPE)
+        if payload is None:
+            self.note("cancelled", f"{link.number}")
+            self.final("SEND Canceled")
+            return
+        await self.send_payload(link, payload, target)
+
+    async def send_parameters(
+        self, text: str, limit: int
+    ) -> tuple[Link, int, tuple[str, int] | None]:
+        """``[id,]length[,"host",port]``: link, length, and target if there is one."""
+        arguments = Arguments(text)
         number, at = self.take_id(arguments)
         arguments.expect(at + 1, at + 3)
         if self.session.transparent:
             raise CommandError("IPMODE=1")
         # Length 0 has no evidence in any log or manual: refused.
-        length = arguments.number(at, 1, self.profile.send_limit, reason="too long")
+        length = arguments.number(at, 1, limit, reason="too long")
         link = self.links[number]
         if link is None:
             raise CommandError("link is not valid")
@@ -46,16 +58,20 @@ class SendCommands(ServerCommands):
             host = arguments.text(at + 1, 64)
             port = arguments.number(at + 2, 1, 65535)
             target = (await self.resolve(host, 6 if link.kind == "UDPv6" else 4), port)
+        return link, length, target
+
+    async def send_prompt(self) -> None:
+        """Everything of the prompt but its last literal."""
         await self.sleep(_PROMPT_TIME)
         for literal in self.profile.prompt[:-1]:
             self.raw(literal)
-        payload = await self.take(length, prompt=self.profile.prompt[-1], escape=_ESCAPE)
-        if payload is None:
-            self.note("cancelled", f"{number}")
-            self.final("SEND Canceled")
-            return
+
+    async def send_payload(
+        self, link: Link, payload: bytes, target: tuple[str, int] | None
+    ) -> None:
+        """From the last payload byte to the result."""
         await self.sleep(_RECV_TIME)
-        self.raw(f"\r\nRecv {length} bytes\r\n".encode())
+        self.raw(f"\r\nRecv {len(payload)} bytes\r\n".encode())
         self.phase = "send"
         delivered = await self.deliver(link, payload, target)
         self.phase = ""
@@ -106,12 +122,6 @@ class SendCommands(ServerCommands):
                 return False
         return not link.tcp.reset
 
-    @rule(r"AT\+CIPSENDLCFG\?", tag="CIPSENDLCFG")
-    def query_long_send(self, _: re.Match[str]) -> None:
-        """``AT+CIPSENDLCFG?``: report and transmit block size, DOC defaults 1024 and 2920 bytes."""
-        self.say("+CIPSENDLCFG:1024,2920")
-        self.ok()
-
     # ---- transparent transmission ------------------------------------------------------
 
     @rule(r"AT\+CIPMODE=(.*)", tag="CIPMODE")
@@ -148,13 +158,16 @@ class SendCommands(ServerCommands):
         """Raw both ways until the escape sequence."""
         self.phase = "transparent"
         self.service(link)
-        while True:
-            payload = await self.take_some(_SEGMENT, escape=_ESCAPE, guard=_QUIET)
-            if payload is None:
-                break
-            if self.links[0] is link:
-                await self.deliver(link, payload, None)
-            else:
-                self.note("lost", f"{len(payload)} bytes in transparent mode")
+        with self.intake.held():  # between two blocks nothing is read as a command
+            while True:
+                payload = await self.take_some(
+                    _SEGMENT, escape=_ESCAPE, guard=self.session.block_end / 1000
+                )
+                if payload is None:
+                    break
+                if self.links[0] is link:
+                    await self.deliver(link, payload, None)
+                else:
+                    self.note("lost", f"{len(payload)} bytes in transparent mode")
         self.phase = ""
         self.running = False
