@@ -209,7 +209,8 @@ def test_ten_minutes_with_twelve_sockets_take_under_two_seconds() -> None:
     assert time.process_time() - begun < 2
 
 
-def test_the_same_seed_gives_the_same_trace() -> None:
+@pytest.mark.parametrize("runs", [50, pytest.param(1000, marks=pytest.mark.nightly)])
+def test_the_same_seed_gives_the_same_trace(runs: int) -> None:
     async def talk(wire: Wire) -> str:
         await join_esp(wire)
         await wire.ask('AT+CIPSTART=0,"TCP","srv",7')
@@ -223,7 +224,7 @@ def test_the_same_seed_gives_the_same_trace() -> None:
         result: str = virtually(talk, esp(seed=seed, scenario=plan))
         return result
 
-    assert len({once(7) for _ in range(50)}) == 1
+    assert len({once(7) for _ in range(runs)}) == 1
     assert once(7) != once(8)
 
 
