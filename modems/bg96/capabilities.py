@@ -115,8 +115,8 @@ RECORDS = (
     Capability("option.broadcast", Level.NONE, "no command sets it", _tcp("AT+QICFG")),
     Capability("option.multicast", Level.NONE, "no command joins a group", _tcp("AT+QICFG")),
     Capability("option.tos", Level.NONE, "no command sets it", _tcp("AT+QICFG")),
-    Capability("option.bind_to_device", Level.NONE, "one interface; a context is chosen by "
-               "the setting `context`", _tcp("AT+QICSGP")),
+    Capability("option.bind_to_device", Level.NONE, "one data context is used, there is "
+               "nothing to choose", _tcp("AT+QICSGP")),
     Capability("option.honest", Level.FULL, "", _tcp("AT+QICFG")),
     Capability("option.type", Level.EMULATED, "answered by the socket object", _tcp("AT+QISTATE")),
     Capability("error.refused", Level.EMULATED, "code 566 does not tell refused from timed out; "
