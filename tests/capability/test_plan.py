@@ -110,7 +110,6 @@ PLAN = [
 that it does not list; WIFI-X of TESTS/network/wifi is WIFI_X here."""
 NOT_HERE = {
     "ASYNCHRONOUS_DNS_EXTERNAL_EVENT_QUEUE": "the event loop is asyncio's, there is no hook",
-    "WIFI_CONSTRUCTOR": "a C++ object exists; a Python one raises when it does not",
 }
 LATER = {
     "ASYNCHRONOUS_DNS_MULTI_IP": "needs a name with several addresses at the far end",

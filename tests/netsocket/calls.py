@@ -390,6 +390,10 @@ class Close(OnStream):
         if situation == "not ready":
             self.sock.settimeout(None)
             self.reader = Caller(lambda: self.sock.recv(10))
+            receiving = self.sock._async._receiving  # the time-out is changed once it waits
+            limit = time.monotonic() + 10
+            while not receiving.turn.locked() and time.monotonic() < limit:
+                time.sleep(0.001)
             time.sleep(SOON)
 
     def call(self) -> Any:
