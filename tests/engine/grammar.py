@@ -25,6 +25,7 @@ from .harness import (
     Seen,
     Send,
     done,
+    doubted,
     expect,
     glued,
     odd,
@@ -260,6 +261,8 @@ class Talk:
         self.said = b""
         self.seen: list[Seen] = []
         self.reasons: list[bytes] = []
+        self.counted: Command | None = None
+        """The last read that ended well: one OK too many puts it in doubt."""
 
     def say(self, data: bytes) -> None:
         self.said += data
@@ -270,6 +273,11 @@ class Talk:
             self.said += said
             self.seen += seen
             self.reasons += reasons
+            if restarted(self.flavour.banner) in seen:
+                self.counted = None
+            elif self.counted is not None and seen == [unknown(b"OK")]:
+                self.seen.append(doubted(self.counted))
+                self.counted = None
 
     def flush(self) -> None:
         """The host acts next: what was said is fed, and its events are asserted."""
@@ -291,6 +299,8 @@ class Talk:
         if good:
             lines = reply.pop("lines", ())
             assert isinstance(lines, tuple)
+            if "block" in reply:
+                self.counted = command
             self.seen.append(done(command, *lines, reasons=reasons, final=final, **reply))  # type: ignore[arg-type]
         else:
             self.seen.append(refused(command, final, reasons=reasons, **reply))  # type: ignore[arg-type]
@@ -305,6 +315,7 @@ class Talk:
         banner = self.flavour.banner
         self.say(b"\r\n" + banner + b"\r\n")
         self.seen += [restart_seen(command, payload_written=written), restarted(banner)]
+        self.counted = None
         self.reasons = []
 
     def setting(self) -> None:
