@@ -23,8 +23,16 @@ __all__ = ["FIRMWARES", "SETTINGS", "EspressifModem", "build", "build_esp32"]
 FIRMWARES: Final = tuple(PROFILES)
 SETTINGS: Final = (
     "flow", "late_closed", "connect_timeout", "join_time", "boot_time", "joined", "station_ip",
-    "dhcp",
+    "dhcp", "read_form", "reasons", "close_order",
 )  # fmt: skip
+
+_CHOICES: Final = {  # the default first
+    "flow": ("rts", "none"),
+    "dhcp": ("ok", "none", "fail"),
+    "read_form": ("literal", "manual"),
+    "reasons": ("log", "port"),
+    "close_order": ("closed", "ok"),
+}
 
 
 def _seconds(name: str, value: str, factor: float = 1.0) -> float:
@@ -41,21 +49,20 @@ def _options(settings: Mapping[str, str]) -> Options:
     for name in settings:
         if name not in SETTINGS:
             raise UnknownSettingError(name, SETTINGS)
-    flow = settings.get("flow", "rts")
-    if flow not in ("rts", "none"):
-        raise UnknownSettingError(f"flow={flow}", ["flow=rts", "flow=none"])
-    dhcp = settings.get("dhcp", "ok")
-    if dhcp not in ("ok", "none", "fail"):
-        raise UnknownSettingError(f"dhcp={dhcp}", ["dhcp=ok", "dhcp=none", "dhcp=fail"])
+    chosen = {name: settings.get(name, choices[0]) for name, choices in _CHOICES.items()}
+    for name, value in chosen.items():
+        if value not in _CHOICES[name]:
+            raise UnknownSettingError(
+                f"{name}={value}", [f"{name}={each}" for each in _CHOICES[name]]
+            )
     late, boot = settings.get("late_closed"), settings.get("boot_time")
     return Options(
-        flow=flow,
         late_closed=None if late is None else _seconds("late_closed", late, 0.001),
         connect_timeout=_seconds("connect_timeout", settings.get("connect_timeout", "3")),
         join_time=_seconds("join_time", settings.get("join_time", "3")),
         boot_time=None if boot is None else _seconds("boot_time", boot),
         joined=settings.get("joined", ""),
-        dhcp=dhcp,
+        **chosen,
     )
 
 

@@ -83,6 +83,12 @@ class Options:
         dhcp: what becomes of a join when no DHCP server answers, which no document tells: "ok" it
             answers, "none" AT+CWJAP ends with OK and no address comes (some builds say OK before
             WIFI GOT IP), "fail" it ends as a join that timed out although the station is in.
+        read_form: AT+CIPRECVDATA of N17: "literal" ``,n:`` as the library and other drivers have
+            it, "manual" ``:n,`` as the published PDF does.
+        reasons: ESP-AT's ``ALREADY CONNECTED``, ``link is not valid``, ``No AP`` ...: "log" they
+            go to the log port, "port" to the command port (DOC v1 to v2.1).
+        close_order: ESP-AT's AT+CIPCLOSE: "closed" CLOSED comes before OK (logs, DOC from v2.3),
+            "ok" behind it.
     """
 
     flow: str = "rts"
@@ -91,6 +97,9 @@ class Options:
     join_time: float = 3.0
     boot_time: float | None = None
     joined: str = ""
+    read_form: str = "literal"
+    reasons: str = "log"
+    close_order: str = "closed"
     dhcp: str = "ok"
 
 
@@ -215,10 +224,9 @@ class Esp8266Base(FakeModem):
 
     def command_failed(self, error: CommandError) -> None:
         """N17 prints the reason, ESP-AT (to its command port) at most a code."""
-        if self.profile.nonos:
-            if error.reason:
-                self.say(error.reason)
-        else:
+        if error.reason and (self.profile.nonos or self.options.reasons == "port"):
+            self.say(error.reason)
+        if not self.profile.nonos:
             self.error_code(error.code or Code.FAILED)
         self.final("ERROR")
 

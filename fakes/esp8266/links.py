@@ -305,6 +305,7 @@ class LinkCommands(LookupCommands):
             number = self.one(match[1], 0, _ALL)
         await self.sleep(_CLOSE_TIME)
         chosen = self.open_links() if number == _ALL else [self.links[number]]
+        after: list[str] = []
         for link in chosen:
             if link is None:
                 raise CommandError("UNLINK")
@@ -312,8 +313,13 @@ class LinkCommands(LookupCommands):
             if link.number in self.session.reset_on_close:
                 self.session.reset_on_close.discard(link.number)
                 abort = True
-            self.drop_link(link, abort=abort)
+            if self.options.close_order == "ok" and not self.profile.nonos:
+                self.drop_link(link, abort=abort, tell=False)
+                after.append(self.link_line(link.number, "CLOSED"))
+            else:
+                self.drop_link(link, abort=abort)
         self.ok()
+        self.say(*after)
 
     @rule(r"AT\+CIPCLOSEMODE=(.*)", tag="CIPCLOSEMODE")
     def set_close_mode(self, match: re.Match[str]) -> None:

@@ -246,7 +246,8 @@ class ReceiveCommands(LongSendCommands):
     def answer_data(self, link: Link | None, data: bytes) -> None:
         """N17 ``CR LF +CIPRECVDATA,n:data``; ESP-AT ``+CIPRECVDATA:n,[peer]data``; then OK."""
         if self.profile.nonos:
-            self.raw(f"\r\n+CIPRECVDATA,{len(data)}:".encode() + data)
+            form = ",%d:" if self.options.read_form == "literal" else ":%d,"
+            self.raw(b"\r\n+CIPRECVDATA" + (form % len(data)).encode() + data)
         else:
             origin = ""
             if self.session.info and link is not None:

@@ -103,7 +103,7 @@ class WifiCommands(BasicCommands):
             mac, channel, rssi = self.access_point(ssid)
             extra = ",0" * self.profile.join_fields
             self.say(f'+CWJAP{match[1] or ""}:"{ssid}","{mac}",{channel},{rssi}{extra}')
-        elif self.profile.nonos:
+        elif self.profile.nonos or self.options.reasons == "port":
             self.say("No AP")  # on ESP-AT this text goes to the log port
         self.ok()
 

@@ -21,7 +21,8 @@ SWITCHES = [
         ("close_unknown", "error"), ("urc_in_prompt", "yes"), ("urcport_fixed", "yes;port=usbat"),
     )),
     *(("esp8266", name, value) for name, value in (
-        ("flow", "none"), ("late_closed", "0"), ("late_closed", "300"),
+        ("flow", "none"), ("late_closed", "0"), ("late_closed", "300"), ("reasons", "port"),
+        ("close_order", "ok"),
     )),
 ]  # fmt: skip
 ALLOWED = {
