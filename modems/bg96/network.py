@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from atdriver.channel import Channel
 from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply
+from atdriver.exchange import Command
 from atdriver.syntax import fields, number, string
 from modems.bg96 import commands
 from modems.bg96.dialect import ENCODER, ERRORS
@@ -19,6 +20,8 @@ from netsocket.cellular import AccessPointName, Authentication, Registration
 
 CONTEXT = 1
 """The PDP context used; context 1 is the one that AT+CGDCONT and AT+QICSGP share by default."""
+NOT_ALLOWED = "572"
+"""What AT+QIGETERROR says of an AT+QIACT that needs AT+QIDEACT before."""
 POLL = 0.5
 DENIED_PATIENCE = 20.0
 """Seconds of nothing but denial until it counts: a module goes through several networks."""
@@ -99,11 +102,14 @@ class Network:
                     _METHODS[self.name.authentication],
                 )
             )
+        activate = simple(f"AT+QIACT={CONTEXT}", commands.ACTIVATE)
         try:
-            await channel.run(simple(f"AT+QIACT={CONTEXT}", commands.ACTIVATE))
+            await channel.run(activate)
         except (CommandFailed, CommandTimeout) as error:
             why = await last_error(channel)  # it explains the last TCP/IP command, so at once
             address = await context_address(channel)
+            if not address and why.startswith(NOT_ALLOWED) and await self._again(channel, activate):
+                address = await context_address(channel)
             if not address:
                 raise await self._refused(channel, why or str(error)) from error
             return address  # it was active already
@@ -111,6 +117,16 @@ class Network:
         if not address:
             raise errors.NetworkDown("the data context is active but has no address")
         return address
+
+    async def _again(self, channel: Channel, activate: Command) -> bool:
+        """A context that the network took away while nobody listened must be given up first
+        (TCP(IP) manual V1.1, "pdpdeact")."""
+        try:
+            await channel.run(simple(f"AT+QIDEACT={CONTEXT}", commands.DEACTIVATE))
+            await channel.run(activate)
+        except (CommandFailed, CommandTimeout):
+            return False
+        return True
 
     async def _refused(self, channel: Channel, why: str) -> OSError:
         code = why.partition(" ")[0]
