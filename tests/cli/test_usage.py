@@ -51,7 +51,10 @@ WRONG = [
     (["at", "esp8266:/dev/x", "at+cipsend=0,5"], "commands that ask for data (a > prompt"),
     (["at", "bg96:/dev/x", "ATD*99#"], "commands that ask for data (a > prompt"),
     (["at", "bg96:/dev/x", "--json"], "--json needs a command"),
-    (["fake", "nokia"], "there is no fake 'nokia'; installed: bg96, esp32, esp8266"),
+    (
+        ["fake", "nokia"],
+        "there is no fake 'nokia'; installed: bg95, bg96, ec25, esp32, esp8266, replay",
+    ),
     (["fake", "esp8266", "--firmware", "ZZ"], "unknown firmware 'ZZ'; valid: "),
     (["fake", "esp8266", "--set", "colour=red"], "unknown setting 'colour'; valid: "),
     (["fake", "bg96", "--set", "reg=maybe"], "bg96 setting reg='maybe': choose"),
