@@ -60,7 +60,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line(
         "markers",
-        "at_scenario(file): a YAML scenario for the fake, relative to the test file",
+        "at_scenario(file): a YAML scenario for the fake, relative to the test file; or the "
+        "beginning of the name of a ready-made one (fakes.scenarios)",
     )
 
 
@@ -109,7 +110,9 @@ def _wanted(request: pytest.FixtureRequest) -> tuple[str, bool, dict[str, Any]]:
     module = str(positional[0] if positional else configured)
     scenario = request.node.get_closest_marker("at_scenario")
     if scenario is not None:
-        settings["scenario"] = str(Path(request.path).parent / str(scenario.args[0]))
+        name = str(scenario.args[0])
+        beside = Path(request.path).parent / name
+        settings["scenario"] = str(beside) if beside.suffix or beside.exists() else name
     seed = request.config.getoption("at_seed")
     if seed is not None:
         settings["seed"] = seed

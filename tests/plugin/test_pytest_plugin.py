@@ -108,6 +108,11 @@ def test_one(modem_port):
     assert b"+CSQ: 99,99" in ask(modem_port, b"AT+CSQ\\r")
 
 @pytest.mark.fake_modem("bg96")
+@pytest.mark.at_scenario("C12")
+def test_ready_made(modem_port):
+    assert b"OK" not in ask(modem_port, b"AT+QISTATE?\\r", b"NEVER")[10:]
+
+@pytest.mark.fake_modem("bg96")
 @pytest.mark.at_scenario("absent.yaml")
 def test_two(modem_port):
     pass
@@ -122,7 +127,7 @@ def test_four(modem_port):
         other__yaml="modem: bg96\nsteps:\n  - on: 'AT\\+CSQ'\n    say: ['+CSQ: 99,99', OK]\n",
     )
     assert status == 1
-    assert "1 passed" in text
+    assert "2 passed" in text
     assert "absent.yaml: cannot be read" in text
     assert "bg97" in text
     assert "say which module to simulate" in text
