@@ -78,7 +78,6 @@ CME_SIM_FAILURE: Final = 13
 CME_SIM_BUSY: Final = 14
 CME_WRONG_PASSWORD: Final = 16
 CME_NO_SERVICE: Final = 30
-CME_INVALID_PARAMETERS: Final = 50
 
 CME_TEXTS: Final[Mapping[int, str]] = {
     CME_NOT_ALLOWED: "operation not allowed",
@@ -90,7 +89,6 @@ CME_TEXTS: Final[Mapping[int, str]] = {
     CME_SIM_BUSY: "SIM busy",
     CME_WRONG_PASSWORD: "incorrect password",
     CME_NO_SERVICE: "no network service",
-    CME_INVALID_PARAMETERS: "invalid parameters",
     **TCPIP_TEXTS,
 }
 """Text of ``+CME ERROR`` with ``AT+CMEE=2``."""

@@ -21,7 +21,6 @@ from fakes.bg96.links import (
 from fakes.bg96.pdp import Pdp
 from fakes.bg96.profile import MAX_READ
 
-BUFFER_MODE = 0
 PUSH_MODE = 1
 
 

@@ -115,6 +115,7 @@ class _Finder:
         self._children(node, route, skip=("annotation", "returns"))
 
     def _children(self, node: ast.AST, route: Route, skip: tuple[str, ...] = ()) -> None:
+        around = self._about
         if self._functions == 0 and isinstance(node, ast.keyword):
             self._about = node.arg or ""
         for name, value in ast.iter_fields(node):
@@ -126,6 +127,8 @@ class _Finder:
                 for index, item in enumerate(value):
                     if isinstance(item, ast.AST):
                         self.visit(item, (*route, (name, index)))
+        if isinstance(node, ast.keyword):
+            self._about = around
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, route: Route) -> None:
         self._places.append(node.name)
@@ -180,10 +183,12 @@ class _Finder:
             for index, item in enumerate(node.elts):
                 self.add(item, route, f"no row {_short(item)}", _without("elts", index))
         elif isinstance(node, ast.Call) and _name(node.func) in ("Profile", "replace"):
+            around = self._about
             for index, keyword in enumerate(node.keywords):
                 words = f"no {keyword.arg}={_short(keyword.value)}"
                 self._about = keyword.arg or ""
                 self.add(keyword.value, route, words, _without("keywords", index))
+            self._about = around
 
 
 def _silent(node: ast.AST) -> bool:
