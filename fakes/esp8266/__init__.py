@@ -26,7 +26,7 @@ SETTINGS: Final = (
     "dhcp", "read_form", "reasons", "close_order",
 )  # fmt: skip
 
-_CHOICES: Final = {  # the default first
+_CHOICES: Final = {
     "flow": ("rts", "none"),
     "dhcp": ("ok", "none", "fail"),
     "read_form": ("literal", "manual"),
@@ -35,7 +35,7 @@ _CHOICES: Final = {  # the default first
 }
 
 
-def _seconds(name: str, value: str, factor: float = 1.0) -> float:
+def _seconds(name: str, value: str | float, factor: float = 1.0) -> float:
     try:
         result = float(value) * factor
     except ValueError:
@@ -49,7 +49,8 @@ def _options(settings: Mapping[str, str]) -> Options:
     for name in settings:
         if name not in SETTINGS:
             raise UnknownSettingError(name, SETTINGS)
-    chosen = {name: settings.get(name, choices[0]) for name, choices in _CHOICES.items()}
+    usual = Options()
+    chosen = {name: settings.get(name, getattr(usual, name)) for name in _CHOICES}
     for name, value in chosen.items():
         if value not in _CHOICES[name]:
             raise UnknownSettingError(
@@ -58,8 +59,10 @@ def _options(settings: Mapping[str, str]) -> Options:
     late, boot = settings.get("late_closed"), settings.get("boot_time")
     return Options(
         late_closed=None if late is None else _seconds("late_closed", late, 0.001),
-        connect_timeout=_seconds("connect_timeout", settings.get("connect_timeout", "3")),
-        join_time=_seconds("join_time", settings.get("join_time", "3")),
+        connect_timeout=_seconds(
+            "connect_timeout", settings.get("connect_timeout", usual.connect_timeout)
+        ),
+        join_time=_seconds("join_time", settings.get("join_time", usual.join_time)),
         boot_time=None if boot is None else _seconds("boot_time", boot),
         joined=settings.get("joined", ""),
         **chosen,

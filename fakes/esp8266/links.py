@@ -21,6 +21,7 @@ _CLOSE_TIME = 0.013  # seconds; 13..15 ms to CLOSED (esp-at #465)
 _SHORTEST_CONNECT = 1.0  # real seconds granted to a loopback connect whatever the time scale
 _RECORD_LIMIT = 10.0  # seconds, DOC AT+CIPSTART "SSL"
 _ALL = 5  # link id that means all links
+_MOST_LINGER = 0x7FFFFFFF  # seconds; DOC AT+CIPTCPOPT names no limit (INF: an int)
 
 
 class LinkCommands(LookupCommands):
@@ -82,7 +83,7 @@ class LinkCommands(LookupCommands):
         number, at = self.take_id(arguments, all_allowed=True)
         arguments.expect(at + 1, at + (4 if self.profile.level >= 24 else 3))
         values = (
-            arguments.number(at, -1, 10, -1),
+            arguments.number(at, -1, _MOST_LINGER, -1),
             arguments.number(at + 1, 0, 1, 0),
             arguments.number(at + 2, 0, 600000, 0),
             arguments.number(at + 3, 0, 7200, 0),

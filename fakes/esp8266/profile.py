@@ -36,6 +36,7 @@ class Profile:
         read_limit: largest AT+CIPRECVDATA length, bytes.
         window: TCP receive buffer, bytes.
         push_limit: largest +IPD payload in active mode, bytes.
+        block: largest packet of transparent transmission, bytes.
         uart_receive, uart_transmit: UART buffers of the firmware, bytes.
         max_rate: highest UART rate, baud.
         quoted_peer: +IPD carries the address in quotes.
@@ -64,6 +65,7 @@ class Profile:
     read_limit: int = 0x7FFFFFFF  # DOC AT+CIPRECVDATA
     window: int = 5760  # DOC AT+CIPRECVMODE / sdkconfig.defaults TCP_WND_DEFAULT
     push_limit: int = 2920  # DOC AT+CIPRECVMODE, active mode
+    block: int = 2920  # DOC AT+CIPSEND, transparent; 1460 on the ESP8266, 2048 by NonOS
     uart_receive: int = 2048  # esp-at main/interface/uart/at_uart_task.c
     uart_transmit: int = 8192
     max_rate: int = 5_000_000  # DOC AT+UART_CUR
@@ -117,6 +119,7 @@ N0 = Profile(
     prompt=(b"> ",),  # SRC: no OK
     window=2920,
     push_limit=1460,
+    block=2048,
     uart_receive=128,  # SRC: no buffer but the hardware's
     uart_transmit=128,
     max_rate=5_000_000,  # SRC: UART clock / 16
@@ -150,6 +153,7 @@ N17 = Profile(
     read_limit=2048,  # DRV mbed-os ESP8266.cpp
     window=2920,  # DRV, vendor text: passive buffer 2920 bytes
     push_limit=1460,  # one segment
+    block=2048,
     uart_receive=1024,  # INF: as ESP-AT on this chip
     uart_transmit=2048,
     max_rate=4_500_000,
@@ -189,6 +193,7 @@ E2 = Profile(
         "compile time(36bb200):Jul 27 2020 06:46:11",
         "Bin version:2.1.0(WROOM-02)",
     ),
+    block=1460,
     uart_receive=1024,
     uart_transmit=2048,
     max_rate=4_500_000,
@@ -211,6 +216,7 @@ E22 = Profile(
         "compile time(b097cdf):Aug  6 2021 06:39:13",
         "Bin version:2.2.1(WROOM-02)",
     ),
+    block=1460,
     uart_receive=1024,
     uart_transmit=2048,
     max_rate=4_500_000,
@@ -229,6 +235,7 @@ E22_ESP32 = replace(
         "Bin version:2.2.0(WROOM-32)",
     ),
     window=5744,  # DOC v2.2: 5744..5840
+    block=2920,
     uart_receive=2048,
     uart_transmit=8192,
     max_rate=5_000_000,

@@ -19,7 +19,6 @@ _LOCAL_TIME = 0.007  # from "Recv" to SEND OK on a LAN, ESP-AT
 _ROUND_TRIP = 0.02  # N17: peer's acknowledgement on a LAN
 _POLL = 0.002  # real seconds between looks at the kernel's send queue
 _ESCAPE = b"+++"
-_SEGMENT = 2048  # transparent mode, block size on the ESP8266
 
 
 class SendCommands(ServerCommands):
@@ -161,7 +160,7 @@ class SendCommands(ServerCommands):
         with self.intake.held():  # between two blocks nothing is read as a command
             while True:
                 payload = await self.take_some(
-                    _SEGMENT, escape=_ESCAPE, guard=self.session.block_end / 1000
+                    self.profile.block, escape=_ESCAPE, guard=self.session.block_end / 1000
                 )
                 if payload is None:
                     break
