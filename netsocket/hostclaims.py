@@ -89,6 +89,7 @@ _OTHERWISE: Final = (
         unit="bytes",
     ),
     Capability("datagram.max_recv", Level.FULL, limit=65_535, unit="bytes"),
+    Capability("udp.descriptor", Level.NONE, "the same for all stacks: a datagram socket has none"),
     Capability("tls.module", Level.NONE, "TLS is done above the sockets"),
     Capability("send.outcome", Level.FULL, "accepted means queued in the operating system"),
     Capability("interface.scan", Level.NONE, "left to the operating system's own tools"),

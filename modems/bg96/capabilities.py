@@ -92,6 +92,8 @@ RECORDS = (
     Capability("udp.bind_port", Level.FULL, "parameter local_port", _tcp("AT+QIOPEN")),
     Capability("tcp.bind_conflict", Level.EMULATED, "the driver's own table", _tcp("AT+QIOPEN")),
     Capability("dns.cache", Level.EMULATED, "kept by the interface for 60 s", _tcp("AT+QIDNSGIP")),
+    Capability("udp.descriptor", Level.NONE, "a local pair keeps the boundaries, but not who sent; "
+               "sigio takes the place of select", _tcp("AT+QIRD")),
     Capability("udp.bind_conflict", Level.FULL, "code 556, and the driver's own table",
                _tcp("AT+QIOPEN")),
     Capability("udp.local_name", Level.EMULATED, "the driver chooses the port", _tcp("AT+QIOPEN")),

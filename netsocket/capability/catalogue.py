@@ -53,6 +53,7 @@ _GROUPS: Final[Mapping[str, Mapping[str, str]]] = {
         "udp.bind_port": "A socket chooses its local port, and peers see it.",
         "udp.bind_conflict": "A second bind to a taken port raises EADDRINUSE.",
         "udp.local_name": "getsockname tells the port that peers see.",
+        "udp.descriptor": "A datagram socket has a descriptor that select and others can use.",
         "udp.repeat": "A hundred datagrams in a row are accepted and leave in order.",
     },
     "dns": {

@@ -19,7 +19,7 @@ from tests.capability.measured import (
 )
 from tests.drivers.rig import opened
 
-HOST_CANNOT = {"NETWORKINTERFACE_PING", "TLSSOCKET_MODULE"} | {
+HOST_CANNOT = {"NETWORKINTERFACE_PING", "TLSSOCKET_MODULE", "UDPSOCKET_DESCRIPTOR"} | {
     name for name in PROBES if name.startswith(("WIFI_", "CELLULAR_"))
 }
 PLACES = {"NETWORKINTERFACE_ADDRESS", "NETWORKINTERFACE_IPV6"}

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 
 from netsocket.capability.farend import BURST, FarEnd, until
 from netsocket.capability.probes.tools import LIMIT, SIZES, pattern, raises
-from netsocket.capability.verdict import Broken, Verdict, check, partial, passed, probe
+from netsocket.capability.verdict import Broken, Outcome, Verdict, check, partial, passed, probe
 from netsocket.datagram import AsyncUDPSocket
 from netsocket.errors import AddressInUse
 from netsocket.interface import AsyncNetworkInterface
@@ -328,6 +329,19 @@ async def bind_conflict(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
         with raises(AddressInUse, call="the second bind"):
             await second.bind(("", port))
     return passed("EADDRINUSE")
+
+
+@probe("UDPSOCKET_DESCRIPTOR", "udp.descriptor")
+async def descriptor(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
+    """fileno() of a datagram socket is a descriptor that becomes readable with a datagram."""
+    async with net.udp_socket() as sock:
+        await sock.sendto(b"ready?", far.datagram_address("echo"))
+        number = sock.fileno()
+        if number < 0:
+            return Verdict(Outcome.UNSUPPORTED, f"fileno() is {number}")
+        await asyncio.sleep(0.5)
+        check(bool(select.select([number], [], [], 0)[0]), "it does not become readable")
+    return passed("it becomes readable with a datagram")
 
 
 @probe("UDPSOCKET_LOCAL_NAME", "udp.local_name")
