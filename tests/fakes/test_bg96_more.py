@@ -507,3 +507,80 @@ async def test_words_that_build_takes() -> None:
             for text in ("1" * 14, "1" * 16, "a" * 15):
                 with pytest.raises(ValueError, match=name):
                     build(**{name: text})
+
+
+# ---- what the profiles differ in -------------------------------------------------------------
+
+PROFILE_ANSWERS = [
+    ("bg96", "+CGMM", "BG96"),
+    ("bg96", '+QICFG="tcp/keepalive"', None),  # TCP: none
+    ("bg96", '+QICFG="tcp/retranscfg"', '+QICFG: "tcp/retranscfg",8,600'),
+    ("bg96", "+CEDRXS=0", ""),
+    ("bg96", "+QINISTAT", "+QINISTAT: 3"),
+    ("bg96-old", "+CGMM", "BG96"),
+    ("bg96-old", "+CGMR", "BG96MAR02A06M1G"),  # its release notes
+    ("bg96-old", '+QCFG="cmux/urcport"', None),  # the same: no multiplexer
+    ("bg95", "+CGMM", "BG95-M3"),  # zephyr #88686
+    ("bg95", '+QICFG="tcp/keepalive"', '+QICFG: "tcp/keepalive",0'),  # TCP/IP note V1.1
+    ("bg95", '+QICFG="tcp/retranscfg"', '+QICFG: "tcp/retranscfg",12,600'),
+    ("ec25", "+CGMM", "EC25"),
+    ("ec25", "+CGMR", "EC25EFAR06A08M4G"),  # 1NCE, "EC25 RAT configuration"
+    ("ec25", '+QICFG="tcp/keepalive"', '+QICFG: "tcp/keepalive",0'),
+    ("ec25", "+QINISTAT", "+QINISTAT: 7"),  # EC2x AT manual V2.0: 4 is the phone book
+    # EC25&EC21 AT manual V1.3: neither Cat M1 nor power saving mode
+    *(("ec25", f'+QCFG="{name}"', None) for name in ("iotopmode", "psm/enter", "psm/urc")),
+    *(("ec25", f"+{name}?", None) for name in ("CPSMS", "CEDRXS", "QCSCON")),
+]
+
+
+@pytest.mark.parametrize(("firmware", "line", "answer"), PROFILE_ANSWERS)
+async def test_answer_of_a_profile(firmware: str, line: str, answer: str | None) -> None:
+    async with bench(firmware=firmware, latency="0") as host:
+        host.type(f"ATE0{';' if line[0] == '+' else ''}{line}\r")
+        said = await host.until(rb"\r\n(?:OK|ERROR)\r\n")
+        shown = f"\r\n{answer}\r\n\r\nOK\r\n" if answer else "\r\nOK\r\n"
+        shown = "\r\nERROR\r\n" if answer is None else shown
+        assert said.endswith(shown.encode())
+        assert said.count(b"\r\n") == shown.count("\r\n")
+
+
+@pytest.mark.parametrize(("firmware", "code"), [("bg96", 552), ("bg95", 567)])
+async def test_release_assistance_is_the_bg95s(firmware: str, code: int) -> None:
+    """BG95 TCP/IP note V1.1, AT+QISENDEX: a third parameter; here there is no such socket anyway."""
+    async with bench(firmware=firmware, latency="0") as host:
+        await host.ok("ATE0")
+        await wrong(host, 'AT+QISENDEX=0,"00",1', code)
+
+
+@pytest.mark.parametrize(("firmware", "low", "high"), [("bg95", 2.5, 4.2), ("ec25", 12, 15)])
+async def test_time_from_the_power_key(firmware: str, low: float, high: float) -> None:
+    """Device OS of Particle: BG95 at least 2.5 s, EG91 at least 12 s; EC21 less than 15 s."""
+    async with bench(firmware=firmware, latency="0") as host:
+        host.modem.off()
+        spent = count_time(host)
+        host.modem.restart()
+        await host.wait_for("\r\nRDY\r\n")
+        assert low <= spent[0] < high
+
+
+async def test_the_phone_book_is_the_last_to_be_ready() -> None:
+    """EC2x AT manual V2.0: +QIND: PB DONE."""
+    async with bench(firmware="ec25", latency="0") as host:
+        await host.ok('ATE0;+QURCCFG="urcport","usbmodem"')
+        host.modem.restart()
+        await host.wait_for("\r\n+QIND: SMS DONE\r\n\r\n+QIND: PB DONE\r\n")
+
+
+async def test_the_buffer_takes_10240_bytes() -> None:
+    """EC200U note, "sendinfo", by analogy."""
+    async with udp_peer() as peer, bench(ready=True, latency="0") as host:
+        port = free_port()
+        await host.open(0, "UDP SERVICE", "127.0.0.1", 0, port)
+        for size in (*[1460] * 7, 21, 20, 1):
+            peer.transport.sendto(bytes(size), ("127.0.0.1", port))
+        await host.wait_for('"recv",0\r\n')
+        async with asyncio.timeout(1):
+            while sum(r.kind == "datagrams-lost" for r in host.modem.journal) < 1:
+                await asyncio.sleep(0.001)
+        await asyncio.sleep(0.005)
+        assert await host.info("AT+QIRD=0,0") == "+QIRD: 10240,0,10240"
