@@ -64,7 +64,7 @@ def deaf_peer() -> socket.socket:
 @pytest.mark.parametrize(("line", "code"), [
     ("AT+CIPRECVTYPE=3", COUNT | 0x0201), ('AT+CIPDOMAIN="a",1,0,0', COUNT | 0x0104),
     ('AT+CIPDOMAIN="' + 65 * "x" + '"', LENGTH), ('AT+PING="' + 65 * "x" + '"', LENGTH),
-    ("AT+CIPDINFO=-1", RANGE), ("AT+CWMODE_CUR=1", UNKNOWN), ("AT+CIPTCPOPT=0,0,0,600001", RANGE),
+    ("AT+CIPDINFO=-1", RANGE), ("AT+CIPDINFO=2", RANGE), ("AT+CWMODE_CUR=1", UNKNOWN), ("AT+CIPTCPOPT=0,0,0,600001", RANGE),
     ("AT+CIPTCPOPT=0,2147483648", RANGE), ("AT+CIPRECVDATA=0,2147483648", RANGE),
     ("AT+CIPRECVDATA=0,0", RANGE), ("AT+CIPRECVDATA=0,1,1", COUNT | 0x0203),
     ('AT+CIPSERVER=1,5000,"123456789"', LENGTH), ("AT" + 255 * "x", LENGTH),
@@ -86,7 +86,7 @@ async def test_what_is_in_range(esp: Any, udp_far: Any) -> None:
     await host.ok('AT+CWJAP="lab","secret"')
     for line in (
         'AT+CIPSTA="10.0.0.2","10.0.0.1","255.255.255.128"', "AT+CIPTCPOPT=0,2147483647,1,600000",
-        f'AT+CIPDOMAIN="{64 * "n"}"', "AT+CIPSSLCCONF=0,0", 'AT+CWLAP="lab",,1',
+        f'AT+CIPDOMAIN="{64 * "n"}"', "AT+CIPSSLCCONF=0,0", "AT+CIPDINFO=1", "AT+CIPDINFO=0", 'AT+CWLAP="lab",,1',
         f'AT+CIPSTART=0,"UDP","127.0.0.1",{far.port}',
     ):  # fmt: skip
         await host.ok(line)
