@@ -116,6 +116,12 @@ def _do_reset(modem: FakeModem, value: str) -> None:
         modem.restart(silent=value == "silent")
 
 
+def _do_unplug(modem: FakeModem, value: float) -> None:
+    if modem.on_unplug is None:
+        raise ValueError("unplug: only a fake on a pseudo terminal can be unplugged")
+    modem.on_unplug(value * modem.time_scale)
+
+
 def _do_echo(modem: FakeModem, value: bool) -> None:
     modem.echo = value
 
@@ -181,6 +187,7 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "rate": Action(count, lambda m, v: m.wire.set_module_rate(v), "the module's baud rate changes"),
     "chunk": Action(lambda v: choice(v, CHUNK_PLANS), _do_chunk, "how output is cut from now on"),
     "reset": Action(_reset, _do_reset, "true: restart with the banner; silent: without a word"),
+    "unplug": Action(seconds, _do_unplug, "the pty goes, a new one comes after so long"),
     "event": Action(text, _do_event, "a world event of the module, e.g. pdp_lost, ap_lost"),
     "peer": Action(_peer, _do_peer, "{at, does, data}: scripted peers fin, reset, stall, say …"),
     "world": Action(_world, _do_world, "{resolve, access_points, peers}: set, or null to remove"),

@@ -111,6 +111,7 @@ class FakeModem(Toolkit):
         )
         self.echo = True
         self.command = ""  # the running (or last) command line
+        self.on_unplug: Callable[[float], object] | None = None
         self.on_failure: Callable[[FakeError], object] | None = None
         self._deliver: Callable[[bytes], None] | None = None
         self._booting = False

@@ -44,6 +44,7 @@ class PtyPort:
 
     Attributes:
         path: device of the slave side, e.g. ``/dev/pts/7``.
+        moved: called with the new path after `unplug`.
     """
 
     def __init__(
@@ -56,7 +57,12 @@ class PtyPort:
         self._pending = bytearray()
         self._retry: asyncio.TimerHandle | None = None
         self._open = True
-        self._master, self._slave = os.openpty()
+        self._back: asyncio.TimerHandle | None = None
+        self.moved: Callable[[str], object] | None = None
+        self._make(os.openpty())
+
+    def _make(self, pair: tuple[int, int]) -> None:
+        self._master, self._slave = pair
         try:
             tty.setraw(self._slave)
             os.set_blocking(self._master, False)
@@ -70,6 +76,7 @@ class PtyPort:
     async def start(self) -> None:
         """Start the fake and carry bytes."""
         await self.modem.start(self._deliver)
+        self.modem.on_unplug = self.unplug
         asyncio.get_running_loop().add_reader(self._master, self._readable)
 
     async def close(self) -> None:
@@ -77,14 +84,34 @@ class PtyPort:
         if not self._open:
             return
         self._open = False
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(self._master)
+        if self._back is not None:
+            self._back.cancel()
+        self._hang_up()
+        await self.modem.stop()
+
+    def unplug(self, seconds: float) -> None:
+        """The USB device goes, and comes back under another name after `seconds`; the module has
+        lost its power and starts anew."""
+        if self._open and self._back is None:
+            following = os.openpty()  # while the old one stands, so that its number differs
+            self._hang_up()
+            self._make(following)
+            self._back = asyncio.get_running_loop().call_later(seconds, self._plug_in)
+
+    def _hang_up(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._master)
         self._stop_writing()
-        try:
-            await self.modem.stop()
-        finally:
-            os.close(self._master)
-            os.close(self._slave)
+        self._pending.clear()
+        os.close(self._master)
+        os.close(self._slave)
+
+    def _plug_in(self) -> None:
+        self._back = None
+        asyncio.get_running_loop().add_reader(self._master, self._readable)
+        self.modem.resume_output()
+        if self.moved is not None:
+            self.moved(self.path)
+        self.modem.restart()
 
     def _slave_rate(self) -> int:
         return int(termios.tcgetattr(self._slave)[5])
@@ -105,7 +132,7 @@ class PtyPort:
         self.modem.receive(data)
 
     def _deliver(self, data: bytes) -> None:
-        if not self._open:
+        if not self._open or self._back is not None:
             return
         if self._tap is not None:
             self._tap.record(data, from_host=False)
@@ -215,11 +242,22 @@ async def serve(
     if announce is print:  # into a pipe the first line must not wait in a buffer
         announce = partial(print, flush=True)
     port = PtyPort(modem, follow_rate=follow_rate)
-    linked = False
+    linked = ""  # what the link points to
     try:
         if link is not None:
             _make_link(port.path, link)
-            linked = True
+            linked = port.path
+
+        def moved(path: str) -> None:
+            nonlocal linked
+            if link is not None:
+                linked = path
+                temporary = f"{link}.{os.getpid()}"
+                os.symlink(path, temporary)
+                os.replace(temporary, link)
+            announce(f"port: {path}")
+
+        port.moved = moved
         await port.start()
         ending = asyncio.Event()
         failures: list[FakeError] = []
@@ -243,5 +281,5 @@ async def serve(
             raise failures[0]
     finally:
         if link is not None and linked:
-            _remove_link(port.path, link)
+            _remove_link(linked, link)
         await port.close()

@@ -114,6 +114,7 @@ class RunningFake:
             self._loop = asyncio.get_running_loop()
             self._ending = asyncio.Event()
             carrier = PtyPort(self.modem, follow_rate=self._follow_rate, tap=self.tap)
+            carrier.moved = lambda path: setattr(self, "port", path)
             try:
                 await carrier.start()
                 self.port = carrier.path

@@ -192,6 +192,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "noise": ([], "whole number"), "type": (5.0j, "must be text"), "deaf": ("soon", "not a time"),
     "busy": (-1, "not a time"), "echo": ("on", "true or false"), "rate": ("", "whole number"),
     "chunk": ("tiny", "valid: whole"), "reset": ("maybe", "silent"),
+    "unplug": (1, "only a fake on a pseudo terminal"),
     "event": ("flood", "valid: wifi_lost"), "peer": ({"does": "go"}, "valid: fin"),
     "world": ({"ap": 1}, "unknown key 'ap'"),
 }  # fmt: skip

@@ -11,6 +11,7 @@ import signal
 import sys
 import termios
 import threading
+import time
 import tty
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,8 +22,10 @@ import pytest_asyncio
 
 import fakes
 from fakes import FakeModem, LinkPathError
+from fakes.actions import perform
 from fakes.esp8266 import build
 from fakes.ptyport import serve
+from fakes.running import RunningFake
 
 
 class Served:
@@ -233,3 +236,30 @@ async def test_as_a_program_the_first_line_is_the_port(tmp_path: Path) -> None:
     child.send_signal(signal.SIGINT)
     await child.communicate()
     assert not (tmp_path / "modem").is_symlink()
+
+
+def test_unplugged_and_back_under_another_name(tmp_path: Path) -> None:
+    with RunningFake(fakes.build("bg96", time_scale=1.0)) as fake:
+        first = fake.port
+        line = os.open(first, os.O_RDWR | os.O_NOCTTY)
+        fake.call(perform, fake.modem, "unplug", 0.1)
+        try:
+            assert select.select([line], [], [], 5)[0]
+            with contextlib.suppress(OSError):  # EIO or an empty read: gone
+                assert os.read(line, 100) == b""
+        finally:
+            os.close(line)
+        limit = time.monotonic() + 5
+        while fake.journal("restart") == [] and time.monotonic() < limit:
+            time.sleep(0.01)
+        assert fake.journal("restart")
+        assert fake.port != first
+        again = os.open(fake.port, os.O_RDWR | os.O_NOCTTY)
+        try:
+            got = b""
+            while b"RDY" not in got and time.monotonic() < limit:
+                if select.select([again], [], [], 0.1)[0]:
+                    got += os.read(again, 100)
+            assert b"RDY" in got
+        finally:
+            os.close(again)
