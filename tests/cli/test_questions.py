@@ -108,7 +108,7 @@ def test_info_needs_no_network(cli: Cli, esp8266: Fake, locked: Fake) -> None:
 def test_info_of_the_host(cli: Cli) -> None:
     done = cli("info", "host")
     assert (done.status, done.err) == (0, "")
-    assert b"not possible: tls.module" in done.out
+    assert b"not possible: udp.descriptor, tls.module" in done.out
 
 
 def test_info_of_an_in_process_fake_with_its_settings(capfd: pytest.CaptureFixture[str]) -> None:
