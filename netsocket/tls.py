@@ -26,7 +26,6 @@ from netsocket.errors import (
     AlreadyConnected,
     BadHandle,
     BrokenPipe,
-    CallTimeout,
     InProgress,
     NotConnected,
     WouldBlock,
@@ -35,7 +34,7 @@ from netsocket.reading import StreamReads
 from netsocket.stream import AsyncTCPSocket
 from netsocket.tls_engine import TlsEngine
 from netsocket.tls_face import TlsFace
-from netsocket.waiting import NOW
+from netsocket.waiting import NOW, take_turn
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -468,16 +467,7 @@ class AsyncTLSSocket(StreamReads, TlsFace):
 
     async def _take(self, turn: asyncio.Lock, deadline: float | None) -> None:
         """One caller at a time. Raises WouldBlock, CallTimeout, BadHandle."""
-        if not turn.locked():
-            await turn.acquire()
-        elif deadline == NOW:
-            raise WouldBlock("another caller is at work on this socket")
-        else:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await turn.acquire()
-            except TimeoutError:
-                raise CallTimeout("timed out behind another caller") from None
+        await take_turn(turn, deadline)
         if self._closed:
             turn.release()
             raise BadHandle("the socket was closed during the call")

@@ -222,19 +222,9 @@ class Waiting:
 
     async def _take_turn(self, direction: Direction, deadline: float | None) -> None:
         """One caller at a time and direction. Raises CallTimeout, WouldBlock, BadHandle."""
-        turn = direction.turn
-        if not turn.locked():
-            await turn.acquire()
-        elif deadline == NOW:
-            raise WouldBlock("another caller is at work on this socket")
-        else:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await turn.acquire()
-            except TimeoutError:
-                raise CallTimeout("timed out behind another caller") from None
+        await take_turn(direction.turn, deadline)
         if self._closed:
-            turn.release()
+            direction.turn.release()
             raise BadHandle("the socket was closed during the call")
 
     async def _wait(
@@ -284,6 +274,20 @@ class Waiting:
             self._broken = error
             if self._life.may(SocketEvent.BROKE):
                 self._life.happened(SocketEvent.BROKE)
+
+
+async def take_turn(turn: asyncio.Lock, deadline: float | None) -> None:
+    """Acquire `turn` before `deadline`. Raises WouldBlock in non-blocking mode, CallTimeout."""
+    if not turn.locked():
+        await turn.acquire()
+    elif deadline == NOW:
+        raise WouldBlock("another caller is at work on this socket")
+    else:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await turn.acquire()
+        except TimeoutError:
+            raise CallTimeout("timed out behind another caller") from None
 
 
 def wake(group: set[asyncio.Future[None]]) -> None:

@@ -12,7 +12,7 @@ from fakes import FakeModem, Scenario, ScenarioError, Step, build
 from fakes.actions import ACTIONS, perform
 from fakes.scenario import load
 
-from .test_peers import OFFLINE, Wire, attach_bg96, bg96, esp, join_esp, virtually
+from .test_peers import Wire, attach_bg96, bg96, esp, join_esp, virtually
 
 
 def plan(*steps: Step) -> Scenario:
@@ -230,4 +230,3 @@ def test_a_file_with_everything_and_its_mistakes(tmp_path: Path) -> None:
     path.write_text("steps:\n  - on: AT\n    noise: 2\n    deaf: soon\n")
     with pytest.raises(ScenarioError, match="line 4, column 5, step 1: deaf: not a time"):
         load(path)
-    assert OFFLINE
