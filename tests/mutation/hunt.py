@@ -24,8 +24,13 @@ from tests.mutation.loading import apply, holders
 from tests.mutation.mutants import Mutant
 
 ROOT = Path(__file__).parents[2]
-FACT_TESTS = ("tests/fakes/test_bg96_*.py", "tests/fakes/test_esp8266_*.py")
-"""What holds the facts of the modules; the other tests of the fakes are about their engine."""
+FACT_TESTS = (
+    "tests/fakes/test_bg96_*.py", "tests/fakes/test_esp8266_*.py",
+    "tests/fakes/test_quectel_siblings.py", "tests/fakes/test_command_tables.py",
+    "tests/fakes/test_actions.py", "tests/fakes/test_peers.py",
+)  # fmt: skip
+"""What holds the facts of the modules; the other tests of the fakes are about their engine, and the
+ready-made scenarios inject what no module ought to do."""
 PATIENCE = "1.5"
 LIMIT = 120.0
 """Seconds for one mutant and its tests in one process."""
