@@ -27,7 +27,7 @@ import socket as _socket
 from typing import Final
 
 from netsocket.adapters.ending import end_task
-from netsocket.core import READ_LIMIT
+from netsocket.adapters.pump import Pump, failure_of
 from netsocket.stream import AsyncTCPSocket
 from netsocket.table import log
 
@@ -37,22 +37,21 @@ _HANGUP_POLL: Final = 0.1
 """Seconds between looks whether the user closed, while there is nothing to read from him."""
 
 
-class DescriptorPump:
-    """Moves bytes until both directions ended; owns the AsyncTCPSocket."""
+class DescriptorPump(Pump):
+    """Moves bytes between a socket pair and an AsyncTCPSocket; runs from the start."""
+
+    RESET_IS_CLOSE = True
 
     def __init__(self, socket: AsyncTCPSocket) -> None:
-        self._socket = socket
-        socket.settimeout(None)
         user, own = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_STREAM)
         for end in (user, own):
             end.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, QUEUE)
         own.setblocking(False)
-        self._own = own
+        super().__init__(socket, own)
         self._user_number = user.fileno()
         self._user_inode = os.fstat(user.fileno()).st_ino
         self._user: _socket.socket | None = user
-        self.error: OSError | None = None
-        self.task = asyncio.get_running_loop().create_task(self._run())
+        self.task = asyncio.get_running_loop().create_task(self.run())
 
     def take(self) -> _socket.socket:
         """The user's end, once; nothing here refers to it afterwards."""
@@ -67,51 +66,14 @@ class DescriptorPump:
         end_task(self.task)
         await asyncio.wait({self.task})
 
-    # -- the two directions -------------------------------------------------------------------
+    # -- how it ends --------------------------------------------------------------------------
 
-    async def _outward(self) -> None:
-        """User to stack, until the user closes or shuts down his sending side."""
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                data = await loop.sock_recv(self._own, self._socket.frame)
-            except ConnectionResetError:
-                return  # he closed without reading everything; all he sent was read before
-            if not data:
-                return
-            await self._socket.sendall(data)
-
-    async def _inward(self) -> None:
-        """Stack to user, until the peer's orderly end; a user who is gone ends it too."""
-        loop = asyncio.get_running_loop()
-        while True:
-            data = await self._socket.recv(READ_LIMIT)
-            try:
-                if not data:
-                    self._own.shutdown(_socket.SHUT_WR)
-                    return
-                await loop.sock_sendall(self._own, data)
-            except OSError:
-                return
-
-    async def _run(self) -> None:
-        outward = asyncio.create_task(self._outward())
-        inward = asyncio.create_task(self._inward())
-        error: OSError | None = ConnectionResetError("the interface was closed")
-        try:
-            error = await self._steer(outward, inward)
-        finally:
-            for task in (outward, inward):
-                task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.gather(outward, inward, return_exceptions=True)
-            self.error = error
-            if error is not None:
-                log.info("%r ended: %s", self._socket, error)
-                self._plant()
-            self._user = None
-            self._own.close()
-            await self._socket.close(abort=error is not None)
+    def _ended(self) -> None:
+        if self.error is not None:
+            log.info("%r ended: %s", self._socket, self.error)
+            self._plant()
+        self._user = None
+        self._own.close()
 
     async def _steer(
         self, outward: asyncio.Task[None], inward: asyncio.Task[None]
@@ -119,11 +81,11 @@ class DescriptorPump:
         """Wait for the end; None = orderly."""
         await asyncio.wait({outward, inward}, return_when=asyncio.FIRST_COMPLETED)
         if not outward.done():
-            failure = _failure(inward)
+            failure = failure_of(inward)
             if failure is not None:
                 return failure
             await asyncio.wait({outward})
-        failure = _failure(outward)
+        failure = failure_of(outward)
         if failure is None:
             if self._hung_up():
                 return None
@@ -139,7 +101,7 @@ class DescriptorPump:
                 return None
         if isinstance(failure, BrokenPipeError):
             failure = None  # the peer closed in order; the user learns it from the end of data
-        return _failure(inward) or failure
+        return failure_of(inward) or failure
 
     # -- the user's end -----------------------------------------------------------------------
 
@@ -167,15 +129,6 @@ class DescriptorPump:
             except OSError:
                 pass  # full: something is unread already; shut down: see the module's docstring
             return
-
-
-def _failure(task: asyncio.Task[None]) -> OSError | None:
-    if not task.done() or task.cancelled():
-        return None
-    error = task.exception()
-    if error is not None and not isinstance(error, OSError):
-        raise error
-    return error
 
 
 def _other_numbers() -> list[int]:
