@@ -5,6 +5,7 @@ twins. A driver implements `Stack`. Nothing here knows AT commands, serial ports
 """
 
 from netsocket.adapters.listener import ListeningSocket
+from netsocket.adapters.pool import Lease, Pool, PoolBusy, PoolEmpty
 from netsocket.adapters.server import StreamServer
 from netsocket.address import InvalidHostName, SocketAddress
 from netsocket.blocking_interface import NetworkInterface
@@ -62,6 +63,7 @@ __all__ = [
     "InterfaceStatus",
     "InvalidHostName",
     "Kind",
+    "Lease",
     "Level",
     "ListeningSocket",
     "Manual",
@@ -69,6 +71,9 @@ __all__ = [
     "NetworkInterface",
     "NotSupported",
     "Nsapi",
+    "Pool",
+    "PoolBusy",
+    "PoolEmpty",
     "Portal",
     "Registration",
     "Security",

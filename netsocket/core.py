@@ -55,6 +55,7 @@ class AsyncSocket(Waiting):
         self._bound: SocketAddress | None = None
         self._options: dict[tuple[int, int], int | bytes] = {}
         self._reserving: asyncio.Task[Handle] | None = None
+        self._returning: asyncio.Task[None] | None = None
         self._receiving = Direction()
         self._sending = Direction()
         self._kept: OSError | None = None
@@ -189,9 +190,15 @@ class AsyncSocket(Waiting):
             if handle is not None:
                 self._table.forget(handle)
                 if not self._table.closed:
-                    await asyncio.shield(self._table.spawn(self._stack.close(handle, abort=abort)))
+                    self._returning = self._table.spawn(self._stack.close(handle, abort=abort))
+                    await asyncio.shield(self._returning)
         finally:
             self._life.happened(SocketEvent.CLOSE_DONE)
+
+    async def wait_closed(self) -> None:
+        """After a `close`, whoever called it: until the stack has answered. Raises nothing."""
+        if self._returning is not None:
+            await asyncio.wait({self._returning})
 
     async def __aexit__(self, *_exc: object) -> None:
         await self.close()

@@ -29,6 +29,9 @@ SCRIPTED = CapabilityTable(
     ],
 )
 
+_ANY = ("open", "close", "resolve")
+"""Transactions of different sockets that may overlap, and are not told apart here."""
+
 
 class Gate:
     """A transaction that takes until the test lets it end, or its handle is closed."""
@@ -83,7 +86,7 @@ class ScriptedStack:
         self.calls.append((method, *call))
         what = (method, *call[:1])
         self.running[what] += 1
-        assert self.running[what] == 1 or method in ("close", "resolve"), f"overlapping {method}"
+        assert self.running[what] == 1 or method in _ANY, f"overlapping {method}"
         try:
             for _ in range(self.turns):
                 await asyncio.sleep(0)

@@ -1,0 +1,396 @@
+"""Pool: the sockets of one or several network interfaces, shared out among more clients.
+
+    async with Pool({"wifi": lambda: aopen_modem("esp8266:/dev/ttyUSB0"),
+                     "cell": lambda: aopen_modem("bg96:/dev/ttyUSB2")}) as pool:
+        async with await pool.lease(timeout=10) as lease:
+            sock = await lease.connect(("example.org", 80), timeout=20)
+            ...
+
+A lease is one socket of one member, reserved in its stack: `lease.socket`. Use that one, by
+`lease.connect`, `lease.net.connect(…, socket=lease.socket)`, or directly (bind, listen; sendto);
+another socket of `lease.net` would be one more than was leased. Anything may be built over it (a
+transport, a descriptor, TLS): the slot is free for the next client when the lease was released
+*and* the stack has taken the socket back.
+
+Clients wait in one queue for all members and are served in the order in which they came. Counting
+comes from the claim `sockets.max`; the stack has the last word: where it has no socket after all,
+because a program beside the pool holds it, the client goes back to its old place in the queue.
+
+A member whose interface ends leaves at once. Its connections fail with their own errors; it is
+opened again after 1, 2 … 30 seconds. One that attaches again by itself gets clients when it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import warnings
+from bisect import insort
+from collections.abc import Awaitable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, Literal, Self, TypeVar, overload
+
+from netsocket.adapters.balance import RULES, Balance
+from netsocket.adapters.member import REST, Life, Member, Opener
+from netsocket.datagram import AsyncUDPSocket
+from netsocket.errors import NetworkDown, NoSocket, NotSupported
+from netsocket.interface import AsyncNetworkInterface
+from netsocket.stream import AsyncTCPSocket
+from netsocket.table import log
+
+S = TypeVar("S", AsyncTCPSocket, AsyncUDPSocket)
+
+_LEAST: Final = 0.1
+"""Seconds that the stack gets to reserve a socket, however short the client's time is."""
+
+
+class PoolBusy(NoSocket):
+    """No socket became free in time; errno EMFILE.
+
+    `waited` in seconds, `queued` clients (this one included) were waiting at the end, `capacity`
+    sockets of the members that are up (None: one of them states no limit).
+    """
+
+    def __init__(self, waited: float, queued: int, capacity: int | None) -> None:
+        several = "" if queued == 1 else f", {queued} clients were waiting"
+        sockets = "no socket" if capacity is None else f"none of {capacity} sockets"
+        super().__init__(f"{sockets} became free within {waited:.1f} s{several}")
+        self.waited = waited
+        self.queued = queued
+        self.capacity = capacity
+
+
+class PoolEmpty(NetworkDown):
+    """No member of the pool is up, and none came up in time; errno ENETDOWN.
+
+    `reasons` says why, by name of the member.
+    """
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+        super().__init__(f"no modem is up ({listed})")
+        self.reasons = dict(reasons)
+
+
+class Lease(Generic[S]):
+    """One socket of one member. Close it, then `release`, or use `async with`.
+
+    Attributes: `net`, the member's interface; `member`, its name; `socket`, reserved in the stack.
+    """
+
+    def __init__(self, pool: Pool, life: Life, socket: S) -> None:
+        self.net: AsyncNetworkInterface = life.net
+        self.member: str = life.member.name
+        self.socket: S = socket
+        self._pool = pool
+        self._life = life
+        self._returning: asyncio.Task[None] | None = None
+
+    async def connect(
+        self: Lease[AsyncTCPSocket], address: object, *, timeout: float | None = None
+    ) -> AsyncTCPSocket:
+        """Connect the leased socket, as `AsyncNetworkInterface.connect`; one that failed is closed,
+        and the lease of no more use."""
+        return await self.net.connect(address, timeout=timeout, socket=self.socket)
+
+    def release(self) -> Awaitable[None]:
+        """Close the socket and give the slot back, also when nobody awaits the result, which comes
+        when the next client can have it. Idempotent."""
+        if self._returning is None:
+            self._returning = self._pool._begin(self._pool._take_back(self._life, self.socket))
+        return asyncio.shield(self._returning)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.release()
+
+    def __del__(self) -> None:
+        if getattr(self, "_returning", self) is None and not self._pool._closed:
+            self._pool._dropped(self._life, self.socket)
+            warnings.warn(f"unreleased {self!r}", ResourceWarning, stacklevel=2, source=self)
+
+    def __repr__(self) -> str:
+        return f"<Lease of {self.member}: {self.socket!r}>"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberStatus:
+    """One member, as `Pool.status` saw it.
+
+    `net` is its interface while it has one, `reason` why it is not up, `capacity` None for no
+    limit.
+    """
+
+    name: str
+    up: bool
+    reason: str
+    in_use: int
+    capacity: int | None
+    net: AsyncNetworkInterface | None
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatus:
+    """A snapshot of a pool: its members in their order, and how many clients wait."""
+
+    members: tuple[MemberStatus, ...]
+    queued: int
+
+    @property
+    def in_use(self) -> int:
+        """Sockets leased of all members."""
+        return sum(member.in_use for member in self.members)
+
+    @property
+    def capacity(self) -> int | None:
+        """Sockets of the members that are up; None where one of them states no limit."""
+        limits = [member.capacity for member in self.members if member.up]
+        known = [limit for limit in limits if limit is not None]
+        return sum(known) if len(known) == len(limits) else None
+
+
+@dataclass(order=True, slots=True)
+class _Waiter:
+    number: int
+    served: asyncio.Future[Life] = field(compare=False)
+
+
+class Pool:
+    """See the module's docstring. It belongs to one event loop.
+
+    Raises ValueError for no members at all, or an unknown `balance` (see `netsocket.adapters.
+    balance`).
+    """
+
+    def __init__(self, openers: Mapping[str, Opener], balance: Balance = "least-busy") -> None:
+        if not openers:
+            raise ValueError("a pool needs a member")
+        if balance not in RULES:
+            raise ValueError(f"balance {balance!r}: {', '.join(RULES)} are possible")
+        self._rule = RULES[balance]
+        self._openers = dict(openers)
+        self._members = [
+            Member(name, order, self._changed) for order, name in enumerate(self._openers)
+        ]
+        self._queue: list[_Waiter] = []
+        self._numbers = itertools.count(1)
+        self._grants = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._news = asyncio.Event()
+        self._opened = False
+        self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @classmethod
+    def of(cls, net: AsyncNetworkInterface, name: str = "") -> Self:
+        """A pool of one interface that its owner opens and closes; it is ready at once."""
+        pool = cls({name or net.name: _never})
+        pool._opened = True
+        pool._loop = asyncio.get_running_loop()
+        pool._members[0].borrow(net)
+        return pool
+
+    # -- life ---------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Open every member; returns when the first is up, the others may come later.
+
+        When none can be opened, the only member's own error, or PoolEmpty.
+        """
+        self._check_open()
+        if self._opened:
+            return
+        self._opened = True
+        self._loop = asyncio.get_running_loop()
+        for member in self._members:
+            member.keep(self._openers[member.name])
+        while not any(member.up for member in self._members):
+            if all(member.failure is not None for member in self._members):
+                await self.close()
+                if len(self._members) == 1 and self._members[0].failure is not None:
+                    raise self._members[0].failure
+                raise PoolEmpty({member.name: _said(member.failure) for member in self._members})
+            self._news.clear()
+            await self._news.wait()
+
+    async def close(self) -> None:
+        """Close every member that the pool has opened; who waits gets NetworkDown. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        for waiter in self._queue:
+            waiter.served.set_exception(_closed())
+        self._queue.clear()
+        await asyncio.gather(*(member.end() for member in self._members))
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def __aenter__(self) -> Self:
+        """Open it."""
+        try:
+            await self.open()
+        except BaseException:
+            await self.close()
+            raise
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.close()
+
+    def status(self) -> PoolStatus:
+        """How it is now; nothing is asked of a module."""
+        return PoolStatus(tuple(_described(member) for member in self._members), len(self._queue))
+
+    # -- leases -------------------------------------------------------------------------------
+
+    @overload
+    async def lease(
+        self, timeout: float, *, datagram: Literal[False] = False
+    ) -> Lease[AsyncTCPSocket]: ...
+    @overload
+    async def lease(self, timeout: float, *, datagram: Literal[True]) -> Lease[AsyncUDPSocket]: ...
+    async def lease(
+        self, timeout: float, *, datagram: bool = False
+    ) -> Lease[AsyncTCPSocket] | Lease[AsyncUDPSocket]:
+        """A free stream or datagram socket, within `timeout` seconds, first come, first served.
+
+        Raises PoolBusy, PoolEmpty; NetworkDown when the pool is closed, NotSupported.
+        """
+        self._check_open()
+        if not self._opened:
+            raise NetworkDown("the pool is not open")
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        number = next(self._numbers)
+        refusal: OSError | None = None
+        while True:
+            life = await self._turn(number, began, began + timeout, refusal)
+            limit = max(began + timeout - loop.time(), _LEAST)
+            try:
+                if datagram:
+                    return await self._reserve(life, life.net.udp_socket(), limit)
+                return await self._reserve(life, life.net.tcp_socket(), limit)
+            except NotSupported:
+                raise
+            except OSError as error:
+                log.debug("%s has no socket: %s", life.member.name, error)
+                refusal = error
+
+    async def _turn(
+        self, number: int, began: float, deadline: float, refusal: OSError | None
+    ) -> Life:
+        """Wait in the queue, at the place that belongs to `number`."""
+        self._check_open()
+        loop = asyncio.get_running_loop()
+        waiter = _Waiter(number, loop.create_future())
+        insort(self._queue, waiter)
+        self._serve()
+        try:
+            if not waiter.served.done():
+                await asyncio.wait({waiter.served}, timeout=max(0.0, deadline - loop.time()))
+        except BaseException:
+            if waiter.served.done() and waiter.served.exception() is None:
+                self._vacate(waiter.served.result())
+            raise
+        finally:
+            queued = len(self._queue)
+            if waiter in self._queue:
+                self._queue.remove(waiter)
+        if waiter.served.done():
+            return waiter.served.result()
+        if not any(member.up for member in self._members):
+            raise PoolEmpty({m.name: m.reason for m in self._members}) from refusal
+        raise PoolBusy(loop.time() - began, queued, self.status().capacity) from refusal
+
+    def _serve(self) -> None:
+        """Give what is free to those who wait longest."""
+        while self._queue:
+            now = asyncio.get_running_loop().time()
+            up = {member.order: member for member in self._members if member.up}
+            chosen = self._rule([member.load(now) for member in up.values()])
+            if chosen is None:
+                return
+            member = up[chosen.order]
+            assert member.life is not None
+            member.life.in_use += 1
+            member.served = next(self._grants)
+            self._queue.pop(0).served.set_result(member.life)
+
+    async def _reserve(self, life: Life, socket: S, limit: float) -> Lease[S]:
+        """Open the socket in the stack; a stack that refuses rests a while."""
+        try:
+            socket.settimeout(limit)
+            await socket.open()
+            socket.settimeout(None)
+            return Lease(self, life, socket)
+        except BaseException as error:
+            if isinstance(error, OSError):
+                loop = asyncio.get_running_loop()
+                life.rest_until = loop.time() + REST
+                loop.call_later(REST, self._changed)
+            self._begin(self._discard(life, socket))
+            raise
+
+    async def _discard(self, life: Life, socket: AsyncTCPSocket | AsyncUDPSocket) -> None:
+        """Close a socket and, when the stack has it back, free its slot."""
+        try:
+            await socket.close()
+            await socket.wait_closed()
+        except OSError as error:
+            log.debug("%s: closing a leased socket: %s", life.member.name, error)
+        finally:
+            self._vacate(life)
+
+    async def _take_back(self, life: Life, socket: AsyncTCPSocket | AsyncUDPSocket) -> None:
+        """The end of a lease: where the stack had refused a socket before, there is one now."""
+        try:
+            await self._discard(life, socket)
+        finally:
+            life.rest_until = 0.0
+            self._serve()
+
+    def _vacate(self, life: Life) -> None:
+        life.in_use -= 1
+        self._serve()
+
+    def _dropped(self, life: Life, socket: AsyncTCPSocket | AsyncUDPSocket) -> None:
+        """A lease went to the garbage collector, in any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(lambda: self._begin(self._take_back(life, socket)))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work` to its end, whatever happens to the caller."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _changed(self) -> None:
+        self._news.set()
+        if not self._closed:
+            self._serve()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise _closed()
+
+
+def _closed() -> NetworkDown:
+    return NetworkDown("the pool was closed")
+
+
+def _said(error: BaseException | None) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _described(member: Member) -> MemberStatus:
+    life = member.life
+    if life is None:
+        return MemberStatus(member.name, False, member.reason, 0, None, None)
+    return MemberStatus(member.name, life.up, member.reason, life.in_use, life.capacity, life.net)
+
+
+async def _never() -> AsyncNetworkInterface:
+    raise NetworkDown("its owner opens it")
