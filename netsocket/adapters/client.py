@@ -24,7 +24,7 @@ import sys
 import termios
 from typing import Final
 
-from netsocket.adapters.pump import Pump, UserReset, failure_of
+from netsocket.adapters.pump import Meter, Pump, UserReset, failure_of
 from netsocket.errors import ConnectionReset
 from netsocket.stream import AsyncTCPSocket
 from netsocket.table import log
@@ -115,13 +115,13 @@ def _as_listed(address: tuple[str, int]) -> str:
 
 
 async def reset(client: _socket.socket, limit: float = LINGER) -> None:
-    """Close with a reset, after the client's computer has taken what was sent before."""
+    """Close with a reset, after the client's computer has taken what was sent before; one that
+    takes nothing for `limit` seconds gets no more."""
     try:
         await _delivered(client, limit)
-        client.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, struct.pack("ii", 1, 0))
-    except OSError:
-        pass  # it was reset already
     finally:
+        with contextlib.suppress(OSError):  # it was reset already
+            client.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
 
 
@@ -141,17 +141,23 @@ async def _delivered(client: _socket.socket, limit: float) -> None:
     if not hasattr(termios, "TIOCOUTQ"):
         return
     loop = asyncio.get_running_loop()
-    end = loop.time() + limit
-    while loop.time() < end and not left(client):
-        waiting = struct.unpack("i", fcntl.ioctl(client, termios.TIOCOUTQ, bytes(4)))[0]
+    least, end = -1, 0.0
+    while not left(client):
+        waiting: int = struct.unpack("i", fcntl.ioctl(client, termios.TIOCOUTQ, bytes(4)))[0]
         if not waiting:
+            return
+        if least < 0 or waiting < least:
+            least, end = waiting, loop.time() + limit
+        if loop.time() >= end:
             return
         await asyncio.sleep(0.005)
 
 
 class ClientPump(Pump):
-    """Moves bytes between a TCP client and an AsyncTCPSocket. `run` it; the client is still open
-    afterwards: `finish` it with what `error` says.
+    """Moves bytes between a TCP client and an AsyncTCPSocket.
+
+    `run` closes the stack's socket, so that it is free again, and begins to close the client's:
+    `ending` is done when that is closed, too.
 
     `first` was read from the client before; `round_trip` (seconds) and `patience` (seconds, or
     None to compute it) say how long silence is waited for where the stack cannot half-close.
@@ -163,21 +169,25 @@ class ClientPump(Pump):
         client: _socket.socket,
         *,
         first: bytes = b"",
+        meter: Meter | None = None,
         round_trip: float = 0.0,
         patience: float | None = None,
     ) -> None:
-        super().__init__(socket, client, first)
+        super().__init__(socket, client, first, meter)
         if patience is None:
             patience = max(SHORTEST_PATIENCE, ROUND_TRIPS * round_trip)
         self._patience = patience
+        self.ending: asyncio.Task[None] | None = None
+        """Closes the client's connection; there once `run` has returned."""
 
     def _ended(self) -> None:
         if self.error is not None:  # no text: it may name who was talked to
             log.info("a client's connection ended with %s", type(self.error).__name__)
 
-    async def finish(self) -> None:
-        """Tell the client how it ended, and close it."""
-        await (farewell(self._own) if self.error is None else reset(self._own))
+    async def _close(self) -> None:
+        end = farewell(self._own) if self.error is None else reset(self._own)
+        self.ending = asyncio.create_task(end)
+        await super()._close()
 
     async def _steer(
         self, outward: asyncio.Task[None], inward: asyncio.Task[None]

@@ -11,11 +11,22 @@ import asyncio
 import contextlib
 import socket as _socket
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
 
 from netsocket.core import READ_LIMIT
 from netsocket.errors import ConnectionReset
 from netsocket.stream import AsyncTCPSocket
+
+
+@dataclass(slots=True)
+class Meter:
+    """Bytes passed on; several pumps may share one."""
+
+    up: int = 0
+    """Accepted by the stack."""
+    down: int = 0
+    """Of those the peers sent, taken by the kernel."""
 
 
 class UserReset(ConnectionReset):
@@ -28,7 +39,13 @@ class Pump(ABC):
     RESET_IS_CLOSE: ClassVar[bool] = False
     """Whether ECONNRESET of the kernel's stream only means that the user closed it."""
 
-    def __init__(self, socket: AsyncTCPSocket, own: _socket.socket, first: bytes = b"") -> None:
+    def __init__(
+        self,
+        socket: AsyncTCPSocket,
+        own: _socket.socket,
+        first: bytes = b"",
+        meter: Meter | None = None,
+    ) -> None:
         self._socket = socket
         socket.settimeout(None)
         self._own = own
@@ -39,10 +56,7 @@ class Pump(ABC):
         """When the user last said something."""
         self.heard = asyncio.get_running_loop().time()
         """When the stack's peer last said something."""
-        self.outgoing = 0
-        """Bytes that the stack accepted."""
-        self.incoming = 0
-        """Bytes that the kernel took of those the peer sent."""
+        self.meter = meter or Meter()
         self.error: OSError | None = None
         """Why it ended, None for an orderly end."""
 
@@ -60,7 +74,7 @@ class Pump(ABC):
                 await asyncio.gather(outward, inward, return_exceptions=True)
             self.error = error
             self._ended()
-            await self._socket.close(abort=error is not None)
+            await self._close()
 
     @abstractmethod
     async def _steer(
@@ -71,6 +85,10 @@ class Pump(ABC):
     @abstractmethod
     def _ended(self) -> None:
         """Both directions have stopped; `error` is known, the stack's socket still open."""
+
+    async def _close(self) -> None:
+        """Give the stack its socket back."""
+        await self._socket.close(abort=self.error is not None)
 
     async def _outward(self) -> None:
         """User to stack, until the user closes or shuts down his sending side."""
@@ -93,9 +111,9 @@ class Pump(ABC):
         self._sending = True
         try:
             await self._socket.sendall(data)
-            self.outgoing += len(data)
+            self.meter.up += len(data)
         except OSError as error:
-            self.outgoing += getattr(error, "accepted", 0)
+            self.meter.up += getattr(error, "accepted", 0)
             raise
         finally:
             self._sending = False
@@ -117,7 +135,7 @@ class Pump(ABC):
             finally:
                 self._delivering = False
                 self.heard = loop.time()
-            self.incoming += len(data)
+            self.meter.down += len(data)
 
 
 def failure_of(task: asyncio.Task[None]) -> OSError | None:

@@ -1,0 +1,231 @@
+"""`atdriver proxy`: SOCKS5 and HTTP on one port, through one or several modules."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, cast, get_args
+
+from atdriver.cli import output
+from atdriver.cli.failure import Failure, UsageProblem, note
+from atdriver.cli.options import Request
+from atdriver.cli.session import limit, put_together
+from atdriver.registry import load_driver
+from atdriver.specification import parse
+from netsocket.adapters.balance import Balance
+from netsocket.adapters.pac import text_for
+from netsocket.adapters.pool import Pool
+from netsocket.adapters.proxy import Proxy
+from netsocket.adapters.proxy_visit import Limits
+from netsocket.address import SocketAddress
+from netsocket.interface import AsyncNetworkInterface
+
+VARIABLE: Final = "ATDRIVER_PROXY_PASSWORD"
+"""Where the password is looked for that is not on the command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The proxy that was asked for, as it was typed."""
+
+    requests: Sequence[Request]
+    listen: str = "127.0.0.1:1080"
+    user: str | None = None
+    password: str | None = None
+    wait: float = 30.0
+    pac: bool = False
+    pac_file: Path | None = None
+    balance: Balance = "least-busy"
+    clients: int = 256
+
+
+def serve(wanted: Wanted) -> None:
+    """Run the proxy until SIGINT, SIGTERM or SIGHUP. Raises UsageProblem, Failure, and what
+    made every module fail."""
+    host, port = _address(wanted.listen)
+    password = _password(wanted)
+    if not ipaddress.ip_address(host).is_loopback and password is None:
+        raise UsageProblem(
+            f"a proxy on {host} could be used by anybody: give --user, and a password in {VARIABLE}"
+        )
+    if not 0 <= wanted.wait < float("inf"):
+        raise UsageProblem(f"--wait {wanted.wait:g}: 0 or more seconds are expected")
+    pac = _pac(wanted)
+    requests = _matched(wanted.requests)
+
+    async def run() -> None:
+        openers = {name: Opening(request) for name, request in requests.items()}
+        pool = Pool(openers, wanted.balance)
+        proxy = Proxy(
+            pool,
+            user=wanted.user,
+            password=password,
+            limits=Limits(wait=wanted.wait, clients=wanted.clients),
+            pac=pac,
+        )
+        with _until_signal():
+            try:
+                async with proxy:
+                    address = await _listening(proxy, host, port)
+                    await pool.open()
+                    output.flushed(f"proxy: {address}")
+                    if pac is not None:
+                        output.flushed(f"PAC: http://{address}/proxy.pac")
+                    await asyncio.Event().wait()
+            finally:
+                await pool.close()
+
+    asyncio.run(run())
+
+
+class Opening:
+    """Opens one module; a pool does that again when it has died."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    async def __call__(self) -> AsyncNetworkInterface:
+        """The interface, attached to its network."""
+        request = self._request
+        modem = await put_together(request)
+        net = modem.interface()
+        try:
+            async with limit(request.timeout, f"{request.spec.split(',')[0]}: not ready"):
+                await net.up()
+        except BaseException:
+            await net.close()
+            raise
+        return net
+
+
+async def _listening(proxy: Proxy, host: str, port: int) -> SocketAddress:
+    try:
+        return await proxy.listen(host, port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Failure(f"port {port} of {host} is taken: --listen {host}:0 takes any") from None
+        text = error.strerror or str(error)
+        raise Failure(f"cannot listen on {host} port {port}: {text}") from None
+
+
+@contextlib.contextmanager
+def _until_signal() -> Iterator[None]:
+    """A signal ends the block, in order, and is no failure."""
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    asked = False
+
+    def stop() -> None:
+        nonlocal asked
+        if not asked:
+            asked = True
+            task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        with contextlib.suppress(RuntimeError, ValueError, NotImplementedError):
+            loop.add_signal_handler(number, stop)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not asked:
+            raise
+
+
+# -- what was typed -------------------------------------------------------------------------------
+
+
+def rule(text: str) -> Balance:
+    """A `--balance` of good form. Raises UsageProblem."""
+    for name in get_args(Balance):
+        if name == text:
+            return cast(Balance, name)
+    raise UsageProblem(f"--balance {text}: {', '.join(get_args(Balance))} are possible")
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, number = text.rpartition(":")
+    host = host.strip("[]")
+    if not colon:
+        host, number = ("", text) if text.isdigit() else (text, "1080")
+    host = {"": "127.0.0.1", "localhost": "127.0.0.1", "*": "0.0.0.0"}.get(host, host)
+    try:
+        found = str(ipaddress.ip_address(host))
+    except ValueError:
+        raise UsageProblem(
+            f"--listen {text}: ADDRESS:PORT with an address of this computer is expected"
+        ) from None
+    if not (number.isascii() and number.isdigit() and int(number[:9]) < 65536):
+        raise UsageProblem(f"--listen {text}: a port from 0 to 65535 is expected")
+    return found, int(number)
+
+
+def _password(wanted: Wanted) -> str | None:
+    """The password, None without `--user`. Raises UsageProblem when only one of both is there."""
+    given = wanted.password
+    if given is not None:
+        note(
+            "warning: --password on the command line can be read by other users; "
+            f"{VARIABLE} in the environment cannot"
+        )
+    else:
+        given = os.environ.get(VARIABLE) or None
+    if wanted.user is None:
+        if wanted.password is not None:
+            raise UsageProblem("--password needs --user")
+        return None
+    if not wanted.user or not given:
+        raise UsageProblem(f"--user needs a name and a password in {VARIABLE}")
+    if max(len(wanted.user.encode()), len(given.encode())) > 255 or ":" in wanted.user:
+        raise UsageProblem(
+            "user and password may have 255 octets each, and the user no colon (RFC 1929, RFC 7617)"
+        )
+    return given
+
+
+def _pac(wanted: Wanted) -> Callable[[SocketAddress], str] | None:
+    if wanted.pac_file is not None:
+        try:
+            text = wanted.pac_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            problem = getattr(error, "strerror", None) or "it is not UTF-8"
+            raise UsageProblem(f"--pac-file {wanted.pac_file}: {problem}") from None
+        return lambda _address: text
+    return text_for if wanted.pac else None
+
+
+def _matched(requests: Sequence[Request]) -> dict[str, Request]:
+    """The requests by a short name each. Where several modules are given, a setting goes to those
+    that know it; one that nobody knows is an error."""
+    known = [_settings(request.spec) for request in requests]
+    if len(requests) > 1:
+        anybody = set().union(*known)
+        for key in requests[0].settings:
+            if key not in anybody:
+                raise UsageProblem(f"--set {key}: none of the modules knows it")
+    found: dict[str, Request] = {}
+    for request, names in zip(requests, known, strict=True):
+        name = base = request.spec.partition(",")[0] if "," in request.spec else request.spec
+        count = 1
+        while name in found:
+            count += 1
+            name = f"{base}#{count}"
+        if len(requests) > 1:
+            own = {key: text for key, text in request.settings.items() if key in names}
+            request = replace(request, settings=own)  # noqa: PLW2901
+        found[name] = request
+    return found
+
+
+def _settings(spec: str) -> set[str]:
+    found = parse(spec)
+    if found.module in ("host", "auto"):
+        return set()
+    return {setting.name for setting in load_driver(found.module).settings}
