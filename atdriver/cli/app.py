@@ -323,6 +323,96 @@ def nc(
 
 
 @app.command()
+def proxy(
+    specs: Annotated[
+        list[str],
+        typer.Argument(metavar="SPEC…", help="One or more modules; host is this computer."),
+    ],
+    *,
+    listen: Annotated[
+        str,
+        typer.Option("--listen", metavar="ADDR:PORT", help="Where programs find it; port 0: any."),
+    ] = "127.0.0.1:1080",
+    user: Annotated[
+        str | None,
+        typer.Option(
+            "--user",
+            metavar="U",
+            help="Who may use it; the password is ATDRIVER_PROXY_PASSWORD in the environment. "
+            "Needed beyond loopback.",
+        ),
+    ] = None,
+    password: Annotated[
+        str | None,
+        typer.Option("--password", metavar="P", help="Other users can read it here."),
+    ] = None,
+    wait: Annotated[
+        float,
+        typer.Option("--wait", metavar="SECONDS", help="In the queue for a socket, at most."),
+    ] = 30.0,
+    clients: Annotated[
+        int, typer.Option("--clients", metavar="N", min=1, help="At the same time, at most.")
+    ] = 256,
+    pac: Annotated[
+        bool, typer.Option("--pac", help="Serve a PAC file for browsers, as /proxy.pac.")
+    ] = False,
+    pac_file: Annotated[
+        Path | None,
+        typer.Option("--pac-file", metavar="FILE", help="Serve this one as /proxy.pac."),
+    ] = None,
+    balance: Annotated[
+        str,
+        typer.Option(
+            "--balance",
+            metavar="RULE",
+            help="Among several modules: least-busy, round-robin or failover.",
+        ),
+    ] = "least-busy",
+    settings: Settings = None,
+    profile: Profile = None,
+    trace: Trace = None,
+    verbose: Verbose = False,
+    timeout: Timeout = None,
+) -> None:
+    """Let every program go out through the module: SOCKS5 and HTTP on one port.
+
+    The first line on stdout says where. Names are resolved by the module, never by this computer.
+    Ctrl-C ends it."""
+
+    def action() -> None:
+        from atdriver.cli.proxy import Wanted, rule, serve
+
+        if trace is not None and len(specs) > 1:
+            raise UsageProblem("--trace records one module's wire, not several")
+        requests = [
+            request(
+                spec,
+                settings=settings,
+                profile=profile,
+                trace=trace,
+                verbose=verbose,
+                timeout=timeout,
+            )
+            for spec in specs
+        ]
+        serve(
+            Wanted(
+                requests,
+                listen=listen,
+                user=user,
+                password=password,
+                wait=wait,
+                pac=pac,
+                pac_file=pac_file,
+                balance=rule(balance),
+                clients=clients,
+            )
+        )
+
+    raise typer.Exit(execute(action))
+
+
+@app.command()
 def fake(
     module: Annotated[str, typer.Argument(metavar="MODULE", help="esp8266, esp32, bg96, …")],
     *,
@@ -510,96 +600,6 @@ def report(
             name=name,
             only=only or [],
             open_ssid=open_ssid,
-        )
-
-    raise typer.Exit(execute(action))
-
-
-@app.command()
-def proxy(
-    specs: Annotated[
-        list[str],
-        typer.Argument(metavar="SPEC…", help="One or more modules; host is this computer."),
-    ],
-    *,
-    listen: Annotated[
-        str,
-        typer.Option("--listen", metavar="ADDR:PORT", help="Where programs find it; port 0: any."),
-    ] = "127.0.0.1:1080",
-    user: Annotated[
-        str | None,
-        typer.Option(
-            "--user",
-            metavar="U",
-            help="Who may use it; the password is ATDRIVER_PROXY_PASSWORD in the environment. "
-            "Needed beyond loopback.",
-        ),
-    ] = None,
-    password: Annotated[
-        str | None,
-        typer.Option("--password", metavar="P", help="Other users can read it here."),
-    ] = None,
-    wait: Annotated[
-        float,
-        typer.Option("--wait", metavar="SECONDS", help="In the queue for a socket, at most."),
-    ] = 30.0,
-    clients: Annotated[
-        int, typer.Option("--clients", metavar="N", min=1, help="At the same time, at most.")
-    ] = 256,
-    pac: Annotated[
-        bool, typer.Option("--pac", help="Serve a PAC file for browsers, as /proxy.pac.")
-    ] = False,
-    pac_file: Annotated[
-        Path | None,
-        typer.Option("--pac-file", metavar="FILE", help="Serve this one as /proxy.pac."),
-    ] = None,
-    balance: Annotated[
-        str,
-        typer.Option(
-            "--balance",
-            metavar="RULE",
-            help="Among several modules: least-busy, round-robin or failover.",
-        ),
-    ] = "least-busy",
-    settings: Settings = None,
-    profile: Profile = None,
-    trace: Trace = None,
-    verbose: Verbose = False,
-    timeout: Timeout = None,
-) -> None:
-    """Let every program go out through the module: SOCKS5 and HTTP on one port.
-
-    The first line on stdout says where. Names are resolved by the module, never by this computer.
-    Ctrl-C ends it."""
-
-    def action() -> None:
-        from atdriver.cli.proxy import Wanted, rule, serve
-
-        if trace is not None and len(specs) > 1:
-            raise UsageProblem("--trace records one module's wire, not several")
-        requests = [
-            request(
-                spec,
-                settings=settings,
-                profile=profile,
-                trace=trace,
-                verbose=verbose,
-                timeout=timeout,
-            )
-            for spec in specs
-        ]
-        serve(
-            Wanted(
-                requests,
-                listen=listen,
-                user=user,
-                password=password,
-                wait=wait,
-                pac=pac,
-                pac_file=pac_file,
-                balance=rule(balance),
-                clients=clients,
-            )
         )
 
     raise typer.Exit(execute(action))

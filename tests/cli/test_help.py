@@ -26,6 +26,7 @@ COMMANDS = [
     "resolve",
     "ping",
     "nc",
+    "proxy",
     "fake",
     "trace",
     "report",
