@@ -68,9 +68,9 @@ class Tls(Messages):
         name = fields.string(0).lower()
         if name not in _OPTIONS:
             raise TcpipRejected(INVALID_PARAMETERS)  # "sni" and others are of later firmware
-        chosen = self.tls_settings[fields.integer(1, 0, SSL_CONTEXTS - 1)]
+        number = fields.integer(1, 0, SSL_CONTEXTS - 1)
+        chosen = self.tls_settings[number]
         if not fields.given(2):
-            number = fields.integer(1, 0, SSL_CONTEXTS - 1)
             self.info(f'+QSSLCFG: "{name}",{number},{chosen[name]}')
             return
         (value,) = fields.rest(2)
@@ -85,7 +85,8 @@ class Tls(Messages):
         fields = Fields(match[1])
         fields.at_most(6)
         context = fields.integer(0, 1, CONTEXT_IDS)
-        settings = dict(self.tls_settings[fields.integer(1, 0, SSL_CONTEXTS - 1)])
+        chosen = fields.integer(1, 0, SSL_CONTEXTS - 1)
+        settings = dict(self.tls_settings[chosen])
         number = fields.integer(2, 0, CONNECT_IDS - 1)
         host, port = fields.string(3), fields.integer(4, 1, 65535)
         if fields.integer(5, 0, 2, 0) != 0:
@@ -95,9 +96,8 @@ class Tls(Messages):
         if self.links.get(number) is not None:
             self.after_result(lambda: self._tls_opened(number, IDENTITY_USED))
             return
-        link = Link(number, SSL_CLIENT, context, 0, number, remote=(host, port))
+        link = Link(number, SSL_CLIENT, context, 0, number, (host, port), tls_context=chosen)
         link.state = STATE_OPENING
-        link.tls_context = fields.integer(1, 0, SSL_CONTEXTS - 1)
         self._tls_ids.add(number)
         self.links.add(link)
         self.after_result(lambda: self._start_tls(link, settings))

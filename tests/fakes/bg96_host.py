@@ -156,6 +156,44 @@ async def bench(*, ready: bool = False, **options: Any) -> AsyncIterator[Bench]:
     assert not crashes, crashes[0]
 
 
+async def refuse(host: Bench, lines: list[str], code: int = 552) -> None:
+    """ERROR, explained by AT+QIGETERROR."""
+    wrong = []
+    for line in lines:
+        host.modem.last_error = 0
+        answer = await host.command(line)
+        if answer != b"\r\nERROR\r\n" or host.modem.last_error != code:
+            wrong.append((line, answer, host.modem.last_error))
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+async def take(host: Bench, lines: list[str]) -> None:
+    """OK, and nothing before it."""
+    wrong = [
+        (line, answer) for line in lines if (answer := await host.command(line)) != b"\r\nOK\r\n"
+    ]
+    assert not wrong, "\n".join(map(str, wrong))
+
+
+async def show(host: Bench, rows: dict[str, str]) -> None:
+    """The information of a command, exactly."""
+    found = {line: await host.info(line) for line in rows}
+    assert found == rows
+
+
+def watch_time(host: Bench) -> list[float]:
+    """Seconds that the module spends (nothing is really waited for)."""
+    spent: list[float] = []
+    real = host.modem.sleep
+
+    async def sleep(seconds: float) -> None:
+        spent.append(seconds)
+        await real(seconds)
+
+    host.modem.sleep = sleep  # type: ignore[method-assign]
+    return spent
+
+
 class Server:
     """A TCP server on loopback with its connections."""
 

@@ -13,7 +13,7 @@ import pytest
 
 from fakes.bg96 import build
 from fakes.bg96.codes import CME_TEXTS, TCPIP_TEXTS, tcpip_code
-from tests.fakes.bg96_host import Bench, bench, free_port
+from tests.fakes.bg96_host import bench, free_port, refuse, show, take, watch_time
 
 TCPIP = {
     0: "operate successfully", 550: "unknown error", 551: "operation blocked", 552: "invalid parameters",
@@ -58,31 +58,6 @@ async def test_every_code_is_shown_by_qigeterror() -> None:
 def test_code_of_a_socket_error(number: int | None, code: int) -> None:
     error = OSError() if number is None else OSError(number, "x")
     assert tcpip_code(error) == code
-
-
-async def refuse(host: Bench, lines: list[str], code: int = 552) -> None:
-    """ERROR, explained by AT+QIGETERROR."""
-    wrong = []
-    for line in lines:
-        host.modem.last_error = 0
-        answer = await host.command(line)
-        if answer != b"\r\nERROR\r\n" or host.modem.last_error != code:
-            wrong.append((line, answer, host.modem.last_error))
-    assert not wrong, "\n".join(map(str, wrong))
-
-
-async def take(host: Bench, lines: list[str]) -> None:
-    """OK, and nothing before it."""
-    wrong = [
-        (line, answer) for line in lines if (answer := await host.command(line)) != b"\r\nOK\r\n"
-    ]
-    assert not wrong, "\n".join(map(str, wrong))
-
-
-async def show(host: Bench, rows: dict[str, str]) -> None:
-    """The information of a command, exactly."""
-    found = {line: await host.info(line) for line in rows}
-    assert found == rows
 
 
 async def test_ranges_of_the_tcpip_commands() -> None:
@@ -293,19 +268,6 @@ async def test_registration_reports() -> None:
             await host.ok("ATE0")
             assert await host.info("AT+CEREG?") == f"+CEREG: 0,{stat}"
             await refuse(host, ["AT+QIACT=1"], 561)
-
-
-def watch_time(host: Bench) -> list[float]:
-    """Seconds that the module spends (nothing is really waited for)."""
-    spent: list[float] = []
-    real = host.modem.sleep
-
-    async def sleep(seconds: float) -> None:
-        spent.append(seconds)
-        await real(seconds)
-
-    host.modem.sleep = sleep  # type: ignore[method-assign]
-    return spent
 
 
 def test_facts() -> None:

@@ -35,7 +35,9 @@ PATIENCE = "1.5"
 LIMIT = 120.0
 """Seconds for one mutant and its tests in one process."""
 FEW = 20
-"""Where more tests than this reach a line, the slowest quarter of them is not needed."""
+SLOW = 0.5
+"""Where more than FEW tests reach a line, those of the slowest quarter that take longer than SLOW
+seconds are not needed."""
 SHARDS = 6
 PROBED = {
     "esp8266": [("esp8266", "N17", "pull"), ("esp8266", "E2", "pull"), ("esp8266", "E33", "pull"),
@@ -116,7 +118,8 @@ class Hunt:
             vendor = "/".join(Path(mutant.path).parts[:2])
             chosen = [n for n in order if any(f.startswith(vendor) for f in covered[n].functions)]
         if len(chosen) > FEW:
-            chosen = sorted(chosen, key=order.index)[: len(chosen) * 3 // 4]
+            quick = len(chosen) * 3 // 4
+            chosen = [n for i, n in enumerate(chosen) if i < quick or covered[n].seconds < SLOW]
         while True:
             killer = yield lambda: _kill(mutant, items, chosen)
             if killer is None:  # is it the mutant, or is this computer too slow?
