@@ -80,7 +80,7 @@ class Core(FakeModem):
         # "C?GMI" stands for two names: CGMI and GMI.
         cls._known = frozenset(
             name
-            for source in (written.replace("C?", "C"), written.replace("C?", " "))
+            for source in (written.replace("C?", "C"), written)
             for name in _NAMES.findall(source)
         )
 
@@ -101,7 +101,7 @@ class Core(FakeModem):
         if self.latency < 0:
             self.latency = _LATENCY_UART if settings.port == "uart1" else _LATENCY_USB
         self._held: list[Callable[[], None]] = []
-        self._after: list[Callable[[], None]] = []
+        self._after: list[Callable[[], object]] = []
         self.reset_storage()
         self.power_on()
 
@@ -189,7 +189,7 @@ class Core(FakeModem):
 
     def after_result(self, action: Callable[[], object]) -> None:
         """Do something right behind the result of the running command."""
-        self._after.append(lambda: (action(), None)[1])
+        self._after.append(action)
 
     def finish(self, result: str) -> None:
         """The final result of the running command, then what waited for it."""

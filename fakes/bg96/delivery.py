@@ -96,8 +96,7 @@ class Delivery(Pdp):
         if link.mode == PUSH_MODE and link.unread():
             return  # after the data
         link.state = STATE_CLOSING
-        if not self.settings.keep_after_closed:
-            link.drop_received()
+        link.dropped = not self.settings.keep_after_closed
         self.urc(f'{link.notices}: "closed",{link.id}')
 
     def _accept(self, listener: Link) -> None:

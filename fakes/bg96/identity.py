@@ -190,19 +190,21 @@ class Identity(Core):
         given = list(fields.rest(1))
         if not self._acceptable(name, given[0]):
             raise Rejected
+        if name not in _NOT_SHOWN:
+            self.configuration[name] = ",".join(given)
+            return
         shown = len(self.configuration[name].split(","))
-        effect = "1"  # "if omitted, the configuration will take effect immediately"
-        if name in _NOT_SHOWN:
-            if len(given) < shown or given[shown:] not in ([], ["0"], ["1"]):
-                raise Rejected
-            given, effect = given[:shown], (given[shown:] or ["1"])[0]
+        effect = given[shown:]
+        if len(given) < shown or effect not in ([], ["0"], ["1"]):
+            raise Rejected
+        given = given[:shown]
         if name == "band":
             given = self._bands(given)
         self.configuration[name] = ",".join(given)
-        if effect == "1" and self.in_force[name] != self.configuration[name]:
+        # "If omitted, the configuration will take effect immediately."
+        if effect != ["0"] and self.in_force[name] != self.configuration[name]:
             self.in_force[name] = self.configuration[name]
-            if name in _NOT_SHOWN:
-                self.after_result(self.radio_set)
+            self.after_result(self.radio_set)
 
     def _acceptable(self, name: str, value: str) -> bool:
         radio = self.profile.radio

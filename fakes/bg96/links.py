@@ -52,7 +52,6 @@ class Link:
     opening: asyncio.Task[None] | None = None
     datagrams: deque[tuple[bytes, tuple[str, int]]] = field(default_factory=deque)
     datagram_bytes: int = 0
-    received_total: int = 0
     read_total: int = 0
     sent_total: int = 0
     announced: bool = False
@@ -63,11 +62,9 @@ class Link:
 
     def unread(self) -> int:
         """Bytes that AT+QIRD can still get."""
-        if self.udp is not None or self.datagrams:
+        if self.tcp is None:
             return self.datagram_bytes
-        if self.tcp is None or self.dropped:
-            return 0
-        return self.tcp.unread()
+        return 0 if self.dropped else self.tcp.unread()
 
     def has_data(self) -> bool:
         """Whether something waits; a datagram of no bytes counts."""
@@ -100,7 +97,6 @@ class Link:
                 continue
             self.datagrams.append(arrived)
             self.datagram_bytes += len(data)
-            self.received_total += len(data)
         return lost
 
     def next_datagram(self) -> tuple[bytes, tuple[str, int]]:
@@ -110,18 +106,12 @@ class Link:
         self.read_total += len(data)
         return data, sender
 
-    def drop_received(self) -> None:
-        """Throw away what the host has not read."""
-        self.dropped = True
-        self.datagrams.clear()
-        self.datagram_bytes = 0
-
     @property
     def notices(self) -> str:
         """What its unsolicited lines begin with."""
         return "+QSSLURC" if self.kind == SSL_CLIENT else "+QIURC"
 
-    def release(self, *, abort: bool = False) -> None:
+    def release(self, *, abort: bool) -> None:
         """Close the real socket, with RST when `abort`."""
         if self.opening is not None:
             self.opening.cancel()

@@ -77,7 +77,7 @@ def build(
     except module_settings.SettingError as error:
         raise SettingValueError(22, str(error)) from None
     rats = [*PROFILES[name].radio.technologies]
-    given = chosen.rat.split("+") if chosen.rat else rats[:1]
+    given = chosen.rat.split("+") if chosen.rat else []
     if len(set(given)) < len(given) or not set(given) <= set(rats):
         raise SettingValueError(
             22, f"bg96 setting rat={chosen.rat!r}: choose {', '.join(rats)}, or several joined by +"

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from fakes.bg96.codes import (
-    INVALID_PARAMETERS,
     NOT_ALLOWED,
     OPEN_PDP_FAILED,
     PDP_BROKEN_DOWN,
@@ -92,7 +91,7 @@ class Pdp(Power):
             raise TcpipRejected(OPEN_PDP_FAILED)
         profile.active = True
 
-    def lose_context(self, number: int = 1, *, silent: bool = False) -> None:
+    def lose_context(self, number: int, *, silent: bool = False) -> None:
         """The network deactivates a context (for tests): sockets die, ``pdpdeact`` is printed.
 
         `silent`: the module has not noticed yet, and says nothing.
@@ -204,7 +203,7 @@ class Pdp(Power):
         pdp_type = fields.string(1).upper()
         kinds = {name: kind for kind, name in _TYPES.items()}
         if pdp_type not in kinds:
-            raise TcpipRejected(INVALID_PARAMETERS)
+            raise Rejected
         # The same profile as QICSGP: its type and APN change there as well (real log).
         profile = self.contexts.setdefault(number, Context())
         profile.pdp_type, profile.kind, profile.apn = pdp_type, kinds[pdp_type], fields.text(2)

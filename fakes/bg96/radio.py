@@ -56,7 +56,7 @@ class Radio(Sim):
         facts = self.profile.radio
         sequence = self.in_force["nwscanseq"]
         steps = [sequence[at : at + 2] for at in range(0, len(sequence), 2)]
-        first = [facts.scan_codes.get(step, "") for step in steps]
+        first = [facts.scan_codes[step] for step in steps if step in facts.scan_codes]
         allowed = facts.scan_modes[self.in_force["nwscanmode"]]
         if facts.categories is not None:
             allowed &= facts.categories[self.in_force["iotopmode"]] | {"gsm"}

@@ -77,6 +77,7 @@ class Sim(Identity):
     def remove_sim(self) -> None:
         """Somebody takes the card out (for tests); the network goes with it."""
         self.settings = replace(self.settings, sim="absent")
+        self.unlocked = not self.pin
         if self.sim_notice:
             self.urc("+QSIMSTAT : 1,0")  # this blank is in the manual
         self.urc("+CPIN: NOT READY")
@@ -100,7 +101,7 @@ class Sim(Identity):
         if self.blocked_sim:
             if len(fields) != 2:
                 raise CmeRejected(CME_PUK_REQUIRED)
-            if first != self.settings.puk:
+            if not self.puk_tries or first != self.settings.puk:
                 self.puk_tries = max(0, self.puk_tries - 1)
                 self.note("puk", f"wrong, {self.puk_tries} tries left")
                 raise CmeRejected(CME_WRONG_PASSWORD)

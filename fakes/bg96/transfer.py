@@ -9,6 +9,7 @@ from fakes.bg96.codes import (
     CANCEL_SEND,
     INVALID_PARAMETERS,
     NOT_ALLOWED,
+    OPERATE_SUCCESSFULLY,
     SOCKET_CLOSED,
     WRITE_FAILED,
     TcpipRejected,
@@ -126,6 +127,7 @@ class Transfer(Opening):
         elif link.udp is not None:
             self._send_datagram(link, data, target)
         link.sent_total += len(data)
+        self.last_error = OPERATE_SUCCESSFULLY
         self.finish("SEND OK")
 
     def _send_datagram(self, link: Link, data: bytes, target: tuple[str, int]) -> None:

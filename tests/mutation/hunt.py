@@ -112,10 +112,11 @@ class Hunt:
     ) -> forks.Case:
         users = {f"{mutant.path}:{mutant.statement}"}
         if mutant.loading:
-            users = {f"{mutant.path}:{mutant.place}"} | names.get(mutant.about, set())
+            vendor = "/".join(Path(mutant.path).parts[:2])
+            named = {user for user in names.get(mutant.about, ()) if user.startswith(vendor)}
+            users = {f"{mutant.path}:{mutant.place}"} | named
         chosen = [n for n in order if covered[n].functions & users]
         if mutant.loading and not chosen:
-            vendor = "/".join(Path(mutant.path).parts[:2])
             chosen = [n for n in order if any(f.startswith(vendor) for f in covered[n].functions)]
         if len(chosen) > FEW:
             quick = len(chosen) * 3 // 4
