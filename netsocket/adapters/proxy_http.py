@@ -83,6 +83,8 @@ async def serve(visit: Visit, first: bytes) -> bool:
                 async with visit.asking():
                     request = await talk.event()
             except ClientGone:
+                if talk.http.trailing_data[0]:
+                    raise  # half a request
                 return True
             if not isinstance(request, h11.Request):
                 return True
@@ -141,6 +143,8 @@ class _Talk:
 
     async def serve(self, request: h11.Request) -> bool:
         """One request. False when nothing can follow it. Raises Unfit."""
+        if not request.http_version.startswith(b"1."):
+            raise Unfit(505, "HTTP/1.1 and HTTP/1.0 are spoken here.\n")
         target = request.target
         self._head = request.method == b"HEAD"
         if target.partition(b"?")[0] == PAC and self.visit.proxy.pac is not None:

@@ -176,7 +176,8 @@ class _Association:
         self._own = own
         self._host = client[0]
         self._client: tuple[str, int] | None = client if client[1] else None
-        self._last: SocketAddress | None = None
+        self._targets: set[SocketAddress] = set()
+        """Where it sent to, two at most: enough to know whether there is only one."""
 
     async def outward(self) -> None:
         """The client's datagrams to their destinations. Raises what broke the socket."""
@@ -200,8 +201,9 @@ class _Association:
     async def _send(self, target: SocketAddress, payload: bytes) -> None:
         if not target.is_literal:
             target = SocketAddress((await self._net.resolve(target.host))[0], target.port)
+        if len(self._targets) < 2:
+            self._targets.add(target)
         await self._socket.sendto(payload, target)
-        self._last = target
         self._visit.proxy.meter.up += len(payload)
 
     async def inward(self) -> None:
@@ -217,8 +219,8 @@ class _Association:
             if self._client is None:
                 self._drop("before the client's first")
                 continue
-            if sender.is_wildcard and self._last is not None:
-                sender = self._last  # the stack does not tell
+            if sender.is_wildcard and len(self._targets) == 1:
+                (sender,) = self._targets  # the stack does not tell, but there is only one
             try:
                 await loop.sock_sendto(self._own, datagram_written(sender, payload), self._client)
                 self._visit.proxy.meter.down += len(payload)
