@@ -6,13 +6,23 @@ AT Commands Manual V2.2 ("AT"), TCP(IP) AT Commands Manual V1.1 ("TCP"); L<n> as
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
 import fakes
-from fakes.bg96 import PROFILES, Settings, build, build_bg95, build_ec25
+from fakes.bg96 import PROFILES, build, build_bg95, build_ec25
 from fakes.bg96.syntax import split_line
-from tests.fakes.bg96_host import bench, free_port, refuse, show, take, udp_peer
+from tests.fakes.bg96_host import (
+    bench,
+    free_port,
+    refuse,
+    show,
+    take,
+    tcp_server,
+    udp_peer,
+    watch_time,
+)
 
 ERROR = b"\r\nERROR\r\n"
 
@@ -118,18 +128,18 @@ def test_builders_and_names() -> None:
         assert name in {modem.kind, *modem.aliases}
 
 
-def test_defaults_of_a_module() -> None:
+async def test_defaults_of_a_module() -> None:
     """Times as on a real module, the same every time; the test network 001-01 of 3GPP TS 23.003; a card's
     number begins with 89 (ITU-T E.118) and ends with a filler F; 56 ms to +QIOPEN (measured, EC21)."""
     modem = build()
     assert modem.time_scale == 1.0
     assert modem.random.random() == build(seed=0).random.random()
-    settings = Settings()
-    assert settings.imsi.startswith("00101")
-    assert len(settings.imsi) == 15
-    assert settings.iccid.startswith("89")
-    assert len(settings.iccid) == 20
-    assert settings.connect_delay == 0.056
+    async with tcp_server() as server, bench(ready=True) as host:
+        assert re.fullmatch(r"00101\d{10}", await host.info("AT+CIMI"))
+        assert re.fullmatch(r"\+QCCID: 89\d{17}F", await host.info("AT+QCCID"))
+        spent = watch_time(host)
+        await host.open(0, "TCP", "127.0.0.1", server.port)
+        assert 0.056 in spent
 
 
 # ---- contexts --------------------------------------------------------------------------------

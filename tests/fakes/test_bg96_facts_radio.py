@@ -46,13 +46,13 @@ async def served(host: Bench, *settings: str) -> str:
                                 ('"nwscanseq",030201', "CAT-NB1"), ('"iotopmode",0', "CAT-M1"),
                                 ('"nwscanseq",0103', "GSM"), ('"nwscanmode",3', "CAT-M1")]),
         ("bg95", "m1+nb1", [('"nwscanseq",02', "eMTC"), ('"nwscanseq",03', "NBIoT")]),
-        ("ec25", "umts", [('"band",80,0,0', NONE), ('"band",10,0,0', "WCDMA"), ('"nwscanmode",1', NONE),
+        ("ec25", "umts", [('"band",80,0,0', NONE), ('"band",1,0,0', NONE), ('"band",10,0,0', "WCDMA"), ('"nwscanmode",1', NONE),
                           ('"nwscanmode",3', NONE), ('"nwscanmode",2', "WCDMA")]),
         ("ec25", "lte", [('"band",0,1,0', NONE), ('"band",0,4,0', "FDD LTE"), ('"nwscanmode",2', NONE),
                          ('"nwscanmode",3', "FDD LTE")]),
         ("ec25", "lte+umts+gsm", [('"nwscanseq",01', "GSM"), ('"nwscanseq",03', "WCDMA"),
                                   ('"nwscanseq",04', "FDD LTE"), ('"nwscanseq",0301', "WCDMA"),
-                                  ('"nwscanseq",020501', "GSM")]),
+                                  ('"nwscanseq",020501', "GSM"), ('"nwscanseq",0401', "FDD LTE")]),
     ],
 )  # fmt: skip
 async def test_which_network_serves(firmware: str, rat: str, steps: list[tuple[str, str]]) -> None:

@@ -144,10 +144,11 @@ async def test_a_notice_after_direct_push_and_back() -> None:
 
 async def test_the_end_is_told_behind_data_that_waited_for_a_prompt() -> None:
     """TCP, 2.2: direct push; the data, then ``closed`` (order seen in L48)."""
-    async with tcp_server() as server, bench(ready=True) as host:
+    async with tcp_server() as server, udp_peer() as peer, bench(ready=True) as host:
         await host.open(0, "TCP", "127.0.0.1", server.port, mode=1)
+        await host.open(1, "UDP", "127.0.0.1", peer.port)
         _, writer = await server.connection()
-        host.type("AT+QISEND=0,1\r")
+        host.type("AT+QISEND=1,1\r")
         await host.wait_for("\r\n> ")
         writer.write(b"last words")
         writer.close()
