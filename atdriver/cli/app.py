@@ -380,10 +380,8 @@ def proxy(
     Ctrl-C ends it."""
 
     def action() -> None:
-        from atdriver.cli.proxy import Wanted, rule, serve
+        from atdriver.cli.proxy import Wanted, serve
 
-        if trace is not None and len(specs) > 1:
-            raise UsageProblem("--trace records one module's wire, not several")
         requests = [
             request(
                 spec,
@@ -404,7 +402,7 @@ def proxy(
                 wait=wait,
                 pac=pac,
                 pac_file=pac_file,
-                balance=rule(balance),
+                balance=balance,
                 clients=clients,
             )
         )

@@ -47,6 +47,15 @@ class Request:
     trace: Path | None = None
     timeout: float | None = None
     as_json: bool = False
+    theirs: frozenset[str] = frozenset()
+    """Settings that other modems given with this one know: they are meant for those."""
+
+    @property
+    def shown(self) -> str:
+        """The specification without its settings, which may be secrets."""
+        head, _, port = self.spec.partition(":")
+        module = head.partition(",")[0]
+        return f"{module}:{port}" if port else module
 
 
 def request(

@@ -9,23 +9,18 @@ import ipaddress
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast, get_args
+from typing import Final
 
 from atdriver.cli import output
 from atdriver.cli.failure import Failure, UsageProblem, note
 from atdriver.cli.options import Request
-from atdriver.cli.session import limit, put_together
-from atdriver.registry import load_driver
-from atdriver.specification import parse
-from netsocket.adapters.balance import Balance
+from atdriver.cli.pooled import pool_of
 from netsocket.adapters.pac import text_for
-from netsocket.adapters.pool import Pool
 from netsocket.adapters.proxy import Proxy
 from netsocket.adapters.proxy_visit import Limits
 from netsocket.address import SocketAddress
-from netsocket.interface import AsyncNetworkInterface
 
 VARIABLE: Final = "ATDRIVER_PROXY_PASSWORD"
 """Where the password is looked for that is not on the command line."""
@@ -42,7 +37,7 @@ class Wanted:
     wait: float = 30.0
     pac: bool = False
     pac_file: Path | None = None
-    balance: Balance = "least-busy"
+    balance: str = "least-busy"
     clients: int = 256
 
 
@@ -58,11 +53,9 @@ def serve(wanted: Wanted) -> None:
     if not 0 <= wanted.wait < float("inf"):
         raise UsageProblem(f"--wait {wanted.wait:g}: 0 or more seconds are expected")
     pac = _pac(wanted)
-    requests = _matched(wanted.requests)
+    pool = pool_of(wanted.requests, wanted.balance)
 
     async def run() -> None:
-        openers = {name: Opening(request) for name, request in requests.items()}
-        pool = Pool(openers, wanted.balance)
         proxy = Proxy(
             pool,
             user=wanted.user,
@@ -83,26 +76,6 @@ def serve(wanted: Wanted) -> None:
                 await pool.close()
 
     asyncio.run(run())
-
-
-class Opening:
-    """Opens one module; a pool does that again when it has died."""
-
-    def __init__(self, request: Request) -> None:
-        self._request = request
-
-    async def __call__(self) -> AsyncNetworkInterface:
-        """The interface, attached to its network."""
-        request = self._request
-        modem = await put_together(request)
-        net = modem.interface()
-        try:
-            async with limit(request.timeout, f"{request.spec.split(',')[0]}: not ready"):
-                await net.up()
-        except BaseException:
-            await net.close()
-            raise
-        return net
 
 
 async def _listening(proxy: Proxy, host: str, port: int) -> SocketAddress:
@@ -140,14 +113,6 @@ def _until_signal() -> Iterator[None]:
 
 
 # -- what was typed -------------------------------------------------------------------------------
-
-
-def rule(text: str) -> Balance:
-    """A `--balance` of good form. Raises UsageProblem."""
-    for name in get_args(Balance):
-        if name == text:
-            return cast(Balance, name)
-    raise UsageProblem(f"--balance {text}: {', '.join(get_args(Balance))} are possible")
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -199,33 +164,3 @@ def _pac(wanted: Wanted) -> Callable[[SocketAddress], str] | None:
             raise UsageProblem(f"--pac-file {wanted.pac_file}: {problem}") from None
         return lambda _address: text
     return text_for if wanted.pac else None
-
-
-def _matched(requests: Sequence[Request]) -> dict[str, Request]:
-    """The requests by a short name each. Where several modules are given, a setting goes to those
-    that know it; one that nobody knows is an error."""
-    known = [_settings(request.spec) for request in requests]
-    if len(requests) > 1:
-        anybody = set().union(*known)
-        for key in requests[0].settings:
-            if key not in anybody:
-                raise UsageProblem(f"--set {key}: none of the modules knows it")
-    found: dict[str, Request] = {}
-    for request, names in zip(requests, known, strict=True):
-        name = base = request.spec.partition(",")[0] if "," in request.spec else request.spec
-        count = 1
-        while name in found:
-            count += 1
-            name = f"{base}#{count}"
-        if len(requests) > 1:
-            own = {key: text for key, text in request.settings.items() if key in names}
-            request = replace(request, settings=own)  # noqa: PLW2901
-        found[name] = request
-    return found
-
-
-def _settings(spec: str) -> set[str]:
-    found = parse(spec)
-    if found.module in ("host", "auto"):
-        return set()
-    return {setting.name for setting in load_driver(found.module).settings}

@@ -17,7 +17,7 @@ from atdriver.cli import output
 from atdriver.cli.failure import FAILED, OK, Failure, Terminated, UsageProblem, note, sentence
 from atdriver.cli.farend import reached, token_of
 from atdriver.cli.options import Request
-from atdriver.cli.session import assembled, opened, put_together, run
+from atdriver.cli.session import assembled, opened, put_together, run, side_by_side
 from atdriver.modem import FAKE_OPEN, Modem
 from atdriver.specification import parse
 from netsocket.capability import compare as comparison
@@ -79,13 +79,6 @@ class Candidate:
     wire: Wire
     modem: Modem | None
 
-    @property
-    def shown(self) -> str:
-        """The specification without its settings, which may be secrets."""
-        head, _, port = self.request.spec.partition(":")
-        module = head.partition(",")[0]
-        return f"{module}:{port}" if port else module
-
 
 @dataclass
 class Findings:
@@ -120,12 +113,12 @@ def show(
     with tempfile.TemporaryDirectory() as folder:
         candidates = [
             _candidate(request, Path(folder) / str(number))
-            for number, request in enumerate(requests)
+            for number, request in enumerate(side_by_side(requests))
         ]
         try:
             run(_measure_all(candidates, (far_end, token_of(token), name), only, found, open_ssid))
         except (KeyboardInterrupt, Terminated):
-            found.failed += [(one.shown, INTERRUPTED) for one in candidates[found.done :]]
+            found.failed += [(one.request.shown, INTERRUPTED) for one in candidates[found.done :]]
             _write(out, found, old)
             raise
     _write(out, found, old)
@@ -178,8 +171,8 @@ async def _measure_all(
             try:
                 measurement = await _measure(candidate, far, only)
             except (OSError, Failure) as error:
-                found.failed.append((candidate.shown, sentence(error)))
-                note(f"{candidate.shown}: not measured: {sentence(error)}")
+                found.failed.append((candidate.request.shown, sentence(error)))
+                note(f"{candidate.request.shown}: not measured: {sentence(error)}")
             else:
                 found.measurements.append(measurement)
                 found.excerpts.append(candidate.wire.excerpts)
@@ -193,7 +186,7 @@ async def _measure(candidate: Candidate, far: FarEnd, only: Sequence[str]) -> me
     kind = "simulated" if is_fake(request.spec.partition(":")[2]) else "measured"
     async with opened(modem, request, attach=True) as net:
         found = await measure.run(net, far, kind=kind, only=only or None, progress=wire.take)
-    found.spec = candidate.shown
+    found.spec = candidate.request.shown
     if modem.channel is not None:
         found.anomalies = dict(modem.channel.engine.anomalies)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -13,36 +13,38 @@ from atdriver.cli.failure import Failure, Terminated, UsageProblem, note, senten
 from atdriver.cli.options import Request
 from atdriver.errors import ATError
 from atdriver.modem import Modem, assemble, named
-from atdriver.registry import Setting, Value, load_driver
+from atdriver.registry import Setting, Value, load_driver, modem_names
 from atdriver.specification import parse, refuse
 from netsocket.interface import AsyncNetworkInterface
 
 T = TypeVar("T")
 
 
-async def put_together(request: Request) -> Modem:
+async def put_together(request: Request, *, warn: bool = True) -> Modem:
     """The modem that was asked for, not opened yet; `auto` looks which one it is.
 
     Raises SpecificationError, UsageProblem, and for `auto` what opening a port raises.
     """
-    return assembled(replace(request, spec=await named(request.spec)))
+    return assembled(replace(request, spec=await named(request.spec)), warn=warn)
 
 
-def assembled(request: Request) -> Modem:
-    """As `put_together`, for a named module."""
+def assembled(request: Request, *, warn: bool = True) -> Modem:
+    """As `put_together`, for a named module; `warn` of secrets on the command line."""
     found = parse(request.spec)
     keywords: dict[str, Value] = {}
     if found.module == "host":
-        refuse("host", {**request.settings, **({"trace": ""} if request.trace else {})}, ())
+        strangers = {key: "" for key in request.settings if key not in request.theirs}
+        refuse("host", {**strangers, **({"trace": ""} if request.trace else {})}, ())
         return assemble(request.spec)
     settings = load_driver(found.module).settings
-    names = {setting.name for setting in settings}
+    names = {setting.name for setting in settings} | request.theirs
     strangers = {key: text for key, text in request.settings.items() if key not in names}
     if found.port == "fake":
         keywords.update(strangers)
     else:
         refuse(found.module, strangers, settings)
-    warn_of_secrets(settings, (found.settings, request.settings))
+    if warn:
+        warn_of_secrets(settings, (found.settings, request.settings))
     if request.trace is not None:
         keywords["trace"] = str(request.trace)
     try:
@@ -53,6 +55,24 @@ def assembled(request: Request) -> Modem:
         raise
     except (OSError, ValueError) as error:  # of an in-process fake
         raise UsageProblem(sentence(error)) from error
+
+
+def side_by_side(requests: Sequence[Request]) -> list[Request]:
+    """The requests of one command line that names several modems: a `--set` is for those that know
+    it, and an error only where none does. Raises SpecificationError."""
+    known = [_settings(parse(request.spec).module) for request in requests]
+    return [
+        replace(request, theirs=frozenset().union(*known[:number], *known[number + 1 :]))
+        for number, request in enumerate(requests)
+    ]
+
+
+def _settings(module: str) -> frozenset[str]:
+    """Names of the settings of a module; of `auto`, those of all it may turn out to be."""
+    if module == "host":
+        return frozenset()
+    modules = modem_names() if module == "auto" else [module]
+    return frozenset(setting.name for each in modules for setting in load_driver(each).settings)
 
 
 def warn_of_secrets(settings: Iterable[Setting], sources: Iterable[Mapping[str, str]]) -> None:
@@ -76,7 +96,7 @@ async def opened(
     """
     net = modem.interface()
     try:
-        async with limit(request.timeout, f"{request.spec.split(',')[0]}: not ready"):
+        async with limit(request.timeout, f"{request.shown}: not ready"):
             configure = None if attach else getattr(modem.stack, "configure", None)
             await (configure() if configure is not None else net.up())
         yield net

@@ -114,8 +114,8 @@ class Member:
             try:
                 net = await opener()
             except Exception as error:  # whatever an opener raises, the others go on
-                level = log.info if isinstance(error, OSError) else log.exception
-                level("%s cannot be opened: %s", self.name, error)
+                if not isinstance(error, OSError):
+                    log.exception("%s cannot be opened", self.name)
                 self.failure = error
                 self._reason = getattr(error, "strerror", None) or str(error) or repr(error)
             else:
@@ -154,7 +154,6 @@ class Member:
         while net.status is not InterfaceStatus.DISCONNECTED:
             self._moved.clear()
             await self._moved.wait()
-        log.info("%s has left the pool: %s", self.name, _REASONS[InterfaceStatus.DISCONNECTED])
 
     async def _close(self, net: AsyncNetworkInterface) -> None:
         try:

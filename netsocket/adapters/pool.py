@@ -26,7 +26,7 @@ import asyncio
 import itertools
 import warnings
 from bisect import insort
-from collections.abc import Awaitable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, Self, TypeVar, overload
 
@@ -160,11 +160,18 @@ class _Waiter:
 class Pool:
     """See the module's docstring. It belongs to one event loop.
 
-    Raises ValueError for no members at all, or an unknown `balance` (see `netsocket.adapters.
-    balance`).
+    `on_change(status)` is called in the loop's thread when a member came up, went down, or is down
+    for another reason. Raises ValueError for no members at all, or an unknown `balance` (see
+    `netsocket.adapters.balance`).
     """
 
-    def __init__(self, openers: Mapping[str, Opener], balance: Balance = "least-busy") -> None:
+    def __init__(
+        self,
+        openers: Mapping[str, Opener],
+        balance: Balance = "least-busy",
+        *,
+        on_change: Callable[[MemberStatus], object] | None = None,
+    ) -> None:
         if not openers:
             raise ValueError("a pool needs a member")
         if balance not in RULES:
@@ -174,6 +181,8 @@ class Pool:
         self._members = [
             Member(name, order, self._changed) for order, name in enumerate(self._openers)
         ]
+        self._on_change = on_change
+        self._told = {member.name: (False, member.reason) for member in self._members}
         self._queue: list[_Waiter] = []
         self._numbers = itertools.count(1)
         self._grants = itertools.count(1)
@@ -371,6 +380,20 @@ class Pool:
         self._news.set()
         if not self._closed:
             self._serve()
+            self._tell()
+
+    def _tell(self) -> None:
+        for member in self._members:
+            now = (member.up, member.reason)
+            if self._told[member.name] == now:
+                continue
+            self._told[member.name] = now
+            log.info("%s: %s", member.name, "up" if member.up else f"down: {member.reason}")
+            if self._on_change is not None:
+                try:
+                    self._on_change(_described(member))
+                except Exception:
+                    log.exception("on_change of a pool failed")
 
     def _check_open(self) -> None:
         if self._closed:
