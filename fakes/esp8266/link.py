@@ -67,7 +67,8 @@ class Link:
     def local_port(self) -> int:
         """The real local port."""
         member = self.tcp or self.udp
-        return member.local[1] if member is not None and not member.closed else 0
+        assert member is not None
+        return member.local[1]
 
     def waiting(self) -> int:
         """Bytes that AT+CIPRECVDATA could deliver now."""
@@ -101,7 +102,7 @@ class Link:
             room -= len(pieces[-1])
         return b"".join(pieces)
 
-    def close(self, *, abort: bool = False) -> None:
+    def close(self, *, abort: bool) -> None:
         """Close the real socket, with RST when `abort`."""
         if self.tcp is not None:
             if abort:

@@ -95,9 +95,10 @@ class LinkCommands(LookupCommands):
     @rule(r"AT\+CIPTCPOPT\?", tag="CIPTCPOPT")
     def query_options(self, _: re.Match[str]) -> None:
         """``AT+CIPTCPOPT?``: one row per link."""
-        shown = 4 if self.profile.level >= 24 else 3
         for number in range(LINKS):
-            values = self.options_of(number)[:shown]
+            values: tuple[int, ...] = self.options_of(number)
+            if self.profile.level < 24:
+                values = values[:3]
             self.say(f"+CIPTCPOPT:{number},{','.join(map(str, values))}")
         self.ok()
 
@@ -116,30 +117,30 @@ class LinkCommands(LookupCommands):
         """What AT+CIPSTART does with its parameters."""
         arguments = Arguments(text)
         number, at = self.take_id(arguments)
-        if not self.session.mux and arguments.given(0) and not arguments.is_text(0):
+        if not self.session.mux and not arguments.is_text(0):
             raise CommandError("MUX=0")
         kind = arguments.text(at, 8, reason="Link typ ERROR")
         if kind not in ("TCP", "UDP", "TCPv6", "UDPv6", "SSL", "SSLv6"):
             raise CommandError("Link typ ERROR")
         if kind.startswith("SSL"):
             self.check_secure()
-        if kind.endswith("v6") and ("CIPV6" in self.profile.absent or not self.session.ipv6):
+        if kind.endswith("v6") and not self.session.ipv6:
             raise CommandError("Link typ ERROR")
         udp = kind.startswith("UDP")
-        arguments.text(at + 1, _HOST_LIMIT, reason="IP ERROR")
-        arguments.number(at + 2, 0 if udp else 1, 65535)
+        host = arguments.text(at + 1, _HOST_LIMIT, reason="IP ERROR")
+        remote = host, arguments.number(at + 2, 0 if udp else 1, 65535)
         if self.links[number] is not None:
             raise CommandError("ALREADY CONNECTED")
         self.leftover.pop(number, None)  # unread data of a closed link ends with its id
         if udp:
-            await self.open_udp(number, kind, arguments, at=at + 1)
+            await self.open_udp(number, kind, remote, arguments, at=at + 3)
         else:
-            await self.open_tcp(number, kind, arguments, at=at + 1)
+            await self.open_tcp(number, kind, remote, arguments, at=at + 3)
 
-    async def open_tcp(self, number: int, kind: str, arguments: Arguments, *, at: int) -> None:
-        """``"host",port[,keepalive[,"local ip"[,timeout ms]]]``; the timeout from v4.1 on."""
-        host, port = arguments.text(at, _HOST_LIMIT), arguments.number(at + 1, 1, 65535)
-        at += 2
+    async def open_tcp(
+        self, number: int, kind: str, remote: tuple[str, int], arguments: Arguments, *, at: int
+    ) -> None:
+        """``[,keepalive[,"local ip"[,timeout ms]]]``; the timeout from v4.1 on."""
         level = self.profile.level
         arguments.expect(at, at + (3 if level >= 33 else 2 if level >= 20 else 1))
         arguments.number(at, 0, 7200, 0)
@@ -148,10 +149,19 @@ class LinkCommands(LookupCommands):
         timeout = self.options.connect_timeout
         if limit:
             timeout = min(timeout, limit)
+        address = await self.address_for(kind, remote[0])
+        await self.connect_link(number, kind, (address, remote[1]), timeout=timeout)
+
+    async def address_for(self, kind: str, host: str) -> str:
+        """The address of `host`, of the version that the type says.
+
+        Raises:
+            CommandError: no such address.
+        """
         address = await self.resolve(host, 6 if kind.endswith("v6") else 4)
         if (":" in address) != kind.endswith("v6"):
             raise CommandError("IP ERROR")
-        await self.connect_link(number, kind, (address, port), timeout=timeout)
+        return address
 
     async def connect_link(
         self, number: int, kind: str, remote: tuple[str, int], *, timeout: float
@@ -234,20 +244,18 @@ class LinkCommands(LookupCommands):
         else:
             self.say(text)
 
-    async def open_udp(self, number: int, kind: str, arguments: Arguments, *, at: int) -> None:
-        """``"host",port[,local port[,mode[,"local ip"]]]``."""
-        host, port = arguments.text(at, _HOST_LIMIT), arguments.number(at + 1, 0, 65535)
-        at += 2
+    async def open_udp(
+        self, number: int, kind: str, remote: tuple[str, int], arguments: Arguments, *, at: int
+    ) -> None:
+        """``[,local port[,mode[,"local ip"]]]``."""
         arguments.expect(at, at + (3 if self.profile.level >= 20 else 2))
         local = arguments.number(at, 0, 65535, 0)
         mode = arguments.number(at + 1, 0, 2, 0)
         arguments.text(at + 2, 39, "")
         if mode and not local:
             raise CommandError()  # DOC: mode needs the local port
-        address = await self.resolve(host, 6 if kind == "UDPv6" else 4)
-        if (":" in address) != (kind == "UDPv6"):
-            raise CommandError("IP ERROR")
-        self.bind_link(number, kind, (address, port), local=local, mode=mode)
+        address = await self.address_for(kind, remote[0])
+        self.bind_link(number, kind, (address, remote[1]), local=local, mode=mode)
 
     def bind_link(
         self, number: int, kind: str, remote: tuple[str, int], *, local: int, mode: int

@@ -20,8 +20,8 @@ _NAME_LIMIT = 64  # bytes, DOC AT+CIPDOMAIN
 class LookupCommands(AccessPointCommands):
     """Name resolution and what depends on it."""
 
-    async def resolve(self, name: str, family: int = 0) -> str:
-        """The address of `name`.
+    async def resolve(self, name: str, *families: int) -> str:
+        """The address of `name`, of the first of these IP versions (0 any) that it has.
 
         Raises:
             CommandError: no address yet, or the name does not resolve (after the wait).
@@ -30,7 +30,7 @@ class LookupCommands(AccessPointCommands):
             raise CommandError("no ip")
         if self.world.is_literal(name):
             return name
-        found = self.world.lookup(name, family=family)
+        found = next(filter(None, (self.world.lookup(name, family=f) for f in families)), None)
         if found is None:
             self.note("dns", f"{name} unknown")
             await self.sleep(_LOOKUP_FAILS)
@@ -49,8 +49,8 @@ class LookupCommands(AccessPointCommands):
         arguments.number(2, 0, 60000, 0)
         if network == 3 and not self.session.ipv6:
             raise CommandError()
-        family = {2: 4, 3: 6}.get(network, 0 if self.session.ipv6 else 4)
-        address = await self.resolve(name, family)
+        families = {2: [4], 3: [6]}.get(network, [4, 6] if self.session.ipv6 else [4])
+        address = await self.resolve(name, *families)
         quote = '"' if self.profile.quoted_domain else ""
         self.say(f"+CIPDOMAIN:{quote}{address}{quote}")
         self.ok()
@@ -100,7 +100,7 @@ class LookupCommands(AccessPointCommands):
         arguments = Arguments(match[1])
         arguments.expect(1, 1)
         name = arguments.text(0, _NAME_LIMIT)
-        address = await self.resolve(name)
+        address = await self.resolve(name, 0)
         if not self.world.reaches(address):
             await self.sleep(_PING_FAILS)
             self.say("+timeout" if self.profile.nonos else "+PING:TIMEOUT")
@@ -145,5 +145,4 @@ class LookupCommands(AccessPointCommands):
         """``AT+CIPSNTPTIME?``: the epoch until synchronised; no empty line before OK."""
         now = time.time() + self.session.sntp[1] * 3600 if self.session.sntp_set else 0
         self.say("+CIPSNTPTIME:" + time.strftime("%a %b %d %H:%M:%S %Y", time.gmtime(now)))
-        self.running = False
         self.raw(b"OK\r\n")

@@ -56,7 +56,7 @@ class SendCommands(ServerCommands):
                 raise CommandError("Link typ ERROR")
             host = arguments.text(at + 1, 64)
             port = arguments.number(at + 2, 1, 65535)
-            target = (await self.resolve(host, 6 if link.kind == "UDPv6" else 4), port)
+            target = (await self.address_for(link.kind, host), port)
         return link, length, target
 
     async def send_prompt(self) -> None:
@@ -73,7 +73,6 @@ class SendCommands(ServerCommands):
         self.raw(f"\r\nRecv {len(payload)} bytes\r\n".encode())
         self.phase = "send"
         delivered = await self.deliver(link, payload, target)
-        self.phase = ""
         self.final("SEND OK" if delivered else "SEND FAIL")
 
     async def deliver(self, link: Link, payload: bytes, target: tuple[str, int] | None) -> bool:
@@ -168,5 +167,3 @@ class SendCommands(ServerCommands):
                     await self.deliver(link, payload, None)
                 else:
                     self.note("lost", f"{len(payload)} bytes in transparent mode")
-        self.phase = ""
-        self.running = False

@@ -18,12 +18,14 @@ class ServerCommands(LinkCommands):
     """Listening; accepted connections take the lowest free link id."""
 
     refused_told = False
+    server_kind: str  # as AT+CIPSERVER said
 
     @rule(r"AT\+CIPSERVER=(.*)", tag="CIPSERVER")
     def set_server(self, match: re.Match[str]) -> None:
         """``AT+CIPSERVER=1[,port[,"TCP"]]`` / ``=0[,1]``; needs AT+CIPMUX=1, default port 333."""
         arguments = Arguments(match[1])
-        arguments.expect(1, 2 if self.profile.nonos else 5)
+        # DOC AT+CIPSERVER: port, type, authentication; the interface from v4.1 on.
+        arguments.expect(1, 2 if self.profile.nonos else 5 if self.profile.level >= 33 else 4)
         on = arguments.number(0, 0, 1)
         if not on:
             self.stop_server(arguments)
@@ -57,8 +59,6 @@ class ServerCommands(LinkCommands):
         self.server_kind = kind
         self.listener.changed = self.incoming
         self.ok()
-
-    server_kind = "TCP"
 
     def stop_server(self, arguments: Arguments) -> None:
         """Stop listening; open links stay unless ``=0,1`` (ESP-AT from v2.2)."""

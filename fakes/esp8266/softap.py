@@ -29,7 +29,7 @@ class AccessPointCommands(AddressCommands):
         channel = arguments.number(2, 1, _CHANNELS)
         security = arguments.number(3, 0, 4)
         most = _MOST_STATIONS_NONOS if self.profile.nonos else _MOST_STATIONS
-        stations = arguments.number(4, 1, most, min(4, most))
+        stations = arguments.number(4, 1, most, 4)
         hidden = arguments.number(5, 0, 1, 0)
         if not self.now.wifi_mode & 2 or not ssid or security == 1:
             raise CommandError()

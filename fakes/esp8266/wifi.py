@@ -13,7 +13,7 @@ __all__ = ["WifiCommands"]
 
 _CHANNEL_TIME = 0.12  # seconds per channel of an active scan (DOC AT+CWLAPOPT / AT+CWLAP)
 _CHANNELS = 13
-_TIMED_OUT, _WRONG_PASSWORD, _NOT_FOUND, _JOIN_FAILED = 1, 2, 3, 4  # DOC AT+CWJAP
+_TIMED_OUT, _WRONG_PASSWORD, _NOT_FOUND = 1, 2, 3  # DOC AT+CWJAP
 
 
 class WifiCommands(BasicCommands):
@@ -62,9 +62,7 @@ class WifiCommands(BasicCommands):
             return
         for record in self.keep(match[1]):
             record.ssid, record.password = ssid, password
-        self.joined(ssid)
-        await self.sleep(self.options.join_time / 4)
-        self.got_address()
+        await self.enter(ssid)
         if not self.has_address and self.options.dhcp == "fail":
             self.say(f"+CWJAP:{_TIMED_OUT}")
             self.final("FAIL" if self.profile.nonos else "ERROR")
@@ -80,8 +78,7 @@ class WifiCommands(BasicCommands):
         if failure:
             self.say(f"+CWJAP:{failure}")
             raise CommandError()
-        self.joined(self.now.ssid)
-        self.got_address()
+        await self.enter(self.now.ssid)
         self.ok()
 
     async def try_join(self, ssid: str, password: str) -> int:
@@ -171,9 +168,10 @@ class WifiCommands(BasicCommands):
             found.sort(key=lambda ssid: -self.access_point(ssid)[2])
         for ssid in found:
             mac, channel, rssi = self.access_point(ssid)
-            security = 3 if self.world.access_points[ssid] else 0
-            row = [str(security), f'"{ssid}"', str(rssi), f'"{mac}"', str(channel)]
-            row += ["-1", "0", "4", "4", "7", "1"]
+            # An open one has no cipher, the others have CCMP (DOC AT+CWLAP).
+            security, cipher = ("3", "4") if self.world.access_points[ssid] else ("0", "0")
+            row = [security, f'"{ssid}"', str(rssi), f'"{mac}"', str(channel)]
+            row += ["-1", "0", cipher, cipher, "7", "1"]
             del row[self.profile.scan_fields :]
             shown = (item for bit, item in enumerate(row) if self.session.scan_mask >> bit & 1)
             self.say(f"+CWLAP:({','.join(shown)})")
@@ -208,6 +206,12 @@ class WifiCommands(BasicCommands):
     def wifi_notice(self, text: str) -> None:
         """Tell of the station by itself."""
         self.say(text)
+
+    async def enter(self, ssid: str) -> None:
+        """What follows `try_join`: the association stands, and then there is an address."""
+        self.joined(ssid)
+        await self.sleep(self.options.join_time / 4)
+        self.got_address()
 
     def joined(self, ssid: str) -> None:
         """The association stands."""
@@ -254,9 +258,7 @@ class WifiCommands(BasicCommands):
                 await self.pause()
             attempts += 1
             if ssid in self.world.access_points and not self.station:
-                self.joined(ssid)
-                await self.sleep(self.options.join_time / 4)
-                self.got_address()
+                await self.enter(ssid)
 
     def started(self) -> None:
         """After a boot a stored access point is joined without being asked."""
@@ -270,6 +272,4 @@ class WifiCommands(BasicCommands):
         """Join the stored access point some seconds after ready."""
         ssid = self.flash.ssid
         if await self.try_join(ssid, self.flash.password) == 0 and not self.station:
-            self.joined(ssid)
-            await self.sleep(self.options.join_time / 4)
-            self.got_address()
+            await self.enter(ssid)
