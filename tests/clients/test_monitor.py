@@ -13,16 +13,14 @@ import time
 from pathlib import Path
 
 import pytest
+import socks
 
 from tests.cli.harness import PATIENCE
 
 from .harness import ESP8266, UNKNOWN, Clients, Event, Proxy, Through, installed, through
 from .web import Web
 
-pytestmark = [
-    pytest.mark.xdist_group("clients"),
-    pytest.mark.skipif(not installed("curl"), reason="no curl here (apt-get install curl)"),
-]
+pytestmark = pytest.mark.xdist_group("clients")
 
 
 STRACE = ("strace", "-f", "-q", "-e", "trace=connect,sendto,sendmsg,sendmmsg", "-o")
@@ -53,17 +51,22 @@ def reached(trace: str) -> list[tuple[str, str, str]]:
     return re.findall(REACHING, trace)
 
 
-def fetch(clients: Clients, proxy: Proxy, url: str, **more: object) -> bytes:
-    command = ("curl", "-sS", "--max-time", "40", "--proxy", proxy.socks, url)
-    return clients.run(*command, **more).stdout  # type: ignore[arg-type]
+def fetch(proxy: Proxy, host: str, port: int) -> bytes:
+    """The page of a server, by a client that every computer has."""
+    with socks.create_connection(
+        (host, port), PATIENCE, proxy_type=socks.SOCKS5,
+        proxy_addr="127.0.0.1", proxy_port=proxy.port, proxy_rdns=True,
+    ) as sock:  # fmt: skip
+        sock.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        with sock.makefile("rb") as answer:
+            return answer.read().rpartition(b"\r\n")[2]
 
 
-def test_the_proxy_connects_nowhere_and_asks_nobody(
-    esp8266: Through, clients: Clients, web: Web
-) -> None:
+def test_the_proxy_connects_nowhere_and_asks_nobody(esp8266: Through, web: Web) -> None:
     web.pages["/"] = b"a page"
-    assert fetch(clients, esp8266.proxy, f"http://web.test:{web.port}/") == b"a page"
-    fetch(clients, esp8266.proxy, f"http://{UNKNOWN}/", status=None)
+    assert fetch(esp8266.proxy, "web.test", web.port) == b"a page"
+    with pytest.raises(socks.ProxyError, match="unreachable"):
+        fetch(esp8266.proxy, UNKNOWN, 80)
     assert esp8266.proxy.outgoing() == []
     assert Event("socket.bind", "('127.0.0.1', 0)") in esp8266.proxy.events()
     asked = [command for command in esp8266.commands() if "test" in command]
@@ -71,15 +74,16 @@ def test_the_proxy_connects_nowhere_and_asks_nobody(
         assert any(f'"{name}"' in command for command in asked), asked
 
 
-def test_the_monitor_sees_a_proxy_that_does(tmp_path: Path, clients: Clients, web: Web) -> None:
+def test_the_monitor_sees_a_proxy_that_does(tmp_path: Path, web: Web) -> None:
     web.pages["/"] = b"a page"
     with Proxy(tmp_path, "host") as proxy:
-        assert fetch(clients, proxy, f"http://localhost:{web.port}/") == b"a page"
+        assert fetch(proxy, "localhost", web.port) == b"a page"
         seen = proxy.outgoing()
     assert Event("socket.getaddrinfo", "'localhost'") in seen
     assert Event("socket.connect", f"('127.0.0.1', {web.port})") in seen
 
 
+@pytest.mark.skipif(not installed("curl"), reason="no curl here (apt-get install curl)")
 @pytest.mark.skipif(not traceable(), reason="no strace here, or it may not trace")
 def test_the_kernel_saw_none_either(tmp_path: Path, clients: Clients, web: Web) -> None:
     """Proxy and client: curl connects to the proxy, the proxy to nobody, until both have ended."""
@@ -95,9 +99,9 @@ def test_the_kernel_saw_none_either(tmp_path: Path, clients: Clients, web: Web) 
 
 
 @pytest.mark.skipif(not traceable(), reason="no strace here, or it may not trace")
-def test_the_kernel_sees_a_proxy_that_does(tmp_path: Path, clients: Clients, web: Web) -> None:
+def test_the_kernel_sees_a_proxy_that_does(tmp_path: Path, web: Web) -> None:
     web.pages["/"] = b"a page"
     trace = tmp_path / "proxy.strace"
     with Proxy(tmp_path, "host", (*ASIDE, trace)) as proxy:
-        assert fetch(clients, proxy, f"http://localhost:{web.port}/") == b"a page"
+        assert fetch(proxy, "localhost", web.port) == b"a page"
     assert ("connect", "INET", str(web.port)) in reached(whole(trace, proxy))
