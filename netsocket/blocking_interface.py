@@ -237,7 +237,16 @@ class NetworkInterface:
             plain.close()
             raise
         made.settimeout(timeout)
+        self._async._reasons.know(made)
         return made
+
+    def last_error(self, sock: _socket.socket) -> OSError | None:
+        """Why a descriptor of this interface was reset: the exception that the kernel cannot carry.
+
+        None while the connection is fine and after an orderly end. Also for what `accept` gave,
+        for an ssl.SSLSocket over it, a duplicate; after `close` for what create_connection gave.
+        """
+        return self._async.last_error(sock)
 
     def create_server(
         self, address: object, *, backlog: int = BACKLOG, ssl: _ssl.SSLContext | None = None

@@ -12,8 +12,10 @@ from typing import Any, Final, Literal, TypeVar
 from netsocket.adapters.datagrams import DatagramTransport
 from netsocket.adapters.descriptor import DescriptorPump
 from netsocket.adapters.listener import ListenerPump, ListeningSocket
-from netsocket.adapters.server import HANDSHAKE_LIMIT, StreamServer
-from netsocket.adapters.streams import DEFAULT_LIMIT, StreamTransport, open_streams
+from netsocket.adapters.pairs import DEFAULT_LIMIT, open_streams, start_tls, stream_protocol
+from netsocket.adapters.reasons import Reasons
+from netsocket.adapters.server import StreamServer
+from netsocket.adapters.streams import HANDSHAKE_LIMIT, StreamTransport
 from netsocket.address import SocketAddress, check_host
 from netsocket.capability.model import Capability, Level
 from netsocket.datagram import AsyncUDPSocket
@@ -21,7 +23,7 @@ from netsocket.errors import NameNotFound, NotSupported
 from netsocket.interface_life import FLUSH_LIMIT, InterfaceLife
 from netsocket.module_tls import AsyncModuleTLSSocket
 from netsocket.names import AddressInfo, address_infos, port_number
-from netsocket.stack import AccessPoint, PingingStack, ScanningStack
+from netsocket.stack import AccessPoint, PingingStack, ScanningStack, Stack
 from netsocket.stream import AsyncTCPSocket
 from netsocket.tls import AsyncTLSSocket
 
@@ -44,6 +46,10 @@ class AsyncNetworkInterface(InterfaceLife):
     module: they are broken then, and each call says so; none hangs. Life and status are those of
     `InterfaceLife`.
     """
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack)
+        self._reasons = Reasons()
 
     # -- sockets ------------------------------------------------------------------------------
 
@@ -239,20 +245,17 @@ class AsyncNetworkInterface(InterfaceLife):
         ssl_handshake_timeout: float | None = None,
     ) -> StreamServer:
         """As asyncio.start_server: `client_connected_cb(reader, writer)` for each connection."""
-        loop = asyncio.get_running_loop()
-
-        def factory() -> asyncio.StreamReaderProtocol:
-            reader = asyncio.StreamReader(limit=limit, loop=loop)
-            return asyncio.StreamReaderProtocol(reader, client_connected_cb, loop=loop)
-
         return await self.create_server(
-            factory,
+            lambda: stream_protocol(limit, client_connected_cb)[1],
             host,
             port,
             backlog=backlog,
             ssl=ssl,
             ssl_handshake_timeout=ssl_handshake_timeout,
         )
+
+    start_tls = staticmethod(start_tls)
+    """As asyncio's loop.start_tls, for the transports made here, whatever the event loop."""
 
     async def create_datagram_endpoint(
         self,
@@ -303,6 +306,7 @@ class AsyncNetworkInterface(InterfaceLife):
             address, timeout=timeout, source_address=source_address, socket=socket
         )
         user = self._pumped(socket).take()
+        self._reasons.know(user)
         user.settimeout(timeout)
         return user
 
@@ -317,6 +321,14 @@ class AsyncNetworkInterface(InterfaceLife):
         user, _pump = await self._listening_socket(address, backlog)
         user.context = ssl
         return user
+
+    def last_error(self, sock: _socket.socket) -> OSError | None:
+        """Why a descriptor of this interface was reset: the exception that the kernel cannot carry.
+
+        None while the connection is fine and after an orderly end. Also for what `accept` gave,
+        for an ssl.SSLSocket over it, a duplicate; after `close` for what create_socket gave.
+        """
+        return self._reasons.of(sock)
 
     # -- names --------------------------------------------------------------------------------
 
@@ -464,6 +476,7 @@ class AsyncNetworkInterface(InterfaceLife):
         pump = DescriptorPump(socket)
         self._ends_with_me(pump, lambda _error: pump.stop(FLUSH_LIMIT))
         pump.task.add_done_callback(lambda _task: self._forget(pump))
+        self._reasons.watch(pump)
         return pump
 
     def _started(self, transport: StreamTransport) -> None:

@@ -3,8 +3,9 @@
 from netsocket.adapters.datagrams import DatagramTransport
 from netsocket.adapters.descriptor import DescriptorPump
 from netsocket.adapters.listener import ListeningSocket
+from netsocket.adapters.pairs import open_streams, start_tls
 from netsocket.adapters.server import StreamServer
-from netsocket.adapters.streams import StreamTransport, open_streams
+from netsocket.adapters.streams import StreamTransport
 
 __all__ = [
     "DatagramTransport",
@@ -13,4 +14,5 @@ __all__ = [
     "StreamServer",
     "StreamTransport",
     "open_streams",
+    "start_tls",
 ]

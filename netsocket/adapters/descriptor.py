@@ -49,7 +49,8 @@ class DescriptorPump(Pump):
         own.setblocking(False)
         super().__init__(socket, own)
         self._user_number = user.fileno()
-        self._user_inode = os.fstat(user.fileno()).st_ino
+        self.inode = os.fstat(user.fileno()).st_ino
+        """Of the user's end: what it is known by, wherever it went."""
         self._user: _socket.socket | None = user
         self.task = asyncio.get_running_loop().create_task(self.run())
 
@@ -121,7 +122,7 @@ class DescriptorPump(Pump):
             except OSError:
                 continue
             try:
-                if os.fstat(copy).st_ino != self._user_inode:
+                if os.fstat(copy).st_ino != self.inode:
                     os.close(copy)
                     continue
                 with _socket.socket(fileno=copy) as end:

@@ -9,14 +9,12 @@ from collections.abc import Callable
 from typing import Final
 
 from netsocket.adapters.ending import end_task
-from netsocket.adapters.streams import StreamTransport
+from netsocket.adapters.streams import HANDSHAKE_LIMIT, StreamTransport
 from netsocket.address import SocketAddress
 from netsocket.stream import AsyncTCPSocket
 from netsocket.table import log
 from netsocket.tls import AsyncTLSSocket
 
-HANDSHAKE_LIMIT: Final = 60.0
-"""Seconds for a TLS handshake, as in asyncio."""
 RETRY: Final = 1.0
 """Seconds between attempts to accept while the stack has no socket free, as in asyncio."""
 NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EBUSY})

@@ -1,4 +1,4 @@
-"""asyncio over an AsyncTCPSocket: a Transport, and the StreamReader/StreamWriter pair.
+"""asyncio over an AsyncTCPSocket: a Transport. The StreamReader/StreamWriter pair is in `pairs`.
 
 Known properties of this transport:
 
@@ -10,15 +10,19 @@ Known properties of this transport:
 - Over an AsyncTLSSocket it is a TLS transport, with asyncio's `ssl_object`, `sslcontext`,
   `peercert` and `cipher`; a cut TLS stream is `connection_lost(SSLEOFError)`.
 - `connection_lost` comes after the stack took the socket back, so the next open finds it free.
+- `start_tls` encrypts from the middle of a connection, on every event loop. asyncio's
+  `loop.start_tls` takes this transport, too; that of uvloop only uvloop's own (TypeError).
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket as _socket
-from typing import TYPE_CHECKING, Any
+import ssl
+from typing import TYPE_CHECKING, Any, Final
 
 from netsocket.address import SocketAddress
+from netsocket.errors import ConnectionReset
 from netsocket.stream import AsyncTCPSocket
 from netsocket.tls import AsyncTLSSocket
 
@@ -28,8 +32,8 @@ if TYPE_CHECKING:
 READ_SIZE = 64 * 1024
 FRAMES = 4
 """High water of the write buffer, in frames of the stack."""
-DEFAULT_LIMIT = 64 * 1024
-"""Default limit of a StreamReader in bytes, as in asyncio."""
+HANDSHAKE_LIMIT: Final = 60.0
+"""Seconds for a TLS handshake, as in asyncio."""
 
 
 class StreamTransport(asyncio.Transport):
@@ -44,10 +48,13 @@ class StreamTransport(asyncio.Transport):
         extra: dict[str, Any],
     ) -> None:
         super().__init__(extra)
+        self._about = extra
         self._socket = socket
         self._loop = asyncio.get_running_loop()
         self._buffer = bytearray()
         self._writable = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._emptied.set()
         self._reading = asyncio.Event()
         self._reading.set()
         self._closing = False
@@ -74,22 +81,54 @@ class StreamTransport(asyncio.Transport):
             "sockname": await _told(socket.getsockname()),
         }
         if isinstance(socket, AsyncTLSSocket):
-            extra.update(
-                sslcontext=socket.context,
-                ssl_object=socket.ssl_object,
-                peercert=socket.getpeercert(),
-                cipher=socket.cipher(),
-                compression=socket.compression(),
-            )
+            extra.update(_about_tls(socket))
         transport = cls(socket, protocol, extra)
         try:
             protocol.connection_made(transport)
         except BaseException:
             await socket.close()
             raise
-        transport._reader = transport._loop.create_task(transport._pull())
-        transport._writer = transport._loop.create_task(transport._push())
+        transport._run()
         return transport
+
+    async def start_tls(
+        self,
+        context: ssl.SSLContext,
+        *,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        handshake_limit: float | None = None,
+        first: bytes = b"",
+    ) -> None:
+        """Encrypt from here on, behind what was written; a paused protocol stays paused.
+
+        `first` are bytes of the peer that were received and belong to TLS. `handshake_limit` in
+        seconds, 60 by default. Raises ssl.SSLError or OSError of the handshake (the transport ends
+        with it), ValueError when the context wants a host name, and NotImplementedError when the
+        connection is encrypted already.
+        """
+        below = self._socket
+        if isinstance(below, AsyncTLSSocket):
+            raise NotImplementedError("TLS inside TLS is not supported")
+        made = AsyncTLSSocket(
+            below, context, server_side=server_side, server_hostname=server_hostname
+        )
+        made.prepare()
+        try:
+            await self._stand_still()
+            below.put_back(first)
+            made.settimeout(HANDSHAKE_LIMIT if handshake_limit is None else handshake_limit)
+            await made.do_handshake()
+            made.settimeout(None)
+        except Exception as error:
+            self._fail(error)
+            raise
+        except BaseException:
+            self._fail(None)
+            raise
+        self._socket = made
+        self._about.update(_about_tls(made))
+        self._run()
 
     # -- asyncio.Transport --------------------------------------------------------------------
 
@@ -124,6 +163,7 @@ class StreamTransport(asyncio.Transport):
         if not data or self._closing:
             return
         self._buffer += data
+        self._emptied.clear()
         self._writable.set()
         if len(self._buffer) > self._high and not self._writing_paused:
             self._writing_paused = True
@@ -188,12 +228,33 @@ class StreamTransport(asyncio.Transport):
 
     # -- inside -------------------------------------------------------------------------------
 
+    def _run(self) -> None:
+        self._reader = self._loop.create_task(self._pull())
+        self._writer = self._loop.create_task(self._push())
+
+    async def _stand_still(self) -> None:
+        """Stop both directions between two pieces. Raises ConnectionResetError when it ends."""
+        while self._buffer:
+            await self._emptied.wait()
+        tasks = [task for task in (self._reader, self._writer) if task is not None]
+        if not self._closing and not self._eof_reached:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        if self._closing or self._eof_wanted or self._eof_reached:
+            raise ConnectionReset("the connection is ending")
+
     async def _pull(self) -> None:
         try:
             while True:
                 await self._reading.wait()
                 data = await self._socket.recv(READ_SIZE)
-                await self._reading.wait()
+                try:
+                    await self._reading.wait()
+                except asyncio.CancelledError:
+                    if isinstance(self._socket, AsyncTCPSocket):
+                        self._socket.put_back(data)
+                    raise
                 if not data:
                     break
                 self._deliver(data)
@@ -236,6 +297,7 @@ class StreamTransport(asyncio.Transport):
                     if self._writing_paused and len(self._buffer) <= self._low:
                         self._writing_paused = False
                         self._tell("resume_writing")
+                self._emptied.set()
                 if self._closing:
                     break
                 if self._eof_wanted:
@@ -253,6 +315,7 @@ class StreamTransport(asyncio.Transport):
     def _fail(self, error: Exception | None) -> None:
         self._closing = True
         self._buffer.clear()
+        self._emptied.set()
         self._end(error, abort=True)
 
     def _end(self, error: Exception | None, *, abort: bool = False) -> None:
@@ -299,12 +362,11 @@ async def _told(asked: Any) -> SocketAddress | None:
     return address
 
 
-async def open_streams(
-    socket: AsyncTCPSocket | AsyncTLSSocket, limit: int = DEFAULT_LIMIT
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """The pair that asyncio.open_connection returns, over a connected socket."""
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=limit, loop=loop)
-    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-    transport = await StreamTransport.start(socket, protocol)
-    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+def _about_tls(socket: AsyncTLSSocket) -> dict[str, Any]:
+    return {
+        "sslcontext": socket.context,
+        "ssl_object": socket.ssl_object,
+        "peercert": socket.getpeercert(),
+        "cipher": socket.cipher(),
+        "compression": socket.compression(),
+    }

@@ -5,12 +5,20 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+import uvloop
 
 from netsocket import AsyncTCPSocket, HostStack
 from netsocket.interface import AsyncNetworkInterface
 from netsocket.portal import Portal
 
 from .scripted import ScriptedStack
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Any]:
+    """Which event loop a test runs on."""
+    if item.path.name == "test_on_uvloop.py":
+        return {"uvloop": uvloop.new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture
@@ -48,8 +56,8 @@ async def server() -> AsyncIterator[Callable[..., Any]]:
     """`await server(handler)` starts a loopback server and returns its address."""
     servers: list[asyncio.Server] = []
 
-    async def start(handler: Any, host: str = "127.0.0.1") -> tuple[str, int]:
-        running = await asyncio.start_server(handler, host, 0)
+    async def start(handler: Any, host: str = "127.0.0.1", **options: Any) -> tuple[str, int]:
+        running = await asyncio.start_server(handler, host, 0, **options)
         servers.append(running)
         address = running.sockets[0].getsockname()
         return address[0], address[1]

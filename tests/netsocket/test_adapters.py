@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import ssl
-import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -192,38 +188,3 @@ async def test_interface_close_ends_transports(stack: ScriptedStack) -> None:
     assert third.events[-1] == ("lost", None)
     assert b"".join(stack.payloads("send")[1:]) == b"parting words"
     assert len(asyncio.all_tasks()) == 1
-
-
-async def test_start_tls_over_the_transport(
-    host: AsyncNetworkInterface, server: Server, tmp_path: Path
-) -> None:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("needs the openssl program to make a certificate")
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    await asyncio.to_thread(
-        subprocess.run,
-        f"{openssl} req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost "
-        f"-addext subjectAltName=DNS:localhost -keyout {key} -out {certificate}".split(),
-        check=True,
-        capture_output=True,
-    )
-    here = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    here.load_cert_chain(certificate, key)
-
-    async def upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        assert await reader.readline() == b"STARTTLS\n"
-        writer.write(b"go\n")
-        await writer.start_tls(here)
-        await echo(reader, writer)
-
-    reader, writer = await host.open_connection(*await server(upgrade))
-    writer.write(b"STARTTLS\n")
-    assert await reader.readline() == b"go\n"
-    trust = ssl.create_default_context(cafile=str(certificate))
-    await writer.start_tls(trust, server_hostname="localhost")
-    payload = b"secret" * 20_000
-    writer.write(payload)
-    assert await reader.readexactly(len(payload)) == payload
-    writer.close()
-    await writer.wait_closed()

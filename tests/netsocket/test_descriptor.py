@@ -7,15 +7,19 @@ import gc
 import os
 import select
 import socket
+import struct
 import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import trio
 
 from netsocket import AsyncNetworkInterface
-from netsocket.errors import BrokenPipe, ConnectionReset
+from netsocket.adapters.reasons import KEPT
+from netsocket.errors import BrokenPipe, ConnectionReset, ModuleRestarted
 
+from .certificates import serving, trusting
 from .scripted import Gate, ScriptedStack
 from .test_hoststack import echo
 
@@ -306,3 +310,118 @@ async def test_user_time_out(net: AsyncNetworkInterface) -> None:
             sock.recv(1)
         assert time.monotonic() - started < 1
     await pumps_ended(net)
+
+
+async def test_trio_over_the_descriptor(host: AsyncNetworkInterface, server: Server) -> None:
+    """trio takes a plain socket.socket and nothing else; its own loop runs in a thread here."""
+    plain = await host.create_socket(await server(echo), timeout=5)
+    encrypted = await host.create_socket(await server(echo, ssl=serving()), timeout=5)
+    payload = bytes(range(256)) * 500
+
+    async def exchange(stream: trio.abc.Stream) -> bytes:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(stream.send_all, payload)
+            received = bytearray()
+            while len(received) < len(payload):
+                received += await stream.receive_some(65536)
+        await stream.aclose()
+        return bytes(received)
+
+    async def use() -> list[bytes]:
+        first = trio.SocketStream(trio.socket.from_stdlib_socket(plain))
+        second = trio.SSLStream(
+            trio.SocketStream(trio.socket.from_stdlib_socket(encrypted)),
+            trusting(),
+            server_hostname="localhost",
+        )
+        return [await exchange(first), await exchange(second)]
+
+    assert await asyncio.to_thread(trio.run, use) == [payload, payload]
+    await pumps_ended(host)
+
+
+async def test_a_child_process_talks_through_the_module(
+    net: AsyncNetworkInterface, stack: ScriptedStack
+) -> None:
+    sock = await net.create_socket(PEER)  # with a time-out it would be non-blocking, as any socket
+    child = await asyncio.create_subprocess_exec(
+        *("sh", "-c", "read line; echo heard $line"), stdin=sock, stdout=sock
+    )
+    sock.close()
+    stack.say("recv", b"hello\n")
+    stack.change()
+    assert await asyncio.wait_for(child.wait(), 10) == 0
+    await pumps_ended(net)
+    assert b"".join(stack.payloads("send")) == b"heard hello\n"
+    assert ("close", stack.last, False) in stack.calls, "closed when the last copy was"
+
+
+# -- why -------------------------------------------------------------------------------------
+
+
+async def test_last_error_has_what_the_kernel_cannot_carry(
+    net: AsyncNetworkInterface, stack: ScriptedStack
+) -> None:
+    sock = await net.create_socket(PEER, timeout=5)
+    assert net.last_error(sock) is None
+    stack.say("recv", b"some", ModuleRestarted("watchdog"))
+    stack.change()
+    await pumps_ended(net)
+    with sock, sock.dup() as copy:
+        assert sock.recv(100) == b"some"
+        with pytest.raises(ConnectionResetError):
+            sock.recv(100)
+        assert isinstance(net.last_error(copy), ModuleRestarted)
+    error = net.last_error(sock)  # closed
+    assert isinstance(error, ModuleRestarted)
+    assert error.reason == "watchdog"
+    with socket.socket() as stranger:
+        assert net.last_error(stranger) is None
+
+
+async def test_last_error_of_a_flush_that_failed_after_close(
+    net: AsyncNetworkInterface, stack: ScriptedStack
+) -> None:
+    sock = await net.create_socket(PEER)
+    stack.say("send", ConnectionReset("nobody took it"))
+    sock.send(b"parting words")
+    sock.close()
+    await pumps_ended(net)
+    assert "nobody took it" in str(net.last_error(sock))
+
+
+async def test_last_error_is_none_after_an_orderly_end(
+    net: AsyncNetworkInterface, stack: ScriptedStack
+) -> None:
+    stack.say("recv", b"all", b"")
+    with await net.create_socket(PEER, timeout=5) as sock:
+        assert await asyncio.to_thread(read_to_end, sock) == b"all"
+    await pumps_ended(net)
+    assert net.last_error(sock) is None
+
+
+async def test_last_errors_are_bounded(net: AsyncNetworkInterface, stack: ScriptedStack) -> None:
+    socks = []
+    for _ in range(KEPT + 3):
+        stack.say("recv", ConnectionReset("lost"))
+        socks.append(await net.create_socket(PEER))
+        await pumps_ended(net)
+    assert net.last_error(socks[0]) is None
+    assert net.last_error(socks[-1]) is not None
+    assert len(net._reasons._ended) == KEPT
+    assert not net._reasons._living
+    for sock in socks:
+        sock.close()
+
+
+async def test_last_error_of_an_accepted_connection(host: AsyncNetworkInterface) -> None:
+    listener = await host.create_listening_socket(("127.0.0.1", 0))
+    client = socket.create_connection(listener.getsockname(), 5)
+    connection, _peer = await asyncio.to_thread(listener.accept)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    with listener, connection:
+        with pytest.raises(ConnectionResetError):
+            await asyncio.to_thread(connection.recv, 1)
+        assert isinstance(host.last_error(connection), ConnectionReset)
+    await pumps_ended(host)

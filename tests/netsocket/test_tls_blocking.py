@@ -8,6 +8,7 @@ import http.server
 import os
 import socket
 import ssl
+import struct
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from netsocket import EthernetInterface, HostStack, Nsapi, TCPSocket, TLSSocket
+from netsocket.errors import ConnectionReset
 from netsocket.portal import Portal
 
 from .certificates import serving, trusting
@@ -185,7 +187,7 @@ def test_ssl_over_the_real_descriptor(
         assert isinstance(made, ssl.SSLSocket)
         assert made.gettimeout() == 5
         assert made.recv(100) == b"half"
-        with pytest.raises(ssl.SSLEOFError):
+        with pytest.raises(ssl.SSLError):
             assert made.recv(100) != b"", "a cut stream looked like an end"
     with pytest.raises(ValueError, match="needs ssl"):
         net.create_connection(address, server_hostname="x")
@@ -222,3 +224,21 @@ def test_http_client_over_tls_and_a_server_of_ours(net: EthernetInterface) -> No
         assert connection.getresponse().read() == b"hello"
         connection.close()
         thread.join()
+
+
+def test_last_error_of_tls_over_the_descriptor(
+    net: EthernetInterface, far_end: Callable[..., tuple[str, int]]
+) -> None:
+    def reset(tls: ssl.SSLSocket) -> None:
+        tls.sendall(b"some")
+        assert tls.recv(1) == b"x"
+        tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        tls.close()
+
+    with net.create_connection(far_end(reset), 10, ssl=trusting()) as sock:
+        assert sock.recv(4) == b"some"
+        assert net.last_error(sock) is None
+        sock.sendall(b"x")
+        with pytest.raises((ConnectionResetError, ssl.SSLEOFError)):  # the ssl module's choice
+            sock.recv(1)
+    assert isinstance(net.last_error(sock), ConnectionReset)
