@@ -64,7 +64,7 @@ def _options(settings: Mapping[str, str]) -> Options:
         ),
         join_time=_seconds("join_time", settings.get("join_time", usual.join_time)),
         boot_time=None if boot is None else _seconds("boot_time", boot),
-        joined=settings.get("joined", ""),
+        joined=settings.get("joined", usual.joined),
         **chosen,
     )
 

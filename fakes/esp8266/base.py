@@ -24,9 +24,9 @@ LINKS = 5  # AT_SOCKET_MAX_CONN_NUM
 class Flash:
     """Settings that can be stored (AT+SYSSTORE=1, or the plain and _DEF commands of N17)."""
 
-    rate: int = 115200
+    rate: int
+    wifi_mode: int
     flow: int = 0
-    wifi_mode: int = 0
     ssid: str = ""
     password: str = ""
     auto_join: bool = True
@@ -124,7 +124,7 @@ class Esp8266Base(FakeModem):
         self.terminator = b"\n" if profile.nonos else b"\r\n"
         # With LF as terminator the CR counts as part of the line.
         self.max_command = profile.command_limit + (1 if profile.nonos else 0)
-        self.flash = self.factory(baud)
+        self.flash = self.factory()
         self.station = ""  # SSID joined
         self.has_address = False
         self.links: list[Link | None] = [None] * LINKS
@@ -150,9 +150,9 @@ class Esp8266Base(FakeModem):
         """Limits of the emulated generation, as enforced here."""
         return dict(self.profile.facts)
 
-    def factory(self, baud: int | None = None) -> Flash:
+    def factory(self) -> Flash:
         """Settings after AT+RESTORE: N17 starts as access point, ESP-AT with Wi-Fi off (INF)."""
-        return Flash(rate=baud or self.default_rate, wifi_mode=2 if self.profile.nonos else 0)
+        return Flash(rate=self.default_rate, wifi_mode=2 if self.profile.nonos else 0)
 
     # ---- lines -----------------------------------------------------------------------
 
@@ -185,10 +185,11 @@ class Esp8266Base(FakeModem):
             return line
         line = line.removesuffix("\r")
         head = re.search("AT|at", line)
-        before = line[: head.start()] if head else line
-        if before:
-            self.note("stray", before)
-        return "AT" + line[head.end() :] if head else ""
+        if head is None:
+            return line
+        if head.start():
+            self.note("stray", line[: head.start()])
+        return "AT" + line[head.end() :]
 
     def is_blank(self, line: str) -> bool:  # noqa: ARG002
         """Nothing is ignored: an empty line is an unknown command."""

@@ -32,10 +32,10 @@ _TESTS: Final = {
     "CIPSEND": (),
 }  # fmt: skip
 _MOST_IDLE: Final = 28800  # seconds, at_setupCmdCipsto
-_TYPE_SIZE: Final = 6  # a quoted text must be shorter (at_dataStrCpy)
-_HOST_SIZE: Final = 64
+_HOST_SIZE: Final = 64  # a quoted text must be shorter (at_dataStrCpy)
 _SSID_SIZE: Final = 32
 _PASSWORD_SIZE: Final = 64
+_BSSID: Final = re.compile("[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}")
 _EVERYBODY: Final = "255.255.255.255"
 
 
@@ -49,6 +49,22 @@ def _quoted(text: str, size: int) -> str | None:
     """The quoted text at the beginning; None when there is none or it is too long."""
     found = re.match(rf'"([^"]{{0,{size - 1}}})"', text)
     return found[1] if found else None
+
+
+def _texts(text: str, *sizes: int) -> list[str]:
+    """Quoted texts, one behind the other with a character between.
+
+    Raises:
+        CommandError: one of them is missing or too long.
+    """
+    found = []
+    for size in sizes:
+        value = _quoted(text, size)
+        if value is None:
+            raise CommandError
+        found.append(value)
+        text = text[len(value) + 3 :]
+    return found
 
 
 class FirstModem(EspressifModem):
@@ -74,11 +90,11 @@ class FirstModem(EspressifModem):
         """``AT+X=?``: seven commands have it."""
         name = match[1]
         if name == "CIPSTART":  # with the id where there is none, and the reverse (source)
-            types = (
-                ('("type")', '("type")') if self.session.mux else ('(id)("type")', '((id)"type")')
-            )
-            for kind, host in zip(types, ("ip address", "domain name"), strict=True):
-                self.say(f'+CIPSTART:{kind},("{host}"),(port)')
+            first, second = '(id)("type")', '((id)"type")'
+            if self.session.mux:
+                first = second = '("type")'
+            self.say(f'+CIPSTART:{first},("ip address"),(port)')
+            self.say(f'+CIPSTART:{second},("domain name"),(port)')
         elif name not in _TESTS:
             raise CommandError
         self.say(*_TESTS.get(name, ()))
@@ -104,7 +120,6 @@ class FirstModem(EspressifModem):
     def command_failed(self, error: CommandError) -> None:
         """A reason stands alone."""
         if error.reason:
-            self.running = False
             self.say(error.reason)
         else:
             self.final("ERROR")
@@ -164,10 +179,9 @@ class FirstModem(EspressifModem):
     @rule(r"AT\+CWJAP=(.*)", tag="CWJAP")
     async def join(self, match: re.Match[str]) -> None:
         """``AT+CWJAP="ssid","password"``: looked at after 3 s, then every 2 s, seven times."""
-        ssid = _quoted(match[1], _SSID_SIZE)
-        password = _quoted(match[1][len(ssid or "") + 3 :], _PASSWORD_SIZE)
-        if self.now.wifi_mode == 2 or ssid is None or password is None:
+        if self.now.wifi_mode == 2:
             raise CommandError
+        ssid, password = _texts(match[1], _SSID_SIZE, _PASSWORD_SIZE)
         if self.station:
             self.leave()
         self.stage = _LEFT
@@ -212,10 +226,9 @@ class FirstModem(EspressifModem):
         """``AT+CWLAP[="ssid","mac",channel]``: five fields."""
         wanted = ""
         if match[1] is not None:
-            ssid = _quoted(match[1], _SSID_SIZE)
-            if ssid is None or _quoted(match[1][len(ssid) + 3 :], 18) is None:
+            wanted, bssid = _texts(match[1], _SSID_SIZE, _SSID_SIZE)
+            if bssid and not _BSSID.fullmatch(bssid):
                 raise CommandError
-            wanted = ssid
         if self.now.wifi_mode == 2:
             raise CommandError
         await self.scanned(wanted)
@@ -229,23 +242,19 @@ class FirstModem(EspressifModem):
 
     @rule(r"AT\+CWDHCP=(.*)", tag="CWDHCP")
     def set_dhcp(self, match: re.Match[str]) -> None:
-        """``AT+CWDHCP=mode,enable``: 0 access point, 1 station, 2 both."""
+        """``AT+CWDHCP=mode,enable``: 0 access point (unseen here), 1 station, 2 both."""
         mode, _, rest = match[1].partition(",")
         which, on = _number(mode), bool(_number(rest))
         if which not in (0, 1, 2):
             raise CommandError
-        for record in self.keep():
-            if which:
-                record.station_dhcp = on
-                record.static = None if on else record.static
-            if which != 1:
-                record.ap_dhcp = on
+        if which and on:
+            for record in self.keep():
+                record.static = None
         self.ok()
 
     @rule(r"AT\+CWDHCP\?", tag="CWDHCP")
     def query_dhcp(self, _: re.Match[str]) -> None:
         """``AT+CWDHCP?``: an empty function, without any final."""
-        self.running = False
 
     @rule(r"AT\+CIPSTA\?", tag="CIPSTA")
     def query_address(self, _: re.Match[str]) -> None:
@@ -309,10 +318,10 @@ class FirstModem(EspressifModem):
         text, number = match[1], 0
         if self.session.mux:
             number = _number(text)
-            text = text[max(0, text.find('"', 1)) :]
+            text = '"' + text[1:].partition('"')[2]
         if not 0 <= number < LINKS:
             raise CommandError("ID ERROR")
-        kind = _quoted(text, _TYPE_SIZE)
+        kind = _quoted(text, _HOST_SIZE)
         if kind not in ("TCP", "UDP"):
             raise CommandError("Link typ ERROR")
         host = _quoted(text[len(kind) + 3 :], _HOST_SIZE)
@@ -321,17 +330,16 @@ class FirstModem(EspressifModem):
         rest = text[len(kind) + 3 + len(host) + 2 :]
         if not rest.startswith(","):
             raise CommandError("ENTRY ERROR")
-        fields = rest[1:].split(",")
-        port, local, mode = _number(fields[0]), 0, 0
-        if kind == "UDP" and len(fields) == 1 and not (port and host):
+        port, *more = map(_number, rest[1:].split(","))
+        if kind == "UDP" and not more and not (port and host):
             raise CommandError("Miss param")
-        if kind == "UDP" and len(fields) > 1:
-            local, mode = _number(fields[1]), _number(fields[2]) if len(fields) > 2 else 0
-            if not local:
-                raise CommandError("Miss param2")
+        if kind == "UDP" and more and not more[0]:
+            raise CommandError("Miss param2")
+        local, mode = (*more, 0, 0)[:2]
         if self.links[number] is not None:
             raise CommandError("ALREAY CONNECT")  # as it is spelt
-        named = bool(host) and not self.world.is_literal(host)
+        # An IPv6 address is a name like any other (ipaddr_addr), and nobody's.
+        named = bool(host) and (":" in host or not self.world.is_literal(host))
         if named and (not self.has_address or ":" in host):
             raise CommandError("DNS Fail")
         address = await self.resolve(host, 4) if named else host or _EVERYBODY
@@ -354,32 +362,28 @@ class FirstModem(EspressifModem):
     @rule(r"AT\+CIPCLOSE(?:=(.*))?", tag="CIPCLOSE")
     async def close_link(self, match: re.Match[str]) -> None:
         """``AT+CIPCLOSE[=id]``: 5 means all, and is not answered when there is none."""
-        chosen: list[Link | None]
         if match[1] is None:
             if self.session.mux:
                 raise CommandError("MUX=1")
-            chosen = [self.links[0]]
-            if chosen[0] is None:
+            if self.links[0] is None:
                 raise CommandError
-            if self.listener is not None:
-                raise CommandError("we must restart")
+            number = 0
         else:
             if not self.session.mux:
                 raise CommandError("MUX=0")
             number = _number(match[1])
             if not 0 <= number <= _ALL:
                 raise CommandError
-            if number == _ALL and self.listener is not None:
-                raise CommandError("we must restart")
-            chosen = [*self.open_links()] if number == _ALL else [self.links[number]]
-            if not chosen:
-                self.running = False
+        if self.listener is not None and (match[1] is None or number == _ALL):
+            raise CommandError("we must restart")
+        chosen = [link for link in self.open_links() if number in (link.number, _ALL)]
+        if not chosen:
+            if number == _ALL:
                 return
-            if chosen[0] is None:
-                raise CommandError("link is not")
+            raise CommandError("link is not")
         await self.sleep(_CLOSE_TIME)
         for link in chosen:
-            if link is not None and self.links[link.number] is link:
+            if self.links[link.number] is link:
                 self.drop_link(link, tell=False)
                 self.say(self.link_line(link.number, "CLOSED"))
         self.ok()
@@ -400,11 +404,10 @@ class FirstModem(EspressifModem):
     @rule(r"AT\+CIPSERVER=(.*)", tag="CIPSERVER")
     def set_server(self, match: re.Match[str]) -> None:
         """``AT+CIPSERVER=1[,port]``; ``=0`` cannot be done."""
-        if not self.session.mux or match[1][:1] not in ("0", "1"):
+        mode, rest = _number(match[1]), match[1][1:]
+        if not self.session.mux or mode not in (0, 1) or (not mode and len(match[1]) != 1):
             raise CommandError
-        on, rest = match[1][0] == "1", match[1][1:]
-        if not on and rest:
-            raise CommandError
+        on = bool(mode)
         if on == (self.listener is not None):
             raise CommandError("no change")
         if not on:
@@ -445,13 +448,13 @@ class FirstModem(EspressifModem):
         text, number = match[1], 0
         if self.session.mux:
             number = _number(text)
-            if not 0 <= number < LINKS or text[1:2] != ",":
+            if number >= LINKS or text[1:2] != ",":
                 raise CommandError
             text = text[2:]
         link = self.links[number]
         if link is None:
             raise CommandError("link is not")
-        length = _number(text)
+        length = _number(text) & 0xFFFF  # uint16_t
         if length > self.profile.send_limit:
             raise CommandError("too long")
         if not re.fullmatch(r"\d{0,4}", text):
@@ -464,27 +467,22 @@ class FirstModem(EspressifModem):
         if not length:
             await self.hang()  # espconn_sent refuses to send nothing, and nobody looks
         if await self.deliver(link, payload, None):
-            self.phase = ""
             self.final("SEND OK")
             return
         while self.links[number] is link:  # its end is the answer
             self.ended.clear()
             await self.ended.wait()
-        self.running = False
 
     async def payload(self, length: int) -> bytes:
         """The payload, echoed as it comes but for its LFs; length 0 still takes a byte."""
         payload = bytearray()
-        prompt = self.profile.prompt[0]
+        (prompt,) = self.profile.prompt
         while len(payload) < max(1, length):
-            piece = await self.take(1, prompt=prompt) or b""
+            byte = await self.take(1, prompt=prompt) or b""
             prompt = b""
-            piece += (
-                await self.take(max(0, min(len(self.intake), length - len(payload) - 1))) or b""
-            )
-            payload += piece
-            if self.echo:
-                self.raw(piece.replace(b"\n", b""))
+            payload += byte
+            if self.echo and byte != b"\n":
+                self.raw(byte)
         return bytes(payload[:length])
 
     @rule(r"AT\+CIPSEND", tag="CIPSEND")

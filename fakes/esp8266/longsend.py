@@ -42,7 +42,7 @@ class LongSendCommands(SendCommands):
         await self.send_prompt()
         report, block = self.session.long_send
         self.raw(self.profile.prompt[-1])
-        sent = received = reported = 0
+        received = reported = 0
         alive = True
         with self.intake.held():  # between two blocks nothing is read as a command
             while received < length:
@@ -52,10 +52,9 @@ class LongSendCommands(SendCommands):
                     return
                 received += len(piece)
                 alive = alive and await self.deliver(link, piece, target)
-                sent += len(piece) if alive else 0
                 if alive and (received - reported >= report or received == length):
                     reported = received
-                    self.say(f"+CIPSENDL:{sent},{received}")
+                    self.say(f"+CIPSENDL:{received},{received}")  # sent, received
         self.final("SEND OK" if alive else "SEND FAIL")
 
     @rule(r"AT\+CIPSENDLCFG=(.*)", tag="CIPSENDLCFG")

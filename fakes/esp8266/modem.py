@@ -21,6 +21,7 @@ _SUFFIXED = {
     "CIPAP",
     "CIPSTAMAC",
     "CIPAPMAC",
+    "CIPDNS",
 }
 
 
@@ -35,10 +36,8 @@ class EspressifModem(TlsCommands):
         """``AT+X=?`` of a known command: only OK (the ranges printed vary by build)."""
         name, suffix = re.fullmatch(r"(\w+?)(_CUR|_DEF)?", match[1]).groups()  # type: ignore[union-attr]
         suffixed = _SUFFIXED if self.profile.nonos else {"UART"}
-        names = {match[1], name} if suffix and name in suffixed else {match[1]}
-        if name == "CIPDNS" and self.profile.nonos:
-            names.add("CIPDNS_CUR")
-        if not any(entry.tag in names and self.rule_allowed(entry) for entry in self._class_rules):
+        wanted = name if suffix and name in suffixed else match[1]
+        if not any(entry.tag == wanted and self.rule_allowed(entry) for entry in self._class_rules):
             raise CommandError(code=Code.UNKNOWN)
         self.ok()
 

@@ -122,9 +122,7 @@ N0 = Profile(
     block=2048,
     uart_receive=128,  # SRC: no buffer but the hardware's
     uart_transmit=128,
-    max_rate=5_000_000,  # SRC: UART clock / 16
-    quoted_peer=False,
-    quoted_domain=False,
+    # max_rate by SRC too: UART clock / 16
     scan_fields=5,  # SRC
     # SRC at_cmd.h, without CIUPDATE and CIPAPPUP (firmware update from a server long gone)
     only=frozenset(
@@ -174,7 +172,7 @@ N17 = Profile(
             "CIPV6",
             "CIPTCPOPT",
         }
-        | {"CIPRECVTYPE", "CIPSTATE", "CIPDNS", "CIPSENDL", "CIPSENDLCFG", "CIPSTARTEX"}
+        | {"CIPRECVTYPE", "CIPSTATE", "CIPSENDL", "CIPSENDLCFG", "CIPSTARTEX"}
         | {"TRANSINTVL"}
     ),
 )

@@ -173,16 +173,6 @@ async def test_udp(esp: Any, udp_far: Any) -> None:
     await ask(host, "AT", b"\r\nbusy p...\r\n")
 
 
-async def test_busy(esp: Any, far: Any) -> None:
-    end = await far()
-    host = await first(esp, time_scale=0.2)
-    await host.ok("ATE0")
-    await ask(host, f'AT+CIPSTART=0,"TCP","127.0.0.1",{end.port}', b"0,CONNECT\r\n\r\nOK\r\n")
-    host.send(b'AT+CWJAP="lab","wrong"\r\nAT+RST\r\n')
-    await host.expect(b"\r\nbusy p...\r\n")  # AT+RST is not obeyed
-    await host.read_until(b"+CWJAP:2\r\n\r\nFAIL\r\n")
-
-
 async def test_wifi(esp: Any) -> None:
     host = await first(esp, raw=True)
     await host.ok("ATE0")
