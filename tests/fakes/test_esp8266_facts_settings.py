@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fakes.esp8266 import build, build_esp32
+from fakes.esp8266 import build
 from fakes.esp8266.modem import EspressifModem
 from fakes.peers import Peer
 from fakes.scenario import Scenario
@@ -66,8 +66,9 @@ def test_names_and_usual_settings(name: str, buffer: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["esp8266", "esp32"])
-def test_names_of_the_module_in_a_scenario(kind: str) -> None:
-    assert build_esp32(scenario=Scenario(modem=kind)).profile.name == "E24"
+async def test_names_of_the_module_in_a_scenario(esp: Any, kind: str) -> None:
+    host = await scripted(esp, "E24", scenario=Scenario(modem=kind))
+    await talk(host, (f'AT+CIPSTART=0,"TCP","{AT}",7', b"0,CONNECT\r\n" + OK))
 
 
 @pytest.mark.parametrize("name", NAMES)
