@@ -373,6 +373,9 @@ def proxy(
     trace: Trace = None,
     verbose: Verbose = False,
     timeout: Timeout = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Show how it goes as lines of JSON.")
+    ] = False,
 ) -> None:
     """Let every program go out through the module: SOCKS5 and HTTP on one port.
 
@@ -404,6 +407,7 @@ def proxy(
                 pac_file=pac_file,
                 balance=balance,
                 clients=clients,
+                as_json=as_json,
             )
         )
 

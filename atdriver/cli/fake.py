@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from atdriver.cli import output
 from atdriver.cli.failure import UsageProblem, sentence
 from atdriver.cli.options import key_values
+from atdriver.cli.session import until_signal
 from atdriver.errors import ATError
 from atdriver.registry import load_fake
 
@@ -81,26 +80,10 @@ def _build(wanted: Wanted) -> Any:
 
 
 async def _serve(module: Any, wanted: Wanted) -> None:
-    task = asyncio.current_task()
-    assert task is not None
-    loop = asyncio.get_running_loop()
-    asked = False
-
-    def stop() -> None:
-        nonlocal asked
-        asked = True
-        task.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        with contextlib.suppress(RuntimeError, ValueError, NotImplementedError):
-            loop.add_signal_handler(number, stop)
-    try:
+    with until_signal():
         await module.serve_pty(
             link=str(wanted.link) if wanted.link else None,
             announce=output.flushed,
             follow_rate=wanted.strict_baud,
             control=wanted.control,
         )
-    except asyncio.CancelledError:
-        if not asked:
-            raise

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import ipaddress
 import os
-import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +15,8 @@ from atdriver.cli import output
 from atdriver.cli.failure import Failure, UsageProblem, note
 from atdriver.cli.options import Request
 from atdriver.cli.pooled import pool_of
+from atdriver.cli.proxy_status import event, show
+from atdriver.cli.session import until_signal
 from netsocket.adapters.pac import text_for
 from netsocket.adapters.proxy import Proxy
 from netsocket.adapters.proxy_visit import Limits
@@ -39,6 +39,7 @@ class Wanted:
     pac_file: Path | None = None
     balance: str = "least-busy"
     clients: int = 256
+    as_json: bool = False
 
 
 def serve(wanted: Wanted) -> None:
@@ -63,19 +64,28 @@ def serve(wanted: Wanted) -> None:
             limits=Limits(wait=wanted.wait, clients=wanted.clients),
             pac=pac,
         )
-        with _until_signal():
+        with until_signal():
             try:
                 async with proxy:
                     address = await _listening(proxy, host, port)
                     await pool.open()
-                    output.flushed(f"proxy: {address}")
-                    if pac is not None:
-                        output.flushed(f"PAC: http://{address}/proxy.pac")
-                    await asyncio.Event().wait()
+                    _announce(wanted, address)
+                    await show(proxy, pool, as_json=wanted.as_json)
             finally:
                 await pool.close()
 
     asyncio.run(run())
+
+
+def _announce(wanted: Wanted, address: SocketAddress) -> None:
+    served = wanted.pac or wanted.pac_file is not None
+    pac = f"http://{address}/proxy.pac" if served else None
+    if wanted.as_json:
+        event("listening", host=address.host, port=address.port, pac=pac)
+        return
+    output.flushed(f"proxy: {address}")
+    if pac is not None:
+        output.flushed(f"PAC: {pac}")
 
 
 async def _listening(proxy: Proxy, host: str, port: int) -> SocketAddress:
@@ -86,30 +96,6 @@ async def _listening(proxy: Proxy, host: str, port: int) -> SocketAddress:
             raise Failure(f"port {port} of {host} is taken: --listen {host}:0 takes any") from None
         text = error.strerror or str(error)
         raise Failure(f"cannot listen on {host} port {port}: {text}") from None
-
-
-@contextlib.contextmanager
-def _until_signal() -> Iterator[None]:
-    """A signal ends the block, in order, and is no failure."""
-    task = asyncio.current_task()
-    assert task is not None
-    loop = asyncio.get_running_loop()
-    asked = False
-
-    def stop() -> None:
-        nonlocal asked
-        if not asked:
-            asked = True
-            task.cancel()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        with contextlib.suppress(RuntimeError, ValueError, NotImplementedError):
-            loop.add_signal_handler(number, stop)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not asked:
-            raise
 
 
 # -- what was typed -------------------------------------------------------------------------------

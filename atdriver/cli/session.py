@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -141,3 +141,30 @@ def run(work: Coroutine[Any, Any, T]) -> T:
             raise
 
     return asyncio.run(watched())
+
+
+@contextlib.contextmanager
+def until_signal() -> Iterator[None]:
+    """In the event loop: a signal ends the block in order, which is no failure; a second one is
+    not waited for."""
+    task = asyncio.current_task()
+    assert task is not None
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    asked = False
+
+    def stop() -> None:
+        nonlocal asked
+        asked = True
+        task.cancel()
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+    for number in numbers:
+        with contextlib.suppress(RuntimeError, ValueError, NotImplementedError):
+            loop.add_signal_handler(number, stop)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not asked:
+            raise

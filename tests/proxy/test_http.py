@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.drivers.rig import closed_port, until
 
-from .rig import Client, served
+from .rig import Client, Served, served
 
 Script = Callable[["Origin", asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -352,22 +352,30 @@ async def test_bad_requests(raw: bytes, status: int) -> None:
         assert proxy.in_use == 0
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    data=st.binary(min_size=1, max_size=200),
-    prefix=st.sampled_from([b"", b"GET http://", b"CONNECT "]),
-)
-def test_garbage_gets_an_answer_or_an_end(data: bytes, prefix: bytes) -> None:
-    async def talk() -> None:
-        limits = {"handshake": 5.0, "connect": 0.5, "bind": 0.1}
-        async with served("esp8266", limits=limits) as proxy:  # its world is loopback
-            client = await proxy.client()
-            await client.send(prefix + data)
-            client.end()
-            try:
-                await client.everything()
-            except ConnectionResetError:
-                pass
-            await until(lambda: not any(proxy.proxy.phases().values()), 10)
+def test_garbage_gets_an_answer_or_an_end() -> None:
+    limits = {"handshake": 5.0, "connect": 0.5, "bind": 0.1}
 
-    asyncio.run(talk())
+    async def talk(proxy: Served, data: bytes) -> None:
+        client = await proxy.client()
+        await client.send(data)
+        client.end()
+        try:
+            await client.everything()
+        except ConnectionResetError:
+            pass
+        client.close()
+        await until(lambda: not any(proxy.proxy.phases().values()), 10)
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        data=st.binary(min_size=1, max_size=200),
+        prefix=st.sampled_from([b"", b"GET http://", b"CONNECT ", b"\x05\x01\x00\x05"]),
+    )
+    def garbage(data: bytes, prefix: bytes) -> None:
+        runner.run(talk(proxy, prefix + data))
+
+    with asyncio.Runner() as runner:
+        context = served("esp8266", limits=limits)  # its world is loopback
+        proxy = runner.run(context.__aenter__())
+        garbage()
+        runner.run(context.__aexit__(None, None, None))
