@@ -14,10 +14,11 @@ from typing import Final
 from atdriver.cli import output
 from atdriver.cli.failure import Failure, UsageProblem, note
 from atdriver.cli.options import Request
-from atdriver.cli.pooled import pool_of
+from atdriver.cli.pooled import pool_of, tell
 from atdriver.cli.proxy_status import event, show
 from atdriver.cli.session import until_signal
 from netsocket.adapters.pac import text_for
+from netsocket.adapters.pool import MemberStatus
 from netsocket.adapters.proxy import Proxy
 from netsocket.adapters.proxy_visit import Limits
 from netsocket.address import SocketAddress
@@ -54,9 +55,16 @@ def serve(wanted: Wanted) -> None:
     if not 0 <= wanted.wait < float("inf"):
         raise UsageProblem(f"--wait {wanted.wait:g}: 0 or more seconds are expected")
     pac = _pac(wanted)
-    pool = pool_of(wanted.requests, wanted.balance)
+    alone, opened = len(wanted.requests) == 1, False
+
+    def changed(member: MemberStatus) -> None:
+        if opened or not alone:  # why the only one could not be opened is told at the end, once
+            tell(member)
+
+    pool = pool_of(wanted.requests, wanted.balance, changed)
 
     async def run() -> None:
+        nonlocal opened
         proxy = Proxy(
             pool,
             user=wanted.user,
@@ -69,6 +77,7 @@ def serve(wanted: Wanted) -> None:
                 async with proxy:
                     address = await _listening(proxy, host, port)
                     await pool.open()
+                    opened = True
                     _announce(wanted, address)
                     await show(proxy, pool, as_json=wanted.as_json)
             finally:
