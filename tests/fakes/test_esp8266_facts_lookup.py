@@ -29,6 +29,7 @@ async def test_which_address_of_a_name(esp: Any) -> None:
     host = await esp("E33", resolve=names)
     await codes(host, [
         ('AT+CIPDOMAIN="six",3', FAILED), ('AT+CIPDOMAIN="six"', FAILED), ('AT+CIPDOMAIN="six",1,0,0', count(1, 4)),
+        ('AT+CIPDOMAIN="both",0', RANGE), ('AT+CIPDOMAIN="both",4', RANGE),
         (f'AT+CIPDOMAIN="{64 * "n"}"', 0), (f'AT+CIPDOMAIN="{65 * "n"}"', LONG),
     ])  # fmt: skip
     four, six = b'+CIPDOMAIN:"127.0.0.1"\r\n', b'+CIPDOMAIN:"::1"\r\n'

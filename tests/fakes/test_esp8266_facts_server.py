@@ -28,10 +28,13 @@ async def test_parameters_of_a_server(esp: Any, firmware: str) -> None:
         (f'AT+CIPSERVER=1,{port},"TCP",0', 0), ("AT+CIPSERVER=0,0", 0), ("AT+CIPSERVER=0,2", RANGE),
         (f'AT+CIPSERVER=1,{port},"TCP",0,1', 0 if firmware == "E33" else count(1, 5)),
         ("AT+CIPSERVER=0", 0), (f'AT+CIPSERVER=1,{port},"TCP",0,1,1', count(1, 6)),
+        ("AT+CIPSERVER=-1", RANGE), ("AT+CIPSERVER=2", RANGE), ("AT+CIPSERVER=1,0", RANGE),
         ("AT+CIPSERVER=1,65536", RANGE), (f'AT+CIPSERVER=1,{port},"TCPv6"', FAILED),
     ])  # fmt: skip
-    # The highest port: somebody else may have it, but it is in range.
-    assert b"%08x" % RANGE not in await host.command("AT+CIPSERVER=1,65535")
+    # The lowest and the highest port: somebody else may have it, but it is in range.
+    for edge in (1, 65535):
+        assert b"%08x" % RANGE not in await host.command(f"AT+CIPSERVER=1,{edge}")
+        await host.ok("AT+CIPSERVER=0")
 
 
 async def test_nonos_takes_the_port_alone(esp: Any) -> None:

@@ -34,6 +34,8 @@ ready-made scenarios inject what no module ought to do."""
 PATIENCE = "1.5"
 LIMIT = 120.0
 """Seconds for one mutant and its tests in one process."""
+PROBE_LIMIT = 600.0
+"""Seconds for all probes on all modules of a vendor; an idle computer takes 60."""
 FEW = 20
 SLOW = 0.5
 """Where more than FEW tests reach a line, those of the slowest quarter that take longer than SLOW
@@ -152,7 +154,7 @@ class Hunt:
             usual[vendor] = yield lambda: _outcomes(vendor)
 
         vendors = {_vendor(mutant) for mutant in living}
-        forks.run((unchanged(vendor) for vendor in vendors), 2, 300.0)
+        forks.run((unchanged(vendor) for vendor in vendors), 2, PROBE_LIMIT)
         silent = {vendor for vendor in vendors if not usual[vendor]}
         self.broken += [f"the probes of {vendor}" for vendor in sorted(silent)]
 
@@ -174,7 +176,7 @@ class Hunt:
                         return
 
         cases = (case(mutant) for mutant in living if _vendor(mutant) not in silent)
-        forks.run(cases, max(2, self.jobs // 2), 300.0)
+        forks.run(cases, max(2, self.jobs // 2), PROBE_LIMIT)
 
 
 def _vendor(mutant: Mutant) -> str:
