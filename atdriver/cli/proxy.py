@@ -18,9 +18,9 @@ from atdriver.cli.pooled import pool_of, tell
 from atdriver.cli.proxy_status import event, show
 from atdriver.cli.session import until_signal
 from netsocket.adapters.pac import text_for
+from netsocket.adapters.passage import Limits
 from netsocket.adapters.pool import MemberStatus
 from netsocket.adapters.proxy import Proxy
-from netsocket.adapters.proxy_visit import Limits
 from netsocket.address import SocketAddress
 
 VARIABLE: Final = "ATDRIVER_PROXY_PASSWORD"

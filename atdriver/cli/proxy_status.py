@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from atdriver.cli import output
 from atdriver.cli.failure import note, safe
+from netsocket.adapters.passage import Phase
 from netsocket.adapters.pool import Pool
 from netsocket.adapters.proxy import Proxy
-from netsocket.adapters.proxy_visit import Phase
 
 TICK: Final = 0.5
 """Seconds between two looks."""

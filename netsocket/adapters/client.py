@@ -9,7 +9,8 @@ What passes between it and the stack is `Pump`'s. The ends:
   something is sent to it.
 - The peer's end becomes the client's end of data. Where the stack cannot half-close, nothing can
   be sent any more and the module's socket is given back at once.
-- An abnormal end resets the client's connection, after the data that came before it.
+- An abnormal end resets the client's connection, after the data that came before it. One whose
+  peer ended before everything was sent gets the data, the end, and then a reset, as from a kernel.
 """
 
 from __future__ import annotations
@@ -177,6 +178,8 @@ class ClientPump(Pump):
         if patience is None:
             patience = max(SHORTEST_PATIENCE, ROUND_TRIPS * round_trip)
         self._patience = patience
+        self.cut_short = False
+        """The peer ended in order, but before everything was sent that the client had said."""
         self.ending: asyncio.Task[None] | None = None
         """Closes the client's connection; there once `run` has returned."""
 
@@ -185,7 +188,8 @@ class ClientPump(Pump):
             log.info("a client's connection ended with %s", type(self.error).__name__)
 
     async def _close(self) -> None:
-        end = farewell(self._own) if self.error is None else reset(self._own)
+        orderly = self.error is None and not self.cut_short
+        end = farewell(self._own) if orderly else reset(self._own)
         self.ending = asyncio.create_task(end)
         await super()._close()
 
@@ -206,8 +210,14 @@ class ClientPump(Pump):
                 patience = self._patience
         # After a failure: what the peer said before it ended is worth having.
         told = await self._drained(inward, patience)
-        if told is not None or isinstance(failure, BrokenPipeError):
+        if told is not None:
             return told
+        return self._unless_cut_short(failure)
+
+    def _unless_cut_short(self, failure: OSError | None) -> OSError | None:
+        if isinstance(failure, BrokenPipeError):
+            self.cut_short = True
+            return None
         return failure
 
     async def _peer_ended(self, outward: asyncio.Task[None]) -> OSError | None:
@@ -222,8 +232,8 @@ class ClientPump(Pump):
                 if quiet >= IDLE_HALF:
                     break
                 await asyncio.wait({outward}, timeout=min(1.0, IDLE_HALF - quiet))
-        failure = failure_of(outward)
-        return None if isinstance(failure, BrokenPipeError) else failure
+        self.cut_short = self._sending
+        return self._unless_cut_short(failure_of(outward))
 
     async def _half_close(self) -> bool:
         if self._socket.can_half_close:

@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from netsocket.adapters.passage import Limits
 from netsocket.adapters.pool import Pool
 from netsocket.adapters.proxy import Proxy
-from netsocket.adapters.proxy_visit import Limits
 from netsocket.address import SocketAddress
 from netsocket.hoststack import HostStack
 from netsocket.interface import AsyncNetworkInterface

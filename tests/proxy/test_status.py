@@ -11,7 +11,7 @@ import pytest
 
 from atdriver.cli import proxy_status
 from atdriver.cli.proxy_status import Modem, Rates, Status, look, show
-from netsocket.adapters.proxy_visit import Figures
+from netsocket.adapters.passage import Figures
 from tests.drivers.rig import echo_server
 
 from .rig import served
