@@ -350,6 +350,14 @@ def proxy(
         float,
         typer.Option("--wait", metavar="SECONDS", help="In the queue for a socket, at most."),
     ] = 30.0,
+    idle: Annotated[
+        float | None,
+        typer.Option(
+            "--idle",
+            metavar="SECONDS",
+            help="A tunnel silent for so long ends when a client waits; without this, none.",
+        ),
+    ] = None,
     clients: Annotated[
         int, typer.Option("--clients", metavar="N", min=1, help="At the same time, at most.")
     ] = 256,
@@ -403,6 +411,7 @@ def proxy(
                 user=user,
                 password=password,
                 wait=wait,
+                idle=idle,
                 pac=pac,
                 pac_file=pac_file,
                 balance=balance,

@@ -36,6 +36,7 @@ class Wanted:
     user: str | None = None
     password: str | None = None
     wait: float = 30.0
+    idle: float | None = None
     pac: bool = False
     pac_file: Path | None = None
     balance: str = "least-busy"
@@ -54,6 +55,8 @@ def serve(wanted: Wanted) -> None:
         )
     if not 0 <= wanted.wait < float("inf"):
         raise UsageProblem(f"--wait {wanted.wait:g}: 0 or more seconds are expected")
+    if wanted.idle is not None and not 0 < wanted.idle < float("inf"):
+        raise UsageProblem(f"--idle {wanted.idle:g}: more than 0 seconds are expected")
     pac = _pac(wanted)
     alone, opened = len(wanted.requests) == 1, False
 
@@ -69,7 +72,7 @@ def serve(wanted: Wanted) -> None:
             pool,
             user=wanted.user,
             password=password,
-            limits=Limits(wait=wanted.wait, clients=wanted.clients),
+            limits=Limits(wait=wanted.wait, idle=wanted.idle, clients=wanted.clients),
             pac=pac,
         )
         with until_signal():

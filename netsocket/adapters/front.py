@@ -22,6 +22,8 @@ from netsocket.adapters.server import NO_ROOM, RETRY
 from netsocket.address import SocketAddress
 from netsocket.table import log
 
+LOOK: Final = 0.25
+"""Seconds between looks for silent tunnels while clients wait."""
 BACKLOG: Final = 128
 """Connections that the kernel keeps until they are accepted."""
 
@@ -39,6 +41,7 @@ class Front(ABC, Generic[V]):
         self._listeners: list[tuple[_socket.socket, asyncio.Task[None]]] = []
         self._visits: dict[asyncio.Task[None], V] = {}
         self._numbers = itertools.count(1)
+        self._steward: asyncio.Task[None] | None = None
 
     async def listen(self, host: str, port: int) -> SocketAddress:
         """Serve clients that connect there, from now on; returns the address, with the port that
@@ -58,7 +61,10 @@ class Front(ABC, Generic[V]):
         except BaseException:
             listener.close()
             raise
-        task = asyncio.get_running_loop().create_task(self._accept(listener))
+        loop = asyncio.get_running_loop()
+        if self.limits.idle is not None and self._steward is None:
+            self._steward = loop.create_task(self._make_room(self.limits.idle))
+        task = loop.create_task(self._accept(listener))
         self._listeners.append((listener, task))
         return SocketAddress.coerce(listener.getsockname())
 
@@ -69,6 +75,10 @@ class Front(ABC, Generic[V]):
             listener.close()
         accepting = [task for _listener, task in self._listeners]
         self._listeners.clear()
+        if self._steward is not None:
+            self._steward.cancel()
+            accepting.append(self._steward)
+            self._steward = None
         visits = list(self._visits)
         for task in visits:
             end_task(task)
@@ -113,6 +123,21 @@ class Front(ABC, Generic[V]):
             task = loop.create_task(self._serve(visit))
             self._visits[task] = visit
             task.add_done_callback(self._visits.pop)
+
+    async def _make_room(self, idle: float) -> None:
+        """For each client that waits longer than a moment, the tunnel that has been silent longest
+        ends."""
+        before = 0
+        while True:
+            await asyncio.sleep(LOOK)
+            queued = self.pool.status().queued
+            on_the_way = sum(visit.making_room for visit in self._visits.values())
+            for _ in range(min(before, queued) - on_the_way):
+                visit = max(self._visits.values(), key=lambda one: one.silent, default=None)
+                if visit is None or visit.silent < idle:
+                    break
+                visit.make_room()
+            before = queued
 
     @abstractmethod
     def _welcome(self, client: _socket.socket, number: int) -> V:

@@ -49,6 +49,9 @@ class Limits:
     """Seconds that a SOCKS BIND waits for its peer."""
     patience: float | None = None
     """Seconds of silence, see ClientPump; None computes them."""
+    idle: float | None = None
+    """Seconds of silence after which a tunnel gives its socket to a client that waits; None: it
+    keeps it."""
 
 
 class Phase(Enum):
@@ -96,6 +99,10 @@ class Passage:
         self.served = False
         """Whether it was told that it has what it asked for."""
         self._round_trip = 0.0
+        self._pump: ClientPump | None = None
+        self._room = asyncio.timeout(None)
+        self.making_room = False
+        """Whether its tunnel gives its socket to another client, and has not yet."""
         self._ending: asyncio.Task[None] | None = None
 
     async def read(self) -> bytes:
@@ -155,6 +162,7 @@ class Passage:
             self.phase = Phase.ASKING
             if lease is not None:
                 await lease.release()
+            self.making_room = False
 
     def stream(self) -> Awaitable[Lease[AsyncTCPSocket]]:
         """A stream socket of the pool, for `leased`."""
@@ -175,8 +183,9 @@ class Passage:
         return socket
 
     async def pump(self, socket: AsyncTCPSocket, first: bytes) -> None:
-        """Pass bytes to and fro until the end; `finish` waits for the client's."""
-        pump = ClientPump(
+        """Pass bytes to and fro until the end, or `make_room`; `finish` waits for the client's."""
+        self._room = asyncio.timeout(None)
+        self._pump = pump = ClientPump(
             socket,
             self.client,
             first=first,
@@ -185,9 +194,26 @@ class Passage:
             patience=self.limits.patience,
         )
         try:
-            await pump.run()
+            async with self._room:
+                await pump.run()
+        except TimeoutError:
+            if not self._room.expired():
+                raise
+            log.info("client %d was silent, its socket goes to another", self.number)
         finally:
+            self._pump = None
             self._ending = pump.ending
+
+    @property
+    def silent(self) -> float:
+        """Seconds since anything passed, 0 while something does or there is no tunnel."""
+        return self._pump.silent if self._pump is not None else 0.0
+
+    def make_room(self) -> None:
+        """End the tunnel, abnormally: nobody knows whether it was at its end."""
+        self._pump = None
+        self.making_room = True
+        self._room.reschedule(asyncio.get_running_loop().time())
 
     async def finish(self, *, orderly: bool, hurried: bool = False) -> None:
         """Close the client's connection, if `pump` has not begun to; bounded, and shorter when

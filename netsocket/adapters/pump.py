@@ -60,6 +60,13 @@ class Pump(ABC):
         self.error: OSError | None = None
         """Why it ended, None for an orderly end."""
 
+    @property
+    def silent(self) -> float:
+        """Seconds since anything passed, either way; 0 while something does."""
+        if self._sending or self._delivering:
+            return 0.0
+        return asyncio.get_running_loop().time() - max(self.said, self.heard)
+
     async def run(self) -> None:
         """Until the end; the stack's socket is closed then and `error` says why."""
         outward = asyncio.create_task(self._outward())

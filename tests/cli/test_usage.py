@@ -11,7 +11,7 @@ from atdriver.cli import main
 WRONG = [
     ([], "Missing command"),
     (["bogus"], "No such command 'bogus'"),
-    (["proxy"], "No such command"),
+    (["nonsense"], "No such command"),
     (["info"], "Missing argument 'SPEC' (see `atdriver info --help`)"),
     (["info", "--nonsense", "host"], "No such option"),
     (["info", "esp8266"], "'esp8266' is no modem specification; it is MODULE[,key=value…]:PORT"),
@@ -57,6 +57,7 @@ WRONG = [
     ),
     (["fake", "esp8266", "--firmware", "ZZ"], "unknown firmware 'ZZ'; valid: "),
     (["fake", "esp8266", "--set", "colour=red"], "unknown setting 'colour'; valid: "),
+    (["proxy", "host", "--idle", "0"], "--idle 0: more than 0 seconds are expected"),
     (["fake", "bg96", "--set", "reg=maybe"], "bg96 setting reg='maybe': choose"),
     (["fake", "bg96", "--set", "baud=9600"], "--set baud: use --baud"),
     (["fake", "bg96", "--ap", "lab:x"], "a cellular module has no access points"),

@@ -25,7 +25,11 @@ from tests.cli.harness import PATIENCE, environment, read_line, start_fake
 HERE = Path(__file__).parent
 MODULE_ADDRESS = "127.66.0.1"
 """What the servers see as their peer: the simulated ESP8266's own address, and no one else's."""
-NAMES = ("web.test", "git.test", "shell.test", "index.test", "call.test", "broker.test", "srv")
+HOSTS = tuple(f"host{number}.test" for number in range(8))
+NAMES = (
+    *("web.test", "git.test", "shell.test", "index.test", "call.test", "broker.test", "srv"),
+    *HOSTS,
+)
 """Known to the simulated module alone (RFC 6761: no name server knows them); `srv` is that of the
 certificate in tests/netsocket/certs."""
 UNKNOWN = "nowhere.test"
@@ -70,14 +74,17 @@ class Proxy:
         folder: for what it writes.
         spec: of the modem.
         prefix: of its command line.
+        options: behind it.
     """
 
-    def __init__(self, folder: Path, spec: str, prefix: Sequence[object] = ()) -> None:
+    def __init__(
+        self, folder: Path, spec: str, prefix: Sequence[object] = (), options: Sequence[str] = ()
+    ) -> None:
         self.log = folder / f"events-{spec.partition(':')[0]}.jsonl"
         self._complaints = (folder / f"stderr-{spec.partition(':')[0]}").open("w+b")
         self.process = subprocess.Popen(
             [*map(str, prefix), sys.executable, "-W", "error", str(HERE / "monitored.py")]
-            + [str(self.log), "proxy", spec, "--listen", "127.0.0.1:0"],
+            + [str(self.log), "proxy", spec, "--listen", "127.0.0.1:0", *options],
             stdout=subprocess.PIPE,
             stderr=self._complaints,
             env=environment(),
@@ -169,7 +176,12 @@ BG96 = ("bg96", "bg96,apn=internet")
 
 @contextlib.contextmanager
 def through(
-    folder: Path, module: str, spec: str, *arguments: str, prefix: Sequence[object] = ()
+    folder: Path,
+    module: str,
+    spec: str,
+    *arguments: str,
+    prefix: Sequence[object] = (),
+    options: Sequence[str] = (),
 ) -> Iterator[Through]:
     """Start the simulated module and the proxy over it, each a process of its own.
 
@@ -181,7 +193,7 @@ def through(
         folder, module, "--time-scale", "0.02", "--control", str(control), *names, *arguments
     )
     try:
-        with Proxy(folder, f"{spec}:{fake.link}", prefix) as proxy:
+        with Proxy(folder, f"{spec}:{fake.link}", prefix, options) as proxy:
             yield Through(proxy, control)
         assert proxy.outgoing() == []
         assert proxy.process.returncode in (0, 130, 143)

@@ -5,14 +5,16 @@ Playwright steers the browser that is installed; the picture stays in out/chromi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
-from .harness import MODULE_ADDRESS, Through, typed
+from .harness import ESP8266, HOSTS, MODULE_ADDRESS, Proxy, Through, through, typed
 from .web import Web
 
 CHROMIUM = next(
@@ -59,12 +61,11 @@ def fill(web: Web) -> None:
     ).encode()
 
 
-@pytest.mark.parametrize("way", ["socks5", "http"])
-def test_a_page_with_20_assets(esp8266: Through, web: Web, way: str) -> None:
-    fill(web)
-    address = f"http://web.test:{web.port}/page.html"
+@contextlib.contextmanager
+def browsing(proxy: Proxy, way: str) -> Iterator[tuple[Page, list[str]]]:
+    """A page of a browser that knows the proxy, and what went wrong on it."""
     complaints: list[str] = []
-    argument = typed("Chromium", esp8266.proxy).split()[1].replace("socks5:", f"{way}:")
+    argument = typed("Chromium", proxy).split()[1].replace("socks5:", f"{way}:")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
@@ -74,15 +75,43 @@ def test_a_page_with_20_assets(esp8266: Through, web: Web, way: str) -> None:
         page = browser.new_page(viewport={"width": 900, "height": 400})
         page.on("requestfailed", lambda one: complaints.append(f"{one.url}: {one.failure}"))
         page.on("console", lambda one: complaints.append(one.text))
-        page.goto(address, wait_until="load", timeout=60_000)
-        widths = page.evaluate("[...document.images].map(one => one.naturalWidth)")
+        yield page, complaints
+        browser.close()
+
+
+def widths(page: Page) -> list[int]:
+    found: list[int] = page.evaluate("[...document.images].map(one => one.naturalWidth)")
+    return found
+
+
+@pytest.mark.parametrize("way", ["socks5", "http"])
+def test_a_page_with_20_assets(esp8266: Through, web: Web, way: str) -> None:
+    fill(web)
+    with browsing(esp8266.proxy, way) as (page, complaints):
+        page.goto(f"http://web.test:{web.port}/page.html", wait_until="load", timeout=60_000)
         border = page.evaluate("getComputedStyle(document.images[0]).borderTopColor")
-        title = page.title()
+        assert complaints == []
+        assert widths(page) == [100 + number for number in range(ASSETS - 2)]
+        assert (border, page.title()) == ("rgb(1, 2, 3)", "the script ran")
         PICTURE.parent.mkdir(exist_ok=True)
         page.screenshot(path=PICTURE)
-        browser.close()
-    assert complaints == []
-    assert widths == [100 + number for number in range(ASSETS - 2)]
-    assert (border, title) == ("rgb(1, 2, 3)", "the script ran")
     assert sorted(one.path for one in web.asked) == sorted(web.pages)
     assert {(one.host, one.peer) for one in web.asked} == {("web.test", MODULE_ADDRESS)}
+
+
+def test_a_page_from_eight_hosts(tmp_path: Path, web: Web) -> None:
+    """A browser keeps a connection to each of them; with --idle the silent ones make room."""
+    fill(web)
+    pictures = "".join(
+        f'<img src="http://{host}:{web.port}/tile{number}.svg" alt="">'
+        for number, host in enumerate(HOSTS * 2)
+    )
+    web.pages["/page.html"] = f'<!doctype html><link rel="icon" href="data:,">{pictures}'.encode()
+    with (
+        through(tmp_path, *ESP8266, options=("--idle", "1")) as module,
+        browsing(module.proxy, "socks5") as (page, complaints),
+    ):
+        page.goto(f"http://web.test:{web.port}/page.html", wait_until="load", timeout=60_000)
+        assert complaints == []
+        assert widths(page) == [100 + number for number in range(2 * len(HOSTS))]
+    assert {one.host for one in web.asked} == {"web.test", *HOSTS}
