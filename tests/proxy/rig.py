@@ -138,9 +138,10 @@ class Served:
     async def client(self) -> Client:
         sock = socket.socket()
         sock.setblocking(False)
-        self.clients.append(Client(sock))
+        client = Client(sock)
+        self.clients.append(client)
         await asyncio.get_running_loop().sock_connect(sock, tuple(self.address))
-        return self.clients[-1]
+        return client
 
     async def through_socks(self, host: str, port: int) -> Client:
         client = await self.client()
