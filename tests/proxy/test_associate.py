@@ -58,8 +58,8 @@ async def test_datagrams_there_and_back(module: str) -> None:
                 sender, got = await own.get()
                 assert got == b"<" + payload
                 assert sender == ("127.0.0.1", port)
-            assert proxy.proxy.meter.up == 1007
-            assert proxy.proxy.meter.down == 1010
+            meter = proxy.proxy.meter
+            await until(lambda: (meter.up, meter.down) == (1007, 1010), 5)
             control.close()
             await until(lambda: proxy.in_use == 0, 5)
             assert not any(proxy.proxy.phases().values())

@@ -31,7 +31,8 @@ async def test_every_byte_there_and_back_by_name(module: str, how: str) -> None:
         sending = asyncio.create_task(client.send(data))
         assert await client.exactly(len(data)) == data
         await sending
-        assert proxy.proxy.meter.up == proxy.proxy.meter.down == len(data)
+        meter = proxy.proxy.meter
+        await until(lambda: meter.up == meter.down == len(data), 5)
         client.close()
         await until(lambda: proxy.in_use == 0, 10)
         assert echo.ended == ["eof"]
