@@ -290,7 +290,10 @@ class _Talk:
                 )
             elif not isinstance(event, h11.Data | h11.EndOfMessage):
                 raise ConnectionReset("the server's answer broke off")
-            await self.send(event)
+            try:
+                await self.send(event)
+            except h11.LocalProtocolError:
+                raise ConnectionReset("the server's answer cannot be passed on") from None
             if isinstance(event, h11.EndOfMessage):
                 return
 
@@ -305,6 +308,8 @@ def _end_to_end(event: h11.Request | h11.Response | h11.InformationalResponse) -
         for word in value.split(b",")
     }
     drop = _HOP_BY_HOP | named
+    if any(name == b"transfer-encoding" for name, _value in headers):
+        drop |= {b"content-length"}  # it does not count beside chunks (RFC 9112 section 6.3)
     return [(raw, value) for raw, value in headers.raw_items() if raw.lower() not in drop]
 
 

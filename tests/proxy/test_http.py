@@ -216,6 +216,36 @@ async def test_answers_without_a_body(method: str, raw: bytes) -> None:
             assert (await client.head())[0] == int(raw.split()[1])
 
 
+async def test_a_length_beside_chunks_is_nobodys_way_to_smuggle() -> None:
+    async def script(
+        state: Origin, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        state.asked.append(await reader.readuntil(b"\r\n0\r\n\r\n"))
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"3\r\nyes\r\n0\r\n\r\n"
+        )
+
+    async with served() as proxy, origin(script) as web:
+        client = await proxy.client()
+        await client.send(
+            f"POST http://127.0.0.1:{web.port}/ HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".encode()
+        )
+        _status, headers = await client.head()
+        assert "content-length" not in headers
+        assert await client.exactly(13) == b"3\r\nyes\r\n0\r\n\r\n"
+        assert b"content-length" not in web.asked[0].lower()
+
+
+@pytest.mark.parametrize("status", [b"101 Switching Protocols", b"99 Odd"])
+async def test_a_status_that_cannot_be_passed_on(status: bytes) -> None:
+    async with served() as proxy, origin(answering(b"HTTP/1.1 " + status + b"\r\n\r\nx")) as web:
+        client = await proxy.client()
+        await client.send(f"GET http://127.0.0.1:{web.port}/ HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert (await client.answer())[0] == 502
+
+
 async def test_100_continue_is_the_servers_own() -> None:
     async def script(
         state: Origin, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
