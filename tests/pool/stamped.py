@@ -22,9 +22,10 @@ def payload(number: int, direction: str, size: int) -> bytes:
 
 @dataclass
 class StampedServer:
-    """What arrived: `wrong` must stay empty, `served` has the clients in order."""
+    """What arrived: `wrong` must stay empty; `begun` and `served` have the clients in order."""
 
     port: int = 0
+    begun: list[int] = field(default_factory=list)
     served: list[int] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     pause: float = 0.0
@@ -45,6 +46,7 @@ async def stamped_server(pause: float = 0.0) -> AsyncIterator[StampedServer]:
         try:
             while head := await reader.readline():
                 number, up, down = map(int, head.split())
+                state.begun.append(number)
                 got = await reader.readexactly(up)
                 if got != payload(number, "up", up):
                     state.wrong.append(f"client {number}: other bytes than its own arrived")
