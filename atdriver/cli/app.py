@@ -424,6 +424,86 @@ def proxy(
 
 
 @app.command()
+def forward(
+    spec: Spec,
+    *,
+    local: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[BIND:]PORT:HOST:PORT…",
+            help="A port of this computer (0: any), and where the module connects to.",
+        ),
+    ] = None,
+    remote: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-R",
+            "--remote",
+            metavar="PORT:[HOST:]PORT",
+            help="The other way: a port of the module, and where this computer connects to "
+            "(localhost); repeatable.",
+        ),
+    ] = None,
+    datagrams: Annotated[bool, typer.Option("-u", "--udp", help="UDP instead of TCP.")] = False,
+    expose: Annotated[
+        bool,
+        typer.Option("--expose", help="Allow addresses beyond loopback, for BIND and for -R."),
+    ] = False,
+    wait: Annotated[
+        float,
+        typer.Option("--wait", metavar="SECONDS", help="In the queue for a socket, at most."),
+    ] = 30.0,
+    quiet: Annotated[
+        float | None,
+        typer.Option(
+            "-q",
+            metavar="SECONDS",
+            help="After a client's end of sending, reset it when nothing came for so long "
+            "(default: 2, or four round trips if that is more).",
+        ),
+    ] = None,
+    idle: Annotated[
+        float,
+        typer.Option("--idle", metavar="SECONDS", help="UDP: a silent client gives its socket up."),
+    ] = 60.0,
+    clients: Annotated[
+        int, typer.Option("--clients", metavar="N", min=1, help="Of a port at a time, at most.")
+    ] = 256,
+    settings: Settings = None,
+    profile: Profile = None,
+    trace: Trace = None,
+    verbose: Verbose = False,
+    timeout: Timeout = None,
+) -> None:
+    """Lead ports of this computer through the module, or ports of the module here.
+
+    As ssh's -L and -R: `8080:example.org:80`, `127.0.0.1:8080:[2001:db8::1]:80`. Each line on
+    stdout names a port. Names are resolved by the module. Ctrl-C ends it."""
+
+    def action() -> None:
+        from atdriver.cli.forward import Wanted, serve
+
+        wanted = request(
+            spec, settings=settings, profile=profile, trace=trace, verbose=verbose, timeout=timeout
+        )
+        serve(
+            Wanted(
+                wanted,
+                local=local or [],
+                remote=remote or [],
+                datagrams=datagrams,
+                expose=expose,
+                wait=wait,
+                quiet=quiet,
+                idle=idle,
+                clients=clients,
+            )
+        )
+
+    raise typer.Exit(execute(action))
+
+
+@app.command()
 def fake(
     module: Annotated[str, typer.Argument(metavar="MODULE", help="esp8266, esp32, bg96, …")],
     *,

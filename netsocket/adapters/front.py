@@ -116,7 +116,7 @@ class Front(ABC, Generic[V]):
             if len(self._visits) >= self.limits.clients:
                 self.figures.turned_away += 1
                 log.warning("client %d from %s is one too many", number, peer[0])
-                client.close()
+                await self._turn_away(client)
                 continue
             log.info("client %d from %s", number, peer[0])
             visit = self._welcome(client, number)
@@ -138,6 +138,10 @@ class Front(ABC, Generic[V]):
                     break
                 visit.make_room()
             before = queued
+
+    async def _turn_away(self, client: _socket.socket) -> None:
+        """Close the connection of one client too many."""
+        client.close()
 
     @abstractmethod
     def _welcome(self, client: _socket.socket, number: int) -> V:

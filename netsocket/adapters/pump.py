@@ -8,7 +8,6 @@ stream is, and is a subclass's: `DescriptorPump` (a socket pair), `ClientPump` (
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket as _socket
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -77,11 +76,16 @@ class Pump(ABC):
         finally:
             for task in (outward, inward):
                 task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            interrupted = False
+            try:
                 await asyncio.gather(outward, inward, return_exceptions=True)
+            except asyncio.CancelledError:  # meanwhile: the rest is done nevertheless
+                interrupted = True
             self.error = error
             self._ended()
             await self._close()
+            if interrupted:
+                raise asyncio.CancelledError
 
     @abstractmethod
     async def _steer(

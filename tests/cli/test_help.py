@@ -27,6 +27,7 @@ COMMANDS = [
     "ping",
     "nc",
     "proxy",
+    "forward",
     "fake",
     "trace",
     "report",
