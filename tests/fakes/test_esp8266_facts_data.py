@@ -166,6 +166,7 @@ async def test_parameters_of_receiving(esp: Any) -> None:
         ("AT+CIPRECVTYPE=0,0,0", count(2, 3)), ("AT+CIPRECVTYPE=0", count(2, 1)), ("AT+CIPRECVTYPE=0,-1", RANGE),
         ("AT+CIPRECVTYPE=0,2", RANGE), ("AT+CIPRECVTYPE=6,0", RANGE), ("AT+CIPRECVTYPE=5,1", 0),
         ("AT+CIPDINFO=0", 0), ("AT+CIPDINFO=1", 0), ("AT+CIPDINFO=2", RANGE), ("AT+CIPRECVDATA=0,0", RANGE),
+        ("AT+CIPRECVMODE=-1", RANGE), ("AT+CIPRECVMODE=0", 0), ("AT+CIPRECVMODE=1", 0), ("AT+CIPRECVMODE=2", RANGE),
     ])  # fmt: skip
 
 
