@@ -16,8 +16,8 @@ from .web import Web
 
 @pytest.fixture(scope="session")
 def esp8266(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Through]:
-    """`atdriver proxy` over an ESP8266, which has five sockets."""
-    with through(tmp_path_factory.mktemp("esp8266"), *ESP8266) as ready:
+    """`atdriver proxy --pac` over an ESP8266, which has five sockets."""
+    with through(tmp_path_factory.mktemp("esp8266"), *ESP8266, options=("--pac",)) as ready:
         yield ready
 
 

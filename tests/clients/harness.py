@@ -33,6 +33,8 @@ NAMES = (
 """Known to the simulated module alone (RFC 6761: no name server knows them); `srv` is that of the
 certificate in tests/netsocket/certs."""
 UNKNOWN = "nowhere.test"
+PASSWORD = "open sesame"
+"""Of a proxy with --user."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class Proxy:
             + [str(self.log), "proxy", spec, "--listen", "127.0.0.1:0", *options],
             stdout=subprocess.PIPE,
             stderr=self._complaints,
-            env=environment(),
+            env=environment({"ATDRIVER_PROXY_PASSWORD": PASSWORD}),
         )
         line = read_line(self.process.stdout)
         found = re.search(r"127\.0\.0\.1:(\d+)", line)

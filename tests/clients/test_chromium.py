@@ -66,6 +66,8 @@ def browsing(proxy: Proxy, way: str) -> Iterator[tuple[Page, list[str]]]:
     """A page of a browser that knows the proxy, and what went wrong on it."""
     complaints: list[str] = []
     argument = typed("Chromium", proxy).split()[1].replace("socks5:", f"{way}:")
+    if way == "pac":
+        argument = f"--proxy-pac-url={proxy.http}/proxy.pac"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
@@ -84,7 +86,7 @@ def widths(page: Page) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("way", ["socks5", "http"])
+@pytest.mark.parametrize("way", ["socks5", "http", "pac"])
 def test_a_page_with_20_assets(esp8266: Through, web: Web, way: str) -> None:
     fill(web)
     with browsing(esp8266.proxy, way) as (page, complaints):

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
 from tests.netsocket import certificates
 
-from .harness import MODULE_ADDRESS, UNKNOWN, Clients, Through, command, installed
+from .harness import (
+    MODULE_ADDRESS,
+    PASSWORD,
+    UNKNOWN,
+    Clients,
+    Proxy,
+    Through,
+    command,
+    installed,
+)
 from .web import Web
 
 pytestmark = [
@@ -84,3 +94,18 @@ def test_what_cannot_be_reached(esp8266: Through, clients: Clients, way: str, st
         assert b"(5)" in refused.stderr
     else:
         assert b"502" in unknown.stderr + refused.stderr
+
+
+def test_user_and_password(tmp_path: Path, clients: Clients, web: Web) -> None:
+    """Over the computer's own stack: what is asked for has nothing to do with the module."""
+    web.pages["/"] = b"a page"
+    url = f"http://localhost:{web.port}/"
+    with Proxy(tmp_path, "host", options=("--user", "me")) as proxy:
+        for way in (["--proxy", proxy.socks], ["--proxy", proxy.http, "--proxytunnel"]):
+            curl = (*QUIET, *way, "--proxy-user")
+            assert clients.run(*curl, f"me:{PASSWORD}", url).stdout == b"a page"
+            assert clients.run(*curl, "me:wrong", url, status=None).returncode in (97, 56)
+        curl = (*QUIET, "--proxy", proxy.http, "--write-out", "%{http_code}", "--proxy-user")
+        assert clients.run(*curl, f"me:{PASSWORD}", url).stdout == b"a page200"
+        assert clients.run(*curl, "me:wrong", url).stdout.endswith(b"407")
+    assert len(web.asked) == 3

@@ -17,8 +17,10 @@ pytestmark = pytest.mark.xdist_group("clients")
 GREETER = (sys.executable, HERE / "programs" / "greeter.py")
 
 
-def test_calls(esp8266: Through, clients: Clients) -> None:
+@pytest.mark.parametrize("name", ["http_proxy", "grpc_proxy"])
+def test_calls(esp8266: Through, clients: Clients, name: str) -> None:
     variables, _ = command("gRPC", esp8266.proxy)
+    variables[name] = variables.pop("http_proxy")
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([*GREETER, "serve"], env=clients.environment, **pipes) as server:
         port = read_line(server.stdout)

@@ -32,13 +32,15 @@ def wheel() -> bytes:
     return whole.getvalue()
 
 
-def test_download(esp8266: Through, clients: Clients, web: Web) -> None:
+@pytest.mark.parametrize("way", ["http", "socks5h"])
+def test_download(esp8266: Through, clients: Clients, web: Web, way: str) -> None:
+    """By SOCKS too, because PySocks is here."""
     served = wheel()
     web.pages["/simple/tiny-thing/"] = f'<a href="/files/{WHEEL}">{WHEEL}</a>'.encode()
     web.pages[f"/files/{WHEEL}"] = served
     _, pip = command("pip", esp8266.proxy)
     clients.run(
-        sys.executable, "-m", *pip, "tiny-thing", "--dest", "found", "--no-deps",
+        sys.executable, "-m", *(word.replace("http:", f"{way}:") for word in pip), "tiny-thing", "--dest", "found", "--no-deps",
         "--index-url", f"http://index.test:{web.port}/simple",
         "--trusted-host", "index.test", "--retries", "0", "--timeout", "40",
         "--disable-pip-version-check", "--no-cache-dir",
