@@ -24,131 +24,25 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import warnings
 from bisect import insort
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, Literal, Self, TypeVar, overload
+from typing import Any, Final, Literal, Self, overload
 
 from netsocket.adapters.balance import RULES, Balance
+from netsocket.adapters.lease import Lease, S
 from netsocket.adapters.member import REST, Life, Member, Opener
+from netsocket.adapters.pool_status import MemberStatus, PoolBusy, PoolEmpty, PoolStatus
 from netsocket.datagram import AsyncUDPSocket
-from netsocket.errors import NetworkDown, NoSocket, NotSupported
+from netsocket.errors import NetworkDown, NotSupported
 from netsocket.interface import AsyncNetworkInterface
 from netsocket.stream import AsyncTCPSocket
 from netsocket.table import log
 
-S = TypeVar("S", AsyncTCPSocket, AsyncUDPSocket)
+__all__ = ["Lease", "MemberStatus", "Pool", "PoolBusy", "PoolEmpty", "PoolStatus"]
 
 _LEAST: Final = 0.1
 """Seconds that the stack gets to reserve a socket, however short the client's time is."""
-
-
-class PoolBusy(NoSocket):
-    """No socket became free in time; errno EMFILE.
-
-    `waited` in seconds, `queued` clients (this one included) were waiting at the end, `capacity`
-    sockets of the members that are up (None: one of them states no limit).
-    """
-
-    def __init__(self, waited: float, queued: int, capacity: int | None) -> None:
-        several = "" if queued == 1 else f", {queued} clients were waiting"
-        sockets = "no socket" if capacity is None else f"none of {capacity} sockets"
-        super().__init__(f"{sockets} became free within {waited:.1f} s{several}")
-        self.waited = waited
-        self.queued = queued
-        self.capacity = capacity
-
-
-class PoolEmpty(NetworkDown):
-    """No member of the pool is up, and none came up in time; errno ENETDOWN.
-
-    `reasons` says why, by name of the member.
-    """
-
-    def __init__(self, reasons: Mapping[str, str]) -> None:
-        listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
-        super().__init__(f"no modem is up ({listed})")
-        self.reasons = dict(reasons)
-
-
-class Lease(Generic[S]):
-    """One socket of one member. Close it, then `release`, or use `async with`.
-
-    Attributes: `net`, the member's interface; `member`, its name; `socket`, reserved in the stack.
-    """
-
-    def __init__(self, pool: Pool, life: Life, socket: S) -> None:
-        self.net: AsyncNetworkInterface = life.net
-        self.member: str = life.member.name
-        self.socket: S = socket
-        self._pool = pool
-        self._life = life
-        self._returning: asyncio.Task[None] | None = None
-
-    async def connect(
-        self: Lease[AsyncTCPSocket], address: object, *, timeout: float | None = None
-    ) -> AsyncTCPSocket:
-        """Connect the leased socket, as `AsyncNetworkInterface.connect`; one that failed is closed,
-        and the lease of no more use."""
-        return await self.net.connect(address, timeout=timeout, socket=self.socket)
-
-    def release(self) -> Awaitable[None]:
-        """Close the socket and give the slot back, also when nobody awaits the result, which comes
-        when the next client can have it. Idempotent."""
-        if self._returning is None:
-            self._returning = self._pool._begin(self._pool._take_back(self._life, self.socket))
-        return asyncio.shield(self._returning)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_exc: object) -> None:
-        await self.release()
-
-    def __del__(self) -> None:
-        if getattr(self, "_returning", self) is None and not self._pool._closed:
-            self._pool._dropped(self._life, self.socket)
-            warnings.warn(f"unreleased {self!r}", ResourceWarning, stacklevel=2, source=self)
-
-    def __repr__(self) -> str:
-        return f"<Lease of {self.member}: {self.socket!r}>"
-
-
-@dataclass(frozen=True, slots=True)
-class MemberStatus:
-    """One member, as `Pool.status` saw it.
-
-    `net` is its interface while it has one, `reason` why it is not up, `capacity` None for no
-    limit.
-    """
-
-    name: str
-    up: bool
-    reason: str
-    in_use: int
-    capacity: int | None
-    net: AsyncNetworkInterface | None
-
-
-@dataclass(frozen=True, slots=True)
-class PoolStatus:
-    """A snapshot of a pool: its members in their order, and how many clients wait."""
-
-    members: tuple[MemberStatus, ...]
-    queued: int
-
-    @property
-    def in_use(self) -> int:
-        """Sockets leased of all members."""
-        return sum(member.in_use for member in self.members)
-
-    @property
-    def capacity(self) -> int | None:
-        """Sockets of the members that are up; None where one of them states no limit."""
-        limits = [member.capacity for member in self.members if member.up]
-        known = [limit for limit in limits if limit is not None]
-        return sum(known) if len(known) == len(limits) else None
 
 
 @dataclass(order=True, slots=True)
@@ -250,7 +144,9 @@ class Pool:
 
     def status(self) -> PoolStatus:
         """How it is now; nothing is asked of a module."""
-        return PoolStatus(tuple(_described(member) for member in self._members), len(self._queue))
+        return PoolStatus(
+            tuple(MemberStatus.of(member) for member in self._members), len(self._queue)
+        )
 
     # -- leases -------------------------------------------------------------------------------
 
@@ -279,8 +175,8 @@ class Pool:
             limit = max(began + timeout - loop.time(), _LEAST)
             try:
                 if datagram:
-                    return await self._reserve(life, life.net.udp_socket(), limit)
-                return await self._reserve(life, life.net.tcp_socket(), limit)
+                    return await self._reserve(life, life.net.udp_socket, limit)
+                return await self._reserve(life, life.net.tcp_socket, limit)
             except NotSupported:
                 raise
             except OSError as error:
@@ -327,13 +223,20 @@ class Pool:
             member.served = next(self._grants)
             self._queue.pop(0).served.set_result(member.life)
 
-    async def _reserve(self, life: Life, socket: S, limit: float) -> Lease[S]:
-        """Open the socket in the stack; a stack that refuses rests a while."""
+    async def _reserve(self, life: Life, make: Callable[[], S], limit: float) -> Lease[S]:
+        """Open a socket in the stack; a stack that refuses rests a while."""
+        socket: S | None = None
         try:
-            socket.settimeout(limit)
-            await socket.open()
-            socket.settimeout(None)
-            return Lease(self, life, socket)
+            socket = made = make()
+            made.settimeout(limit)
+            await made.open()
+            made.settimeout(None)
+            return Lease(
+                life,
+                made,
+                lambda: self._begin(self._take_back(life, made)),
+                lambda: self._dropped(life, made),
+            )
         except BaseException as error:
             if isinstance(error, OSError):
                 loop = asyncio.get_running_loop()
@@ -342,11 +245,12 @@ class Pool:
             self._begin(self._discard(life, socket))
             raise
 
-    async def _discard(self, life: Life, socket: AsyncTCPSocket | AsyncUDPSocket) -> None:
+    async def _discard(self, life: Life, socket: AsyncTCPSocket | AsyncUDPSocket | None) -> None:
         """Close a socket and, when the stack has it back, free its slot."""
         try:
-            await socket.close()
-            await socket.wait_closed()
+            if socket is not None:
+                await socket.close()
+                await socket.wait_closed()
         except OSError as error:
             log.debug("%s: closing a leased socket: %s", life.member.name, error)
         finally:
@@ -364,10 +268,12 @@ class Pool:
         life.in_use -= 1
         self._serve()
 
-    def _dropped(self, life: Life, socket: AsyncTCPSocket | AsyncUDPSocket) -> None:
+    def _dropped(self, life: Life, socket: AsyncTCPSocket | AsyncUDPSocket) -> bool:
         """A lease went to the garbage collector, in any thread."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(lambda: self._begin(self._take_back(life, socket)))
+        if self._closed or self._loop is None or self._loop.is_closed():
+            return False
+        self._loop.call_soon_threadsafe(lambda: self._begin(self._take_back(life, socket)))
+        return True
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` to its end, whatever happens to the caller."""
@@ -391,7 +297,7 @@ class Pool:
             log.info("%s: %s", member.name, "up" if member.up else f"down: {member.reason}")
             if self._on_change is not None:
                 try:
-                    self._on_change(_described(member))
+                    self._on_change(MemberStatus.of(member))
                 except Exception:
                     log.exception("on_change of a pool failed")
 
@@ -406,13 +312,6 @@ def _closed() -> NetworkDown:
 
 def _said(error: BaseException | None) -> str:
     return getattr(error, "strerror", None) or str(error)
-
-
-def _described(member: Member) -> MemberStatus:
-    life = member.life
-    if life is None:
-        return MemberStatus(member.name, False, member.reason, 0, None, None)
-    return MemberStatus(member.name, life.up, member.reason, life.in_use, life.capacity, life.net)
 
 
 async def _never() -> AsyncNetworkInterface:
