@@ -140,7 +140,8 @@ INTERVAL = (
 )  # fmt: skip
 STORE = (
     ("AT+SYSSTORE=2", code(RANGE)), ("AT+SYSSTORE=0", OK), ("AT+SYSSTORE=1", OK),
-    ("AT+SYSSTORE?", b"+SYSSTORE:1\r\n" + OK), ("AT+SYSSTORE=1,1", code(COUNT | 0x0102)), ("AT+CWMODE=1,1,1", code(COUNT | 0x0103)), ('AT+PING="a\\', code(PARSE)),
+    ("AT+SYSSTORE?", b"+SYSSTORE:1\r\n" + OK), ("AT+SYSSTORE=1,1", code(COUNT | 0x0102)), ("AT+CWMODE=1,1,1", code(COUNT | 0x0103)),
+    ("AT+SYSLOG=2", code(RANGE)), ("AT+SYSLOG=-1", code(RANGE)), ('AT+PING="a\\', code(PARSE)),
 )  # fmt: skip
 LEFT_OUT = (
     ("AT+CIPMUX=0", OK), ("AT+CIPTCPOPT=,1,0", OK), (f'AT+CIPSTARTEX="TCP","{AT}",7', code(FAILED)),
