@@ -198,6 +198,8 @@ class HostStack:
                 return None
         if not data and entry.broken and entry.kind is Kind.TCP:
             raise ConnectionReset("the connection was reset")
+        if data:
+            self._watch_readable(handle, entry)  # modules tell unasked, too
         return data
 
     async def recvfrom(self, handle: Handle, size: int) -> tuple[bytes, SocketAddress] | None:

@@ -48,6 +48,7 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
         self._read_error: OSError | None = None
         self._read_shut = False
         self._write_shut = False
+        self._seen = 0
         send = table.stack.capabilities["frame.max_send"].limit
         self._frame = min(send or SEND_LIMIT, SEND_LIMIT)
 
@@ -60,6 +61,18 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
     def frame(self) -> int:
         """Bytes offered to the stack at once, at most."""
         return self._frame
+
+    @property
+    def stirred(self) -> bool:
+        """Whether bytes or the end may have come since `recv` last looked; the stack is not asked.
+
+        A pool asks this of an idle connection: one that stirs is not used again.
+        """
+        return bool(self._rest) or self._eof or self._notices != self._seen or not self._alive
+
+    @property
+    def _alive(self) -> bool:
+        return self._handle is not None and self._broken is None
 
     @property
     def can_half_close(self) -> bool:
@@ -266,7 +279,7 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
                 raise copy.copy(self._read_error)
             if handle is None:
                 raise copy.copy(self._broken or BadHandle("the socket has no handle any more"))
-            seen = self._notices
+            seen = self._seen = self._notices
             try:
                 data = await self._transact(
                     self._receiving, lambda: self._stack.recv(handle, wanted), deadline

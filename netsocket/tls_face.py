@@ -46,6 +46,11 @@ class TlsFace:
         return RECORD
 
     @property
+    def stirred(self) -> bool:
+        """As AsyncTCPSocket.stirred."""
+        return self.pending() > 0 or self._socket.stirred
+
+    @property
     def can_half_close(self) -> bool:
         """False, as with asyncio's TLS transports: most peers answer close_notify by closing."""
         return False

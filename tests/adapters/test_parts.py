@@ -1,0 +1,187 @@
+"""What all adapters share: small, importable only with their library, traps of single libraries."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import hashlib
+import io
+import subprocess
+import sys
+import tokenize
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from netsocket.adapters.extras import CONNECTIONS, most_connections
+from tests.adapters.bench import bench
+from tests.adapters.farends import far_end
+from tests.netsocket.certificates import serving, trusting
+
+ROOT = Path(__file__).resolve().parents[2]
+ADAPTERS = sorted((ROOT / "netsocket" / "adapters").glob("for_*.py"))
+LINES = 40
+EXTRA = {
+    "for_httpx": ("httpx", "httpx"),
+    "for_httpcore": ("httpcore", "httpx"),
+    "for_httpcore_async": ("httpcore", "httpx"),
+    "for_requests": ("requests", "requests"),
+    "for_aiohttp": ("aiohttp", "aiohttp"),
+    "for_anyio": ("anyio", "anyio"),
+    "for_paho": ("paho", "mqtt"),
+    "for_aiomqtt": ("aiomqtt", "mqtt"),
+    "for_websockets": ("websockets", "websockets"),
+}
+
+
+def lines_of_code(path: Path) -> int:
+    """Logical lines without imports and docstrings: what a reader has to understand."""
+    source = path.read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    apart = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            apart.add(node.end_lineno)
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Try):
+            apart.update(range(node.lineno, (node.end_lineno or 0) + 1))
+    ends = tokenize.generate_tokens(io.StringIO(source).readline)
+    return len({token.start[0] for token in ends if token.type == tokenize.NEWLINE} - apart)
+
+
+@pytest.mark.parametrize("path", ADAPTERS, ids=lambda path: path.stem)
+def test_small(path: Path) -> None:
+    assert lines_of_code(path) <= LINES
+
+
+@pytest.mark.parametrize("name", EXTRA)
+def test_without_the_library_the_import_names_the_extra(name: str) -> None:
+    library, extra = EXTRA[name]
+    program = f"import sys; sys.modules[{library!r}] = None; import netsocket.adapters.{name}"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert f'pip install "atdriver[{extra}]"' in run.stderr.splitlines()[-1]
+    assert run.stderr.splitlines()[-1].startswith("ImportError: ")
+
+
+def test_every_adapter_has_its_extra_and_the_package_needs_none() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert {path.stem for path in ADAPTERS} == {*EXTRA, "for_asyncssh"}
+    assert {extra for _library, extra in EXTRA.values()} | {"asyncssh"} <= set(extras)
+    program = "import sys, atdriver, netsocket.adapters; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    loaded = set(run.stdout.split())
+    assert not loaded & {library for library, _extra in EXTRA.values()}
+    assert not {each for each in loaded if "adapters.for_" in each}
+
+
+async def test_a_pool_holds_as_many_connections_as_the_module_has_sockets() -> None:
+    import httpx
+
+    from netsocket.adapters.for_httpx import AsyncTransport
+
+    async with bench("esp8266", asynchronous=True) as made, far_end("http", "echo") as end:
+        assert most_connections(made.net.capabilities) == 5
+        transport = AsyncTransport(made.net, verify=False)
+        async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
+            bodies = [bytes([number]) * 500 for number in range(20)]
+            asked = (client.post(f"http://srv:{end.port}/", content=body) for body in bodies)
+            assert [each.content for each in await asyncio.gather(*asked)] == bodies
+        assert end.connections <= 5
+        await made.empty()
+    async with bench("host", asynchronous=True) as made:
+        assert most_connections(made.net.capabilities) == CONNECTIONS
+
+
+@pytest.mark.parametrize("module", ["host", "esp8266", "bg96"])
+async def test_an_idle_connection_that_the_peer_closed_is_not_used_again(module: str) -> None:
+    """httpx asks `is_readable` of an idle connection; requests on it would fail."""
+    import httpx
+
+    from netsocket.adapters.for_httpx import AsyncTransport
+
+    seen: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(writer)
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        except asyncio.IncompleteReadError:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://srv:{server.sockets[0].getsockname()[1]}/"
+    async with bench(module, asynchronous=True) as made:
+        transport = AsyncTransport(made.net, verify=False)
+        async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
+            for _ in range(3):
+                assert (await client.get(url)).text == "hello"
+            assert len(seen) == 1, "one connection for all"
+            seen[0].close()
+            await asyncio.sleep(0.2)
+            assert (await client.get(url)).text == "hello"
+            assert len(seen) == 2
+        await made.empty()
+    server.close()
+
+
+async def test_requests_reaches_a_proxy_through_the_module() -> None:
+    """Otherwise HTTP_PROXY would lead around it."""
+    import requests
+
+    from netsocket.adapters.for_requests import Adapter
+
+    async with bench("esp8266", asynchronous=False) as made, far_end("http", "echo") as end:
+
+        def use() -> bytes:
+            with requests.Session() as session:
+                session.trust_env = False
+                session.proxies = {"http": f"http://srv:{end.port}"}  # a name of the module's
+                session.mount("http://", Adapter(made.net))
+                return session.post("http://elsewhere.example/", data=b"hello", timeout=10).content
+
+        assert await asyncio.to_thread(use) == b"hello"
+        await made.empty()
+
+
+async def test_aiohttp_fingerprint() -> None:
+    """aiohttp's own way to refuse one asks a socket that is not there."""
+    import aiohttp
+
+    from netsocket.adapters.for_aiohttp import Connector
+
+    async with (
+        bench("esp8266", asynchronous=True) as made,
+        far_end("http", "echo", serving()) as end,
+        aiohttp.ClientSession(connector=Connector(made.net)) as session,
+    ):
+        _reader, writer = await made.net.open_connection("srv", end.port, ssl=trusting())
+        certificate = writer.get_extra_info("ssl_object").getpeercert(True)
+        writer.close()
+        await writer.wait_closed()
+        url = f"https://srv:{end.port}/"
+        right = aiohttp.Fingerprint(hashlib.sha256(certificate).digest())
+        async with session.post(url, data=b"hello", ssl=right) as answer:
+            assert await answer.read() == b"hello"
+        wrong: Any = aiohttp.Fingerprint(bytes(32))
+        async with aiohttp.ClientSession(connector=Connector(made.net)) as other:
+            with pytest.raises(aiohttp.ServerFingerprintMismatch):
+                await other.post(url, data=b"hello", ssl=wrong)
+    await made.empty()
+
+
+async def test_aiomqtt_cancelled_while_entering_leaves_nothing() -> None:
+    from netsocket.adapters.for_aiomqtt import Client
+
+    async with bench("esp8266", asynchronous=True) as made, far_end("raw", "stall") as end:
+        entering = asyncio.create_task(Client(made.net, "srv", end.port).__aenter__())
+        while not end.connections:
+            await asyncio.sleep(0.005)
+        entering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await entering
+        await made.empty()
