@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import ssl
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import pytest
 from netsocket import AsyncNetworkInterface
 
 from .certificates import serving, trusting
+from .scripted import ScriptedStack
 from .test_adapters import Recorder
 from .test_hoststack import echo
 
@@ -229,3 +231,59 @@ async def test_the_loops_own_start_tls(host: AsyncNetworkInterface, far: Server)
     assert await reader.readexactly(5) == b"hello"
     encrypted.close()
     await writer.wait_closed()
+
+
+async def test_what_was_written_before_goes_first(
+    net: AsyncNetworkInterface, stack: ScriptedStack
+) -> None:
+    reader, writer = await net.open_connection("192.0.2.1", 80)
+    stack.say("send", 3, 0)
+    writer.write(b"plain words, more than one frame of the stack")
+    upgrading = asyncio.create_task(writer.start_tls(trusting(), server_hostname="localhost"))
+    await asyncio.sleep(0.02)
+    assert not upgrading.done()
+    stack.change()
+    await asyncio.sleep(0.05)
+    sent = b"".join([b"pla", *stack.payloads("send")[2:]])
+    assert sent.startswith(b"plain words, more than one frame of the stack\x16\x03")
+    stack.say("recv", b"")
+    stack.change()
+    with pytest.raises(ssl.SSLEOFError):
+        await upgrading
+    with pytest.raises(ssl.SSLEOFError):
+        await reader.read()
+    with pytest.raises(ssl.SSLEOFError):
+        await writer.wait_closed()
+
+
+async def test_cancelled_anywhere_it_ends_the_connection(
+    host: AsyncNetworkInterface, far: Server
+) -> None:
+    async def patient(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, AssertionError):
+            await upgraded(reader, writer)
+        writer.transport.abort()
+
+    address = await far(patient)
+    finished = False
+    for turns in range(400):
+        reader, writer = await begun(host, address)
+        upgrading = asyncio.create_task(writer.start_tls(trusting(), server_hostname="localhost"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        finished = upgrading.done()
+        upgrading.cancel()
+        if finished:
+            writer.close()
+            await writer.wait_closed()
+            break
+        with pytest.raises(asyncio.CancelledError):
+            await upgrading
+        if turns:  # one that had not begun leaves the connection as it was
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+        await writer.wait_closed()
+    assert finished
+    async with asyncio.timeout(5):
+        while any("transport" in repr(each).lower() for each in host._dependants):
+            await asyncio.sleep(0.01)
