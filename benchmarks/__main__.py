@@ -6,7 +6,7 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import fakes, framer, proxied, transfers
+from benchmarks import fakes, framer, many, proxied, transfers
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
@@ -48,6 +48,7 @@ def main() -> None:
     for name, baud, down, up in transfers.paced(2.0 if quick else 6.0):
         text.append(f"| {name} | {baud} | {down:.0%} | {up:.0%} |\n")
     text.append("\n" + proxied.section(proxied.measure(1.0 if quick else 3.0)))
+    text.append("\n" + many.section(many.measure(seconds=1.0 if quick else 3.0)))
     text.append("\n## The simulated modules themselves\n\n"
                 "A fake in a process of its own, read with `os.read` at its pty; goals: 20 MB/s "
                 "(of 10^6 bytes), pacing within 1 %, 0.5 % of a core when idle.\n\n"

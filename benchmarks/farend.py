@@ -1,7 +1,7 @@
 """The far end of the transfers, in a process of its own: `python -m benchmarks.farend`.
 
 One line asks for a transfer: "GET <n>" is answered with n bytes, "PUT <n>" reads n bytes and
-answers "OK" when the last one has arrived.
+answers "OK" when the last one has arrived, "PING <n>" sends n bytes back as they come.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         else:
             while left and (data := await reader.read(65536)):
                 left -= len(data)
-            writer.write(b"OK")
+                if word == b"PING":
+                    writer.write(data)
+            if word == b"PUT":
+                writer.write(b"OK")
             await writer.drain()
             await reader.read(1)
     except (ConnectionError, ValueError):
