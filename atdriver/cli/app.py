@@ -474,6 +474,7 @@ def forward(
     trace: Trace = None,
     verbose: Verbose = False,
     timeout: Timeout = None,
+    as_json: Json = False,
 ) -> None:
     """Lead ports of this computer through the module, or ports of the module here.
 
@@ -484,7 +485,13 @@ def forward(
         from atdriver.cli.forward import Wanted, serve
 
         wanted = request(
-            spec, settings=settings, profile=profile, trace=trace, verbose=verbose, timeout=timeout
+            spec,
+            settings=settings,
+            profile=profile,
+            trace=trace,
+            verbose=verbose,
+            timeout=timeout,
+            as_json=as_json,
         )
         serve(
             Wanted(

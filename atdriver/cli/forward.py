@@ -15,6 +15,7 @@ from atdriver.cli import output
 from atdriver.cli.failure import Failure, UsageProblem, note
 from atdriver.cli.options import Request, host_name, port_number
 from atdriver.cli.pooled import pool_of, tell
+from atdriver.cli.proxy_status import event
 from atdriver.cli.session import until_signal
 from netsocket.adapters.forward import Forward
 from netsocket.adapters.forward_datagrams import IDLE, DatagramForward
@@ -35,6 +36,33 @@ class Way:
     host: str
     port: int
     target: SocketAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A port that is open: of this computer, or with `remote` of the module."""
+
+    own: SocketAddress
+    target: SocketAddress
+    protocol: str
+    remote: bool = False
+
+    def show(self, *, as_json: bool) -> None:
+        """A line on stdout."""
+        if as_json:
+            event(
+                "listening",
+                where="module" if self.remote else "here",
+                protocol=self.protocol,
+                host=self.own.host,
+                port=self.own.port,
+                target_host=self.target.host,
+                target_port=self.target.port,
+            )
+            return
+        where = " (module)" if self.remote else ""
+        protocol = " (UDP)" if self.protocol == "udp" else ""
+        output.flushed(f"forward: {self.own}{where} -> {self.target}{protocol}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +105,12 @@ def serve(wanted: Wanted) -> None:
         with until_signal():
             try:
                 async with contextlib.AsyncExitStack() as stack:
-                    lines = await _listen_here(stack, pool, wanted, local)
+                    found = await _listen_here(stack, pool, wanted, local)
                     await pool.open()
                     opened = True
-                    lines += await _listen_there(stack, pool, wanted, remote)
-                    for line in lines:
-                        output.flushed(line)
+                    found += await _listen_there(stack, pool, wanted, remote)
+                    for each in found:
+                        each.show(as_json=wanted.request.as_json)
                     await asyncio.Event().wait()
             finally:
                 await pool.close()
@@ -92,10 +120,10 @@ def serve(wanted: Wanted) -> None:
 
 async def _listen_here(
     stack: contextlib.AsyncExitStack, pool: Pool, wanted: Wanted, ways: Sequence[Way]
-) -> list[str]:
-    """A line for each port. Raises Failure."""
+) -> list[Open]:
+    """Raises Failure."""
     limits = Limits(wait=wanted.wait, patience=wanted.quiet, clients=wanted.clients)
-    lines = []
+    found = []
     for way in ways:
         forward: Forward | DatagramForward
         if wanted.datagrams:
@@ -112,17 +140,16 @@ async def _listen_here(
                 ) from None
             text = error.strerror or str(error)
             raise Failure(f"cannot listen on {way.host} port {way.port}: {text}") from None
-        protocol = " (UDP)" if wanted.datagrams else ""
-        lines.append(f"forward: {own} -> {way.target}{protocol}")
-    return lines
+        found.append(Open(own, way.target, "udp" if wanted.datagrams else "tcp"))
+    return found
 
 
 async def _listen_there(
     stack: contextlib.AsyncExitStack, pool: Pool, wanted: Wanted, ways: Sequence[Way]
-) -> list[str]:
-    """A line for each port of the module. Raises NotSupported, OSError."""
-    limits = Limits(wait=wanted.wait, patience=wanted.quiet)
-    lines = []
+) -> list[Open]:
+    """Raises NotSupported, OSError."""
+    limits = Limits(wait=wanted.wait, patience=wanted.quiet, clients=wanted.clients)
+    found = []
     for way in ways:
         port = way.target.port
         literal = way.target.host
@@ -130,8 +157,8 @@ async def _listen_there(
         forward = RemoteForward(pool, [(host, port) for host in hosts], limits=limits)
         await stack.enter_async_context(forward)
         own = await forward.listen(way.host, way.port)
-        lines.append(f"forward: {own} (module) -> {way.target}")
-    return lines
+        found.append(Open(own, way.target, "tcp", remote=True))
+    return found
 
 
 # -- what was typed -------------------------------------------------------------------------------

@@ -121,6 +121,11 @@ class RemoteForward:
 
     async def _serve(self, socket: AsyncTCPSocket, number: int) -> None:
         """One peer, from its connection to its end; both sides are closed behind."""
+        if len(self._served) > self.limits.clients:
+            self.figures.turned_away += 1
+            log.warning("peer %d is one too many", number)
+            await socket.close(abort=True)
+            return
         try:
             client = await self._reach()
         except BaseException as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import signal
 import socket
@@ -86,12 +87,16 @@ def test_datagrams(bg96: Fake) -> None:
         far.bind(("127.0.0.1", 0))
         far.settimeout(PATIENCE)
         target = f"0:127.0.0.1:{far.getsockname()[1]}"
-        with running(bg96.spec, "-u", target, "--set", "apn=internet") as process:
-            line = read_line(process.stdout)
-            assert line.endswith(" (UDP)")
+        with running(bg96.spec, "-u", target, "--set", "apn=internet", "--json") as process:
+            told = json.loads(read_line(process.stdout))
+            port = told.pop("port")
+            assert told == {
+                "event": "listening", "where": "here", "protocol": "udp", "host": "127.0.0.1",
+                "target_host": "127.0.0.1", "target_port": far.getsockname()[1],
+            }  # fmt: skip
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
                 client.settimeout(PATIENCE)
-                client.connect(("127.0.0.1", port_of(line)))
+                client.connect(("127.0.0.1", port))
                 client.send(b"ping")
                 data, peer = far.recvfrom(100)
                 assert data == b"ping"

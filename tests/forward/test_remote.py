@@ -12,6 +12,7 @@ import pytest
 
 from netsocket.adapters import forward_remote
 from netsocket.adapters.forward_remote import RemoteForward
+from netsocket.adapters.passage import Limits
 from netsocket.adapters.pool import Pool
 from netsocket.errors import AddressInUse, NotSupported
 from netsocket.stack import InterfaceStatus
@@ -24,9 +25,11 @@ every = pytest.mark.parametrize("module", MODULES)
 
 
 @asynccontextmanager
-async def forwarding(net: Any, *targets: tuple[str, int]) -> AsyncIterator[RemoteForward]:
+async def forwarding(
+    net: Any, *targets: tuple[str, int], **limits: Any
+) -> AsyncIterator[RemoteForward]:
     pool = Pool.of(net)
-    forward = RemoteForward(pool, targets)
+    forward = RemoteForward(pool, targets, limits=Limits(**limits))
     try:
         yield forward
     finally:
@@ -80,6 +83,17 @@ async def test_nobody_here_takes_it() -> None:
             async with peer(port) as far:
                 assert await far.until_reset() == b""
             assert forward.figures.failed == 1
+
+
+async def test_one_peer_too_many_is_reset() -> None:
+    async with interface("host") as net, echo_server() as echo:
+        async with forwarding(net, ("127.0.0.1", echo.port), clients=1) as forward:
+            port = (await forward.listen("127.0.0.1", 0)).port
+            async with peer(port) as first, peer(port) as second:
+                await first.send(b"x")
+                assert await first.exactly(1) == b"x"
+                assert await second.until_reset() == b""
+            assert forward.figures.turned_away == 1
 
 
 async def test_the_second_target_is_tried() -> None:
