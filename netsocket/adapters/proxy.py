@@ -21,7 +21,8 @@ from netsocket.adapters.front import Front
 from netsocket.adapters.passage import Limits
 from netsocket.adapters.pool import Pool
 from netsocket.adapters.proxy_visit import Visit
-from netsocket.adapters.socks5 import SOCKS4, SOCKS4_REFUSAL, VERSION
+from netsocket.adapters.socks5 import SOCKS4, SOCKS4_REFUSAL
+from netsocket.adapters.socks5_wire import VERSION
 from netsocket.address import SocketAddress
 from netsocket.table import log
 

@@ -2,7 +2,6 @@
 
 h11 reads and writes both sides, so framing (lengths, chunks, trailers, 1xx) is checked and made
 anew. Each request gets a connection of its own, which is closed behind it; the client's stays.
-RFC 9110 section 7.6 (what a proxy removes and adds), RFC 9112 section 3.2.
 """
 
 from __future__ import annotations
@@ -10,13 +9,18 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import errno
-import socket as _socket
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import h11
 
+from netsocket.adapters.http_message import (
+    Headers,
+    Unfit,
+    absolute,
+    authority,
+    end_to_end,
+    status_for,
+)
 from netsocket.adapters.proxy_visit import ClientGone, Visit
 from netsocket.address import SocketAddress
 from netsocket.errors import ConnectionReset
@@ -27,50 +31,6 @@ PAC: Final = b"/proxy.pac"
 VIA: Final = b"1.1 atdriver"
 RETRY_AFTER: Final = b"5"
 """Seconds after which a client may try again that got no socket of the module."""
-
-_HOP_BY_HOP: Final = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    }
-)
-_LATER: Final = frozenset(
-    {
-        errno.EAGAIN,
-        errno.EBUSY,
-        errno.EMFILE,
-        errno.ENETDOWN,
-        errno.ENETUNREACH,
-        errno.ENOBUFS,
-    }
-)
-"""Errors of the module, not of the other end: a later attempt may succeed."""
-
-Headers = list[tuple[bytes, bytes]]
-
-
-class Unfit(Exception):
-    """A request that cannot be served, with the status that says so."""
-
-    def __init__(self, status: int, problem: str) -> None:
-        super().__init__(problem)
-        self.status = status
-
-
-def status_for(error: OSError) -> int:
-    """The status that says most of an error."""
-    if isinstance(error, _socket.gaierror):
-        return 502
-    if error.errno in _LATER:
-        return 503
-    return 504 if isinstance(error, TimeoutError) else 502
 
 
 async def serve(visit: Visit, first: bytes) -> bool:
@@ -155,8 +115,8 @@ class _Talk:
             await self.answer(407, "User and password are needed.\n", [challenge])
             return False
         if request.method == b"CONNECT":
-            return await self._connect(_authority(target, None))
-        address, path, host = _absolute(request)
+            return await self._connect(authority(target, None))
+        address, path, host = absolute(request)
         return await self._fetch(request, address, path, host)
 
     # -- what it may and can have --------------------------------------------------------------
@@ -230,7 +190,7 @@ class _Talk:
     ) -> None:
         """Pass on a request and its answer, both at the same time."""
         origin = h11.Connection(h11.CLIENT, max_incomplete_event_size=self.visit.limits.head)
-        passed = _end_to_end(request)
+        passed = end_to_end(request)
         headers: Headers = [(b"Host", host)]
         headers += [(name, value) for name, value in passed if name.lower() != b"host"]
         headers += [(b"Via", VIA), (b"Connection", b"close")]
@@ -286,7 +246,7 @@ class _Talk:
                 event = type(event)(
                     status_code=event.status_code,
                     reason=event.reason,
-                    headers=[*_end_to_end(event), (b"Via", VIA)],
+                    headers=[*end_to_end(event), (b"Via", VIA)],
                 )
             elif not isinstance(event, h11.Data | h11.EndOfMessage):
                 raise ConnectionReset("the server's answer broke off")
@@ -296,47 +256,3 @@ class _Talk:
                 raise ConnectionReset("the server's answer cannot be passed on") from None
             if isinstance(event, h11.EndOfMessage):
                 return
-
-
-def _end_to_end(event: h11.Request | h11.Response | h11.InformationalResponse) -> Headers:
-    """The headers that are not for the next hop only, in their own spelling."""
-    headers = event.headers
-    named = {
-        word.strip().lower()
-        for name, value in headers
-        if name == b"connection"
-        for word in value.split(b",")
-    }
-    drop = _HOP_BY_HOP | named
-    if any(name == b"transfer-encoding" for name, _value in headers):
-        drop |= {b"content-length"}  # it does not count beside chunks (RFC 9112 section 6.3)
-    return [(raw, value) for raw, value in headers.raw_items() if raw.lower() not in drop]
-
-
-def _authority(text: bytes, default: int | None) -> SocketAddress:
-    """`host:port` as an address. Raises Unfit."""
-    try:
-        parts = urlsplit("//" + text.decode("ascii"))
-        port = parts.port if parts.port is not None else default
-        if not parts.hostname or port is None or parts.path or parts.query or "@" in parts.netloc:
-            raise ValueError
-        return SocketAddress(parts.hostname, port)
-    except ValueError:
-        wanted = "HOST:PORT" if default is None else "HOST or HOST:PORT"
-        raise Unfit(400, f"{wanted} is expected.\n") from None
-
-
-def _absolute(request: h11.Request) -> tuple[SocketAddress, bytes, bytes]:
-    """Address, path and Host of an absolute target. Raises Unfit."""
-    scheme, separator, rest = request.target.partition(b"://")
-    if not separator or request.target.startswith(b"/"):
-        raise Unfit(400, "This is a proxy: GET http://HOST/PATH, or CONNECT HOST:PORT.\n")
-    if scheme.lower() != b"http":
-        raise Unfit(501, "Only http:// is fetched here; CONNECT serves everything else.\n")
-    end = min((at for at in map(rest.find, (b"/", b"?")) if at >= 0), default=len(rest))
-    authority, path = rest[:end], rest[end:].partition(b"#")[0]
-    if not path:
-        path = b"*" if request.method == b"OPTIONS" else b"/"
-    elif not path.startswith(b"/"):
-        path = b"/" + path
-    return _authority(authority, 80), path, authority

@@ -9,13 +9,10 @@ from typing import Final
 from netsocket.adapters.pool import Lease
 from netsocket.adapters.proxy_visit import Visit
 from netsocket.adapters.server import accept
-from netsocket.adapters.socks5 import (
-    Command,
-    Negotiation,
+from netsocket.adapters.socks5 import Command, Negotiation, Request, State
+from netsocket.adapters.socks5_wire import (
     Refusal,
     Reply,
-    Request,
-    State,
     datagram_read,
     datagram_written,
     reply,

@@ -1,23 +1,19 @@
 """The server's side of SOCKS5, without input and output: bytes in, bytes out, one request.
 
-RFC 1928 (negotiation, requests, UDP header) and RFC 1929 (user and password). Bytes may come cut
+RFC 1928 (negotiation and requests) and RFC 1929 (user and password). Bytes may come cut
 anywhere. Whatever comes, a `Negotiation` ends in REQUESTED or REFUSED; it never raises.
 """
 
 from __future__ import annotations
 
-import errno
-import ipaddress
-import socket as _socket
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, IntEnum, auto
 from typing import Final
 
+from netsocket.adapters.socks5_wire import VERSION, Refusal, Reply, address_read, checked, reply
 from netsocket.address import SocketAddress
 
-VERSION: Final = 5
 SOCKS4: Final = 4
 SOCKS4_REFUSAL: Final = b"\x00\x5b" + bytes(6)
 """What a SOCKS4 client understands as "rejected"."""
@@ -80,72 +76,12 @@ class Command(IntEnum):
     UDP_ASSOCIATE = 3
 
 
-class Kind(IntEnum):
-    """Kinds of addresses, RFC 1928 section 5."""
-
-    IPV4 = 1
-    NAME = 3
-    IPV6 = 4
-
-
-class Reply(IntEnum):
-    """Answers, RFC 1928 section 6."""
-
-    SUCCEEDED = 0
-    FAILURE = 1
-    NOT_ALLOWED = 2
-    NETWORK_UNREACHABLE = 3
-    HOST_UNREACHABLE = 4
-    REFUSED = 5
-    EXPIRED = 6
-    COMMAND_NOT_SUPPORTED = 7
-    ADDRESS_NOT_SUPPORTED = 8
-
-
-_REPLIES: Final[dict[int, Reply]] = {
-    errno.EACCES: Reply.NOT_ALLOWED,
-    errno.EPERM: Reply.NOT_ALLOWED,
-    errno.ENETUNREACH: Reply.NETWORK_UNREACHABLE,
-    errno.ENETDOWN: Reply.NETWORK_UNREACHABLE,
-    errno.EHOSTUNREACH: Reply.HOST_UNREACHABLE,
-    errno.EHOSTDOWN: Reply.HOST_UNREACHABLE,
-    errno.ECONNREFUSED: Reply.REFUSED,
-    errno.ETIMEDOUT: Reply.EXPIRED,
-    errno.EOPNOTSUPP: Reply.COMMAND_NOT_SUPPORTED,
-    errno.EAFNOSUPPORT: Reply.ADDRESS_NOT_SUPPORTED,
-}
-
-
-def reply_for(error: BaseException) -> Reply:
-    """The answer that says most of an error; FAILURE for what SOCKS5 has no word for, a module
-    without a free socket among them."""
-    if isinstance(error, _socket.gaierror | ValueError):
-        return Reply.HOST_UNREACHABLE
-    number = error.errno if isinstance(error, OSError) else None
-    if isinstance(error, TimeoutError):
-        number = errno.ETIMEDOUT
-    return _REPLIES.get(number or 0, Reply.FAILURE)
-
-
-def reply(code: Reply, address: SocketAddress | None = None) -> bytes:
-    """An answer with the address that belongs to it; 0.0.0.0:0 when nobody knows it."""
-    return struct.pack("!BBx", VERSION, code) + _written(address or SocketAddress("0.0.0.0", 0))
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """What the client wants. The host may be a name, which nobody has resolved."""
 
     command: Command
     address: SocketAddress
-
-
-class Refusal(ValueError):
-    """Bytes that cannot be served; `answer` is to be sent."""
-
-    def __init__(self, problem: str, answer: bytes = b"") -> None:
-        super().__init__(problem)
-        self.answer = answer
 
 
 class Negotiation:
@@ -228,7 +164,7 @@ class Negotiation:
             raise Refusal("the request is malformed", reply(Reply.FAILURE))
         if len(taken) < 4:
             return None
-        found = _read(taken, 3)
+        found = address_read(taken, 3)
         if found is None:
             return None
         host, port, end = found
@@ -236,7 +172,7 @@ class Negotiation:
         del taken[:end]
         if command not in tuple(Command):
             raise Refusal(f"command {command} is unknown", reply(Reply.COMMAND_NOT_SUPPORTED))
-        self.request = Request(Command(command), _address(host, port))
+        self.request = Request(Command(command), checked(host, port))
         return Event.ASKED, b""
 
 
@@ -245,73 +181,3 @@ _STEPS: Final = {
     State.PASSWORD: Negotiation._password,
     State.REQUEST: Negotiation._request,
 }
-
-
-# -- datagrams, RFC 1928 section 7 ----------------------------------------------------------------
-
-
-def datagram_read(data: bytes) -> tuple[SocketAddress, bytes]:
-    """Destination and payload of a client's datagram. Raises Refusal: malformed, or a fragment."""
-    if len(data) < 4:
-        raise Refusal("a datagram without a header")
-    if data[2]:
-        raise Refusal("a fragment")
-    found = _read(data, 3)
-    if found is None:
-        raise Refusal("a datagram with half a header")
-    host, port, end = found
-    return _address(host, port), bytes(data[end:])
-
-
-def datagram_written(sender: SocketAddress, payload: bytes) -> bytes:
-    """A datagram for the client."""
-    return bytes(3) + _written(sender) + payload
-
-
-# -- addresses ------------------------------------------------------------------------------------
-
-
-def _read(data: bytes | bytearray, at: int) -> tuple[str | bytes, int, int] | None:
-    """Host, port and end of the address at `at`; None = more bytes are needed."""
-    kind, start = data[at], at + 1
-    if kind == Kind.IPV4:
-        size = 4
-    elif kind == Kind.IPV6:
-        size = 16
-    elif kind == Kind.NAME:
-        if len(data) <= start:
-            return None
-        size = data[start]
-        start += 1
-    else:
-        raise Refusal(f"kind {kind} of address is unknown", reply(Reply.ADDRESS_NOT_SUPPORTED))
-    end = start + size + 2
-    if len(data) < end:
-        return None
-    raw = bytes(data[start : start + size])
-    host = raw if kind == Kind.NAME else str(ipaddress.ip_address(raw))
-    return host, int.from_bytes(data[end - 2 : end], "big"), end
-
-
-def _address(host: str | bytes, port: int) -> SocketAddress:
-    try:
-        if isinstance(host, bytes):
-            host = host.decode()
-            if not host:
-                raise Refusal("the name is empty", reply(Reply.HOST_UNREACHABLE))
-        return SocketAddress(host, port)
-    except ValueError as error:
-        if isinstance(error, Refusal):
-            raise
-        raise Refusal("that is no host name", reply(Reply.HOST_UNREACHABLE)) from None
-
-
-def _written(address: SocketAddress) -> bytes:
-    if address.is_literal:
-        packed = ipaddress.ip_address(address.host.partition("%")[0]).packed
-        kind = Kind.IPV4 if len(packed) == 4 else Kind.IPV6
-        host = bytes((kind,)) + packed
-    else:
-        name = address.host.encode()
-        host = bytes((Kind.NAME, len(name))) + name
-    return host + address.port.to_bytes(2, "big")

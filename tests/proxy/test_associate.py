@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from netsocket.adapters.socks5 import datagram_read, datagram_written
+from netsocket.adapters.socks5_wire import datagram_read, datagram_written
 from netsocket.address import SocketAddress
 from tests.drivers.rig import udp_echo, until
 

@@ -100,6 +100,7 @@ async def test_a_client_keeps_its_connection_for_many_pages() -> None:
     [
         ("http://127.0.0.1:{port}", "/", "127.0.0.1:{port}"),
         ("HTTP://127.0.0.1:{port}?a", "/?a", "127.0.0.1:{port}"),
+        ("http://127.0.0.1:{port}#a/b?c", "/", "127.0.0.1:{port}"),
         ("http://LOCALHOST:{port}/%20/..//", "/%20/..//", "LOCALHOST:{port}"),
     ],
 )
@@ -236,6 +237,18 @@ async def test_a_length_beside_chunks_is_nobodys_way_to_smuggle() -> None:
         assert "content-length" not in headers
         assert await client.exactly(13) == b"3\r\nyes\r\n0\r\n\r\n"
         assert b"content-length" not in web.asked[0].lower()
+
+
+async def test_a_length_stays_whatever_connection_says() -> None:
+    async with served() as proxy, origin(answering(OK, body=4)) as web:
+        client = await proxy.client()
+        await client.send(
+            f"PUT http://127.0.0.1:{web.port}/ HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n"
+            "Connection: Content-Length, Host\r\n\r\nbody".encode()
+        )
+        assert (await client.answer())[2] == b"hi"
+        assert web.asked[0].startswith(f"PUT / HTTP/1.1\r\nHost: 127.0.0.1:{web.port}\r\n".encode())
+        assert web.asked[0].endswith(b"\r\n\r\nbody")
 
 
 @pytest.mark.parametrize("status", [b"101 Switching Protocols", b"99 Odd"])

@@ -10,14 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netsocket.adapters.socks5 import (
-    TABLE,
-    Command,
-    Negotiation,
+from netsocket.adapters.socks5 import TABLE, Command, Negotiation, Request, State
+from netsocket.adapters.socks5_wire import (
     Refusal,
     Reply,
-    Request,
-    State,
     datagram_read,
     datagram_written,
     reply,
