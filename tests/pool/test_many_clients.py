@@ -12,8 +12,9 @@ from atdriver import aopen_modem
 from fakes import build
 from fakes.running import RunningFake
 from netsocket import Pool, PoolBusy
+from tests.drivers.rig import udp_echo
 
-from .stamped import exchange, stamped_server
+from .stamped import exchange, payload, stamped_server
 
 CLIENTS = 64
 SOCKETS = 5
@@ -128,4 +129,32 @@ async def test_a_program_beside_the_pool_holds_sockets() -> None:
                     await exchange(sock, number, 500, 500)
                     await sock.close()
     assert sorted(server.served) == [*range(20), 100, 101]
+    assert not server.wrong
+
+
+@pytest.mark.parametrize("module", ["esp8266,firmware=E22:fake", "bg96:fake"])
+async def test_datagrams_and_streams_wait_in_one_queue(module: str) -> None:
+    """Thirty clients, every other with a datagram socket of its own: each gets its own answer."""
+    async with stamped_server() as server, udp_echo(b"echo ") as (port, _echo):
+        async with aopen_modem(module) as net, Pool.of(net) as pool:
+
+            async def datagrams(number: int) -> None:
+                async with await pool.lease(60, datagram=True) as lease:
+                    lease.socket.settimeout(20)
+                    for turn in range(3):
+                        data = payload(number, str(turn), 200)
+                        await lease.socket.sendto(data, ("127.0.0.1", port))
+                        got, _sender = await lease.socket.recvfrom(1000)
+                        assert got == b"echo " + data
+
+            async def stream(number: int) -> None:
+                async with await pool.lease(60) as lease:
+                    sock = await lease.connect(("127.0.0.1", server.port), timeout=60)
+                    await exchange(sock, number, 300, 300)
+
+            async with asyncio.timeout(100), asyncio.TaskGroup() as group:
+                for number in range(30):
+                    group.create_task((datagrams, stream)[number % 2](number))
+            assert pool.status().in_use == 0
+    assert sorted(server.served) == list(range(1, 30, 2))
     assert not server.wrong
