@@ -2,17 +2,12 @@
 
 The program is a process of its own with a plain socket, as any is; the ratio is what the proxy
 costs. Both are measured alternately, and the best of each counts. Everything is simulated.
-
-As a program (`python -m benchmarks.proxied PROXY_PORT FAR_PORT GET|PUT SIZE`) it is that client.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
 import sys
-import time
 from typing import NamedTuple
 
 from atdriver.modem import assemble
@@ -34,34 +29,10 @@ class Row(NamedTuple):
         return self.download[1] / self.download[0], self.upload[1] / self.upload[0]
 
 
-def client(proxy: int, far: int, verb: str, size: int) -> float:
-    """Seconds for `size` bytes through the proxy, by SOCKS5."""
-    with socket.create_connection(("127.0.0.1", proxy), 60) as sock:
-        sock.sendall(b"\x05\x01\x00\x05\x01\x00\x03\x03far" + struct.pack("!H", far))
-        got = b""
-        while len(got) < 12:
-            got += sock.recv(12 - len(got))
-        assert got[:4] == b"\x05\x00\x05\x00", got
-        sock.sendall(f"{verb} {size}\n".encode())
-        start = time.perf_counter()
-        if verb == "PUT":
-            data, left = memoryview(bytes(64 * 1024)), size
-            while left:
-                left -= sock.send(data[:left])
-            assert sock.recv(2) == b"OK"
-        else:
-            left = size
-            while left:
-                part = sock.recv(65536)
-                assert part, f"{left} bytes are missing"
-                left -= len(part)
-        return time.perf_counter() - start
-
-
 async def proxied(proxy: int, far: int, verb: str, size: int) -> float:
     """MB/s of a client in a process of its own."""
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.proxied", str(proxy), str(far), verb, str(size),
+        sys.executable, "-m", "benchmarks.proxyclient", str(proxy), str(far), verb, str(size),
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     told, _ = await child.communicate()
@@ -122,7 +93,3 @@ def section(rows: list[Row]) -> str:
         down, up = row.ratios()
         lines.append(f"| {row.name} | {row.baud or 'unpaced'} | {down:.0%} | {up:.0%} |\n")
     return "".join(lines)
-
-
-if __name__ == "__main__":
-    print(client(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], int(sys.argv[4])))
