@@ -24,11 +24,16 @@ from tests.netsocket.certificates import serving, trusting
 
 Case = Callable[[Client, Bench], Coroutine[Any, Any, None]]
 
+STRANGER = "nobody.example"
+"""A name that nobody knows."""
 SHORT = 0.15
 """Seconds of the time-outs that are to run out."""
 SOON = 4.0
 """Seconds within which they must have, on a busy machine."""
 MIB = 1 << 20
+STEPS = 50_000
+"""More steps of a loop that does nothing else than any small exchange takes."""
+STRIDES = {"ssh": 37, "mqtt": 37}
 AWAITS = 400
 """More awaits than any small exchange has."""
 
@@ -79,7 +84,7 @@ async def refused(client: Client, bench: Bench) -> None:
 
 async def unknown_name(client: Client, bench: Bench) -> None:
     with failing(client.errors["unknown"]):
-        await client.do(Call(bench, 9, host="nobody.example"), echo=True)
+        await client.do(Call(bench, 9, host=STRANGER), echo=True)
 
 
 async def connect_timeout(client: Client, bench: Bench) -> None:
@@ -274,6 +279,42 @@ async def cancelled(client: Client, bench: Bench, step: int = 1) -> None:
     await _until(lambda: not (asyncio.all_tasks() - before))
 
 
+async def cancelled_at_steps(client: Client, bench: Bench, stride: int = 0) -> None:
+    """Cancelled after 0, `stride`, 2 `stride` … steps of the event loop, until it is done by then.
+
+    0 chooses by the protocol: some work in threads while the loop turns thousands of times. That meets the library's own tasks, and the stack's, at other moments than `cancelled` does.
+    """
+    before = asyncio.all_tasks()
+    stride = stride or STRIDES.get(client.protocol, 11)
+    for steps in range(0, STEPS, stride):
+        async with far_end(client.protocol, "echo") as end:
+            call = Call(bench, end.port, host_key=end.host_key, pieces=2, size=1000)
+            task = asyncio.create_task(client.do(call, echo=True))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            done = task.done()
+            task.cancel()
+            await asyncio.wait({task}, timeout=20)
+            assert task.cancelled() or task.exception() is None or _is_cancel(task.exception())
+            await bench.empty()
+        if done:
+            break
+    else:
+        pytest.fail(f"not done after {STEPS} steps")
+    await _until(lambda: not (asyncio.all_tasks() - before))
+
+
+async def cancelled_at_every_step(client: Client, bench: Bench) -> None:
+    """The same with no step left out."""
+    await cancelled_at_steps(client, bench, 1)
+
+
+def _is_cancel(error: BaseException | None) -> bool:
+    return error is not None and all(
+        isinstance(each, asyncio.CancelledError) for each in _leaves(error)
+    )
+
+
 async def _cancel_at(work: Coroutine[Any, Any, Any], at: int, *, late: bool) -> bool:
     """Run `work`, cancelling it at its await number `at`; True when it had not that many."""
     counted = _Counted(work, at, late)
@@ -341,4 +382,6 @@ CASES: dict[str, Case] = {
     "tls": tls,
     "tls-cut": tls_cut,
     "cancelled": cancelled,
+    "cancelled-at-steps": cancelled_at_steps,
+    "cancelled-at-every-step": cancelled_at_every_step,
 }

@@ -4,6 +4,13 @@ import pytest
 
 from tests.adapters.table import BY_NAME
 
+TWINS = {
+    ("httpcore", "esp8266"), ("httpcore", "bg96"),  # httpx runs the same code
+    ("httpcore-async", "esp8266"), ("httpcore-async", "bg96"),
+    ("websockets-blocking", "bg96"), ("aiomqtt", "bg96"),  # as the other descriptors there
+}  # fmt: skip
+"""Clients and modules that a commit gate leaves to the night."""
+
 
 @pytest.hookimpl(tryfirst=True)  # before pytest chooses by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -13,8 +20,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "set_up" not in parameters:
             continue
         (name, module), case = parameters["set_up"], parameters["case"]
-        twin = name.startswith("httpcore") and module != "host"  # httpx runs the same code
-        if twin or (case == "large-echo" and module != "esp8266"):
+        if (
+            (name, module) in TWINS
+            or (case == "large-echo" and module != "esp8266")
+            or case == "cancelled-at-every-step"
+        ):
             item.add_marker(pytest.mark.nightly)
         if case == "tls" and BY_NAME[name].litters:
             item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <ssl:ResourceWarning"))

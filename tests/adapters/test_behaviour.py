@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
-from tests.adapters.behaviour import CASES, works
-from tests.adapters.bench import MODULES, Bench, bench
+from tests.adapters.behaviour import CASES, STRANGER, works
+from tests.adapters.bench import MODULES, NAME, Bench, bench
 from tests.adapters.clients import Client
 from tests.adapters.table import BY_NAME, CLIENTS
 
+_asked: set[object] = set()
+sys.addaudithook(
+    lambda event, given: (
+        _asked.add(given[0]) if event in ("socket.getaddrinfo", "socket.gethostbyname") else None
+    )
+)
 BENCHES = [
     pytest.param(
         (client.name, module),
@@ -28,8 +35,10 @@ BENCHES = [
 async def set_up(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Client, Bench]]:
     name, module = request.param
     client = BY_NAME[name]
+    _asked.clear()
     async with bench(module, asynchronous=client.asynchronous) as made:
         yield client, made
+    assert not _asked & {NAME, STRANGER}, "the host was asked for a name"
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -38,8 +47,8 @@ async def test_case(set_up: tuple[Client, Bench], case: str) -> None:
     client, made = set_up
     if case in client.cannot:
         return
-    if case == "cancelled" and not client.asynchronous:
-        return
+    if case.startswith("cancelled") and not client.asynchronous:
+        return  # a blocking call cannot be cancelled
     await made.ready()
     await CASES[case](client, made)
     gc.collect()

@@ -6,10 +6,13 @@ import ast
 import asyncio
 import hashlib
 import io
+import ssl
 import subprocess
 import sys
 import tokenize
 import tomllib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -96,14 +99,9 @@ async def test_a_pool_holds_as_many_connections_as_the_module_has_sockets() -> N
         assert most_connections(made.net.capabilities) == CONNECTIONS
 
 
-@pytest.mark.parametrize("module", ["host", "esp8266", "bg96"])
-async def test_an_idle_connection_that_the_peer_closed_is_not_used_again(module: str) -> None:
-    """httpx asks `is_readable` of an idle connection; requests on it would fail."""
-    import httpx
-
-    from netsocket.adapters.for_httpx import AsyncTransport
-
-    seen: list[asyncio.StreamWriter] = []
+@asynccontextmanager
+async def keeping_alive(seen: list[asyncio.StreamWriter]) -> AsyncIterator[str]:
+    """A server that answers "hello" as often as it is asked; its address."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         seen.append(writer)
@@ -114,17 +112,92 @@ async def test_an_idle_connection_that_the_peer_closed_is_not_used_again(module:
             writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    url = f"http://srv:{server.sockets[0].getsockname()[1]}/"
-    async with bench(module, asynchronous=True) as made:
+    yield f"http://srv:{server.sockets[0].getsockname()[1]}/"
+    server.close()
+
+
+async def _idle(get: Callable[[], Awaitable[str]], seen: list[asyncio.StreamWriter]) -> None:
+    for _ in range(3):
+        assert await get() == "hello"
+    assert len(seen) == 1, "one connection for all"
+    seen[0].close()
+    await asyncio.sleep(0.2)
+    assert await get() == "hello", "a request on the closed connection would have failed"
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize("module", ["host", "esp8266", "bg96"])
+async def test_an_idle_connection_that_the_peer_closed_is_not_used_again(module: str) -> None:
+    import httpx
+
+    from netsocket.adapters.for_httpx import AsyncTransport
+
+    seen: list[asyncio.StreamWriter] = []
+    async with keeping_alive(seen) as url, bench(module, asynchronous=True) as made:
         transport = AsyncTransport(made.net, verify=False)
         async with httpx.AsyncClient(transport=transport, trust_env=False) as client:
-            for _ in range(3):
-                assert (await client.get(url)).text == "hello"
-            assert len(seen) == 1, "one connection for all"
-            seen[0].close()
-            await asyncio.sleep(0.2)
-            assert (await client.get(url)).text == "hello"
-            assert len(seen) == 2
+
+            async def get() -> str:
+                return (await client.get(url)).text
+
+            await _idle(get, seen)
+        await made.empty()
+
+
+@pytest.mark.parametrize("library", ["httpx", "requests"])
+async def test_an_idle_connection_of_a_blocking_client(library: str) -> None:
+    import httpx
+    import requests
+
+    from netsocket.adapters.for_httpx import Transport
+    from netsocket.adapters.for_requests import Adapter
+
+    seen: list[asyncio.StreamWriter] = []
+    async with keeping_alive(seen) as url, bench("esp8266", asynchronous=False) as made:
+        if library == "httpx":
+            transport = Transport(made.net, verify=False)
+            client: Any = httpx.Client(transport=transport, trust_env=False)
+        else:
+            client = requests.Session()
+            client.mount("http://", Adapter(made.net))
+
+        async def get() -> str:
+            answer = await asyncio.to_thread(client.get, url)
+            text: str = answer.text
+            return text
+
+        await _idle(get, seen)
+        await asyncio.to_thread(client.close)
+        await made.empty()
+
+
+async def test_requests_takes_no_cut_tls_stream_for_a_whole_body() -> None:
+    """Without a length only the end says that a body is complete, and anybody can cut."""
+    import requests
+
+    from netsocket.adapters.for_requests import Adapter
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\nthe first half")
+        await writer.drain()
+        writer.transport.abort()  # no close_notify
+
+    class Trusting(Adapter):
+        def init_poolmanager(self, *args: Any, **settings: Any) -> None:
+            super().init_poolmanager(*args, **settings, ssl_context=trusting())
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=serving())
+    url = f"https://srv:{server.sockets[0].getsockname()[1]}/"
+    async with bench("esp8266", asynchronous=False) as made:
+
+        def use() -> None:
+            with requests.Session() as session:
+                session.mount("https://", Trusting(made.net))
+                with pytest.raises(requests.exceptions.RequestException):
+                    print(session.get(url, timeout=10).text)
+
+        await asyncio.to_thread(use)
         await made.empty()
     server.close()
 
@@ -157,7 +230,6 @@ async def test_aiohttp_fingerprint() -> None:
     async with (
         bench("esp8266", asynchronous=True) as made,
         far_end("http", "echo", serving()) as end,
-        aiohttp.ClientSession(connector=Connector(made.net)) as session,
     ):
         _reader, writer = await made.net.open_connection("srv", end.port, ssl=trusting())
         certificate = writer.get_extra_info("ssl_object").getpeercert(True)
@@ -165,13 +237,53 @@ async def test_aiohttp_fingerprint() -> None:
         await writer.wait_closed()
         url = f"https://srv:{end.port}/"
         right = aiohttp.Fingerprint(hashlib.sha256(certificate).digest())
-        async with session.post(url, data=b"hello", ssl=right) as answer:
-            assert await answer.read() == b"hello"
         wrong: Any = aiohttp.Fingerprint(bytes(32))
-        async with aiohttp.ClientSession(connector=Connector(made.net)) as other:
+        async with aiohttp.ClientSession(connector=Connector(made.net)) as session:
+            async with session.post(url, data=b"hello", ssl=right) as answer:
+                assert await answer.read() == b"hello"
+        await made.empty()
+        async with aiohttp.ClientSession(connector=Connector(made.net)) as session:
             with pytest.raises(aiohttp.ServerFingerprintMismatch):
-                await other.post(url, data=b"hello", ssl=wrong)
-    await made.empty()
+                await session.post(url, data=b"hello", ssl=wrong)
+            await made.empty()
+
+
+async def test_paho_gives_the_socket_back_after_a_failed_handshake() -> None:
+    """Not only when the garbage collector finds what paho left; the error keeps it alive here."""
+    from paho.mqtt.enums import CallbackAPIVersion
+
+    from netsocket.adapters.for_paho import Client
+
+    async with bench("bg96", asynchronous=False) as made, far_end("mqtt", "echo", serving()) as end:
+        client = Client(made.net, CallbackAPIVersion.VERSION2)
+        client.tls_set_context(ssl.create_default_context())
+        with pytest.raises(ssl.SSLCertVerificationError) as caught:
+            await asyncio.to_thread(client.connect, "srv", end.port)
+        await made.empty()
+        left = caught.traceback[-1].frame.f_locals["self"]
+        left.close()  # paho's descriptor, not the module's socket
+
+
+async def test_anyio_tells_closed_and_busy_from_broken() -> None:
+    import anyio
+    from anyio.abc import SocketAttribute
+
+    from netsocket.adapters.for_anyio import connect_tcp
+
+    async with bench("esp8266", asynchronous=True) as made, far_end("raw", "stall") as end:
+        stream = await connect_tcp(made.net, "srv", end.port)
+        assert stream.extra(SocketAttribute.remote_port) == end.port
+        assert stream.extra(SocketAttribute.raw_socket, None) is None
+        waiting = asyncio.create_task(stream.receive())
+        await asyncio.sleep(0.02)
+        with pytest.raises(anyio.BusyResourceError):
+            await stream.receive()
+        await stream.aclose()
+        with pytest.raises(anyio.ClosedResourceError):
+            await waiting
+        with pytest.raises(anyio.ClosedResourceError):
+            await stream.send(b"late")
+        await made.empty()
 
 
 async def test_aiomqtt_cancelled_while_entering_leaves_nothing() -> None:
