@@ -70,6 +70,17 @@ class Token(Enum):
     BUSY = auto()
 
 
+class Echo(Enum):
+    """What the repetition of a command says, once the module is configured."""
+
+    OFF = auto()
+    """None came."""
+    SUSPECT = auto()
+    """One came: behind the command the canary is asked."""
+    JUDGED = auto()
+    """The canary was alive: it is an echo and nothing else."""
+
+
 # (stage, token) -> what to do; a pair that is missing is an anomaly: counted, shown, ignored.
 STEPS: dict[tuple[Stage, Token], str] = {
     (Stage.PROMPT, Token.PROMPT): "send_payload",
@@ -124,6 +135,7 @@ class Engine:
         self._attempts = 0
         self._stray = b""
         self._block: Head | None = None
+        self._echo = Echo.OFF
         self._resync = Resync(dialect)
         self._retry: Command | None = None
 
@@ -135,6 +147,7 @@ class Engine:
     @probe.setter
     def probe(self, probe: Probe) -> None:
         self._resync.probe = probe
+        self._echo = Echo.OFF
 
     # -- commands -----------------------------------------------------------------------------
 
@@ -212,6 +225,7 @@ class Engine:
             self._offer_again()
         elif self.stage is Stage.SETTLE:
             self._rest()
+            self._judge_echo()
         elif self.stage is Stage.RESYNC:
             self._continue_resync()
 
@@ -313,11 +327,13 @@ class Engine:
                 self._reply.lines.append(text)
                 return
             if text == command.text:
-                return  # the echo
+                self._echoed()
+                return
         elif self.stage is Stage.RESYNC and self._resync_line(text):
             return
         elif self.stage is Stage.SETTLE and text == self._stray:
             self._rest()
+            self._judge_echo()
             return
         self._other_line(line)
 
@@ -398,6 +414,18 @@ class Engine:
             self._counted = None
             self.events.append(Doubted(counted))
 
+    def _echoed(self) -> None:
+        """The module repeats a command. One with a canary was told not to: perhaps it restarted."""
+        if self.probe.restarted is not None and self._echo is Echo.OFF:
+            self._echo = Echo.SUSPECT
+
+    def _judge_echo(self) -> None:
+        """Behind the command: ask the canary, once."""
+        if self._echo is Echo.SUSPECT:
+            self._echo = Echo.JUDGED
+            self._count("the echo came back", b"")
+            self._enter_resync("the echo came back")
+
     # -- what a token does to the exchange ----------------------------------------------------
 
     def _step(self, token: Token, text: bytes) -> None:
@@ -425,6 +453,7 @@ class Engine:
         if self._reply.block is not None:
             self._counted = command
         self._rest()
+        self._judge_echo()
 
     def _send_payload(self) -> None:
         command = self._command
@@ -447,6 +476,8 @@ class Engine:
             self._stray, patience = command.stray
             self.stage = Stage.SETTLE
             self._deadline = self._now + patience
+        else:
+            self._judge_echo()
 
     def _wait_busy(self, text: bytes) -> None:
         if self._payload_written:
