@@ -144,14 +144,18 @@ class Through:
 
     def commands(self) -> list[str]:
         """The AT commands that the module received."""
-        request = {"do": "journal", "kinds": ["command"]}
+        answer = self.tell({"do": "journal", "kinds": ["command"]})
+        return [record["detail"] for record in answer["records"]]
+
+    def tell(self, request: dict[str, object]) -> dict[str, Any]:
+        """Ask the module's control socket."""
         with socket.socket(socket.AF_UNIX) as sock:
             sock.connect(str(self.control))
             sock.sendall(json.dumps(request).encode() + b"\n")
             with sock.makefile("rb") as answers:
-                answer = json.loads(answers.readline())
+                answer: dict[str, Any] = json.loads(answers.readline())
         assert answer["ok"], answer
-        return [record["detail"] for record in answer["records"]]
+        return answer
 
 
 def typed(program: str, proxy: Proxy) -> str:
