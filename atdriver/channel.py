@@ -12,6 +12,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from atdriver.dialect import Probe, Step
 from atdriver.engine import Engine
@@ -28,6 +29,14 @@ log = logging.getLogger("atdriver.channel")
 Listener = Callable[[Event], None]
 SAMPLE_CAP = 256
 """Bytes kept of what a silent port printed, for the error message."""
+
+
+class _Waiting(NamedTuple):
+    """A command in the queue."""
+
+    command: Command
+    future: asyncio.Future[Reply]
+    began: Callable[[], object] | None
 
 
 class Channel:
@@ -51,8 +60,8 @@ class Channel:
         self._life: ChannelLife | None = None
         self._used = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._queue: deque[tuple[Command, asyncio.Future[Reply]]] = deque()
-        self._urgent: deque[tuple[Command, asyncio.Future[Reply]]] = deque()
+        self._queue: deque[_Waiting] = deque()
+        self._urgent: deque[_Waiting] = deque()
         self._current: asyncio.Future[Reply] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -120,10 +129,17 @@ class Channel:
         self._work()
         await self._in_step
 
-    async def run(self, command: Command, *, urgent: bool = False) -> Reply:
+    async def run(
+        self,
+        command: Command,
+        *,
+        urgent: bool = False,
+        began: Callable[[], object] | None = None,
+    ) -> Reply:
         """Carry out one command when its turn comes.
 
-        `urgent` commands (closes, reads) pass those that wait. Raises CommandFailed,
+        `urgent` commands (closes, reads) pass those that wait. `began()` is called just before it
+        is written: a notice that comes earlier answers an older one. Raises CommandFailed,
         CommandTimeout, ReplyCorrupt, ModuleBusy, RestartSeen, ModuleSilent, PortLost, and
         EncodeError, before anything is written, for a line longer than the module takes.
         """
@@ -137,13 +153,20 @@ class Channel:
             raise self._failure or PortLost(f"{self.link.name}: the channel is closed")
         assert self._loop is not None
         future: asyncio.Future[Reply] = self._loop.create_future()
-        (self._urgent if urgent else self._queue).append((command, future))
+        (self._urgent if urgent else self._queue).append(_Waiting(command, future, began))
         self._work()
         return await future
 
     def set_probe(self, probe: Probe) -> None:
         """What proves being in step from now on (a canary once settings are made)."""
         self.engine.probe = probe
+
+    def suspect(self, reason: str) -> None:
+        """Something happened that a module with its settings would not do: look, soon, whether it
+        still has them. Nothing while it is known to be lost."""
+        if self.mode is not ChannelMode.CLOSED and self._failure is None:
+            self.engine.suspect(reason)
+            self._work()
 
     def hide(self, secret: bytes) -> None:
         """Keep these bytes out of the trace."""
@@ -244,10 +267,12 @@ class Channel:
 
     def _start_next(self) -> bool:
         while self._urgent or self._queue:
-            command, future = (self._urgent or self._queue).popleft()
+            command, future, began = (self._urgent or self._queue).popleft()
             if future.done():
                 continue  # its caller left before it was written
             self._current = future
+            if began is not None:
+                began()
             for secret in command.secrets:
                 self.hide(secret)
             assert self._loop is not None
@@ -306,7 +331,7 @@ class Channel:
         self.engine.abort(error)
         self.engine.events.clear()
         self._settle_synchronise(error)
-        waiting = [future for _, future in (*self._urgent, *self._queue)]
+        waiting = [each.future for each in (*self._urgent, *self._queue)]
         if self._current is not None:
             waiting.append(self._current)
         self._current = None

@@ -29,6 +29,7 @@ from atdriver.events import (
     Completed,
     Deaf,
     Doubted,
+    Echoed,
     Event,
     Failed,
     InStep,
@@ -68,17 +69,6 @@ class Token(Enum):
     BAD = auto()
     PROMPT = auto()
     BUSY = auto()
-
-
-class Echo(Enum):
-    """What the repetition of a command says, once the module is configured."""
-
-    OFF = auto()
-    """None came."""
-    SUSPECT = auto()
-    """One came: behind the command the canary is asked."""
-    JUDGED = auto()
-    """The canary was alive: it is an echo and nothing else."""
 
 
 # (stage, token) -> what to do; a pair that is missing is an anomaly: counted, shown, ignored.
@@ -135,9 +125,12 @@ class Engine:
         self._attempts = 0
         self._stray = b""
         self._block: Head | None = None
-        self._echo = Echo.OFF
         self._resync = Resync(dialect)
         self._retry: Command | None = None
+        self._suspicion = ""
+        self._mistrust = False  # an answer was damaged, and pieces of it may still come
+        self._echoing = False
+        self._quiet = True  # the command in flight was not repeated
 
     @property
     def probe(self) -> Probe:
@@ -147,7 +140,7 @@ class Engine:
     @probe.setter
     def probe(self, probe: Probe) -> None:
         self._resync.probe = probe
-        self._echo = Echo.OFF
+        self._echoing = False
 
     # -- commands -----------------------------------------------------------------------------
 
@@ -171,6 +164,7 @@ class Engine:
         self._payload_written = False
         self._confirmed = command.confirm is None
         self._strange = None
+        self._quiet = True
         self._awaiting_trailer = False
         self._attempts += 1
         self._result_deadline = now + command.timeout
@@ -225,7 +219,6 @@ class Engine:
             self._offer_again()
         elif self.stage is Stage.SETTLE:
             self._rest()
-            self._judge_echo()
         elif self.stage is Stage.RESYNC:
             self._continue_resync()
 
@@ -234,6 +227,7 @@ class Engine:
         assert command is not None
         limit = command.prompt_timeout if self.stage is Stage.PROMPT else command.timeout
         steps = self.dialect.unstick(command, self._payload_written)
+        self._mistrust = command.block is not None
         self._fail(CommandTimeout(str(command), limit, self._payload_written))
         self._enter_resync("an answer did not come in time", steps)
 
@@ -246,6 +240,7 @@ class Engine:
         if any(self.dialect.banner.fullmatch(line.strip(b"\r\0")) for line in partial.split(b"\n")):
             self._restarted(b"banner inside a payload")
         elif self._command is not None:
+            self._mistrust = True
             self._fail(ReplyCorrupt(f"{self._command}: the {head.name} block broke off"))
             self._enter_resync("a payload broke off")
         elif self.stage is Stage.IDLE:
@@ -327,15 +322,39 @@ class Engine:
                 self._reply.lines.append(text)
                 return
             if text == command.text:
-                self._echoed()
+                self._echo(text)
                 return
         elif self.stage is Stage.RESYNC and self._resync_line(text):
             return
         elif self.stage is Stage.SETTLE and text == self._stray:
             self._rest()
-            self._judge_echo()
             return
         self._other_line(line)
+
+    @property
+    def _doubtful(self) -> bool:
+        """Whether lines may be the payload of a block whose head was damaged."""
+        command = self._command
+        cut = command is not None and command.block is not None and self._strange is not None
+        return cut or self._mistrust
+
+    def _echo(self, text: bytes) -> None:
+        """Nobody needs to know, unless the settings were made: those of the module are gone then,
+        as after a restart without a word."""
+        self._quiet = False
+        if self.probe.restarted is None or self._echoing:
+            return
+        self._echoing = True
+        self._count("the echo came back", b"")
+        self.events.append(Echoed(text))
+        self.suspect("the echo came back")
+
+    def suspect(self, reason: str) -> None:
+        """Look as soon as no command is in flight whether the module lost its settings."""
+        if self.stage is Stage.IDLE:
+            self._enter_resync(reason)
+        elif self.stage is not Stage.DEAF:
+            self._suspicion = reason
 
     def _other_line(self, line: Line) -> None:
         """A line that neither ends nor belongs to the command by its own grammar."""
@@ -343,20 +362,24 @@ class Engine:
         command = self._command
         dialect = self.dialect
         if match := dialect.notices.fullmatch(text):
-            self.events.append(Unsolicited(match.lastgroup or "", text))
+            self.events.append(Unsolicited(match.lastgroup or "", text, self._doubtful))
             if command is not None and command.cut is not None and command.cut.fullmatch(text):
                 self._result_deadline = min(self._result_deadline, self._now + CUT_PATIENCE)
                 self._deadline = self._result_deadline
         elif dialect.busy.fullmatch(text):
             self._step(Token.BUSY, text)
         elif dialect.banner.fullmatch(text):
-            self._restarted(text)
+            if self._doubtful and self.probe.restarted is not None:  # the canary will tell
+                self._count("banner in a damaged answer", text)
+            else:
+                self._restarted(text)
         elif command is not None and dialect.reasons.fullmatch(text):
             self._reply.reasons.append(text)
         elif dialect.glued is not None and (match := dialect.glued.search(text)):
             self._strange = text
             self._count("notice glued to other text", text)
-            self.events.append(Unsolicited(match.lastgroup or "", match[match.lastgroup or 0]))
+            name = match.lastgroup or ""
+            self.events.append(Unsolicited(name, match[match.lastgroup or 0], self._doubtful))
         elif command is not None and command.bare:
             self._reply.lines.append(text)
         else:
@@ -402,6 +425,7 @@ class Engine:
         if self._command is None or not (self._awaiting_trailer or self._command.block):
             return False
         self._count(reason, sample)
+        self._mistrust = True
         self._fail(ReplyCorrupt(f"{self._command}: {reason}: {sample[:32]!r}"))
         self._enter_resync(reason)
         return True
@@ -413,18 +437,6 @@ class Engine:
         if counted is not None and text in counted.ok:
             self._counted = None
             self.events.append(Doubted(counted))
-
-    def _echoed(self) -> None:
-        """The module repeats a command. One with a canary was told not to: perhaps it restarted."""
-        if self.probe.restarted is not None and self._echo is Echo.OFF:
-            self._echo = Echo.SUSPECT
-
-    def _judge_echo(self) -> None:
-        """Behind the command: ask the canary, once."""
-        if self._echo is Echo.SUSPECT:
-            self._echo = Echo.JUDGED
-            self._count("the echo came back", b"")
-            self._enter_resync("the echo came back")
 
     # -- what a token does to the exchange ----------------------------------------------------
 
@@ -449,11 +461,11 @@ class Engine:
                 self._count("stray result", text)
             return
         self._reply.final = text
+        self._echoing = self._echoing and not self._quiet
         self.events.append(Completed(command, self._reply))
         if self._reply.block is not None:
             self._counted = command
         self._rest()
-        self._judge_echo()
 
     def _send_payload(self) -> None:
         command = self._command
@@ -472,12 +484,10 @@ class Engine:
         code = int(digits) if digits.isdigit() and len(digits) < 6 else None
         reasons = tuple(self._reply.reasons)
         self._fail(CommandFailed(str(command), text, reasons, code, self._payload_written))
-        if command.stray is not None and self._payload_written:
+        if command.stray is not None and self._payload_written and self.stage is Stage.IDLE:
             self._stray, patience = command.stray
             self.stage = Stage.SETTLE
             self._deadline = self._now + patience
-        else:
-            self._judge_echo()
 
     def _wait_busy(self, text: bytes) -> None:
         if self._payload_written:
@@ -530,6 +540,8 @@ class Engine:
         self._deadline = None
         self._awaiting_trailer = False
         self.framer.armed = False
+        if self._suspicion:
+            self._enter_resync(self._suspicion)
 
     def _restarted(self, text: bytes) -> None:
         command = self._command
@@ -539,6 +551,8 @@ class Engine:
             self._rest()
             return
         self._counted = None
+        self._suspicion = ""
+        self._mistrust = False
         written = self._payload_written
         for failed in (command, self._retry):
             if failed is not None:
@@ -572,6 +586,7 @@ class Engine:
         if afresh:
             self.events.append(OutOfStep(reason))
         self.stage = Stage.RESYNC
+        self._suspicion = ""
         self._counted = None  # from here on results too many are expected
         self.framer.armed = False
         self._awaiting_trailer = False
@@ -589,6 +604,7 @@ class Engine:
             self._give_up()
 
     def _in_step(self) -> None:
+        self._mistrust = False
         self._rest()
         self.events.append(InStep())
         if self._retry is not None:

@@ -10,10 +10,13 @@ from atdriver.framer import Data
 
 
 class Unsolicited(NamedTuple):
-    """A line of the dialect's notice table; `name` is the table's name for it."""
+    """A line of the dialect's notice table; `name` is the table's name for it.
+
+    `doubtful`: an answer was damaged just before, so this may be a piece of its payload."""
 
     name: str
     text: bytes
+    doubtful: bool = False
 
 
 class Received(NamedTuple):
@@ -40,6 +43,12 @@ class Restarted(NamedTuple):
     """The module started anew: all its sockets and volatile settings are gone."""
 
     evidence: bytes
+
+
+class Echoed(NamedTuple):
+    """The module repeats commands again, which had been switched off; told once."""
+
+    text: bytes
 
 
 class Anomaly(NamedTuple):
@@ -78,6 +87,7 @@ Event = (
     | Doubted
     | Failed
     | Restarted
+    | Echoed
     | Anomaly
     | OutOfStep
     | InStep

@@ -46,7 +46,7 @@ async def _answers(
     channel: Channel, patience: float, samples: list[bytes], steps: tuple[Step, ...] = ()
 ) -> bool:
     try:
-        await channel.synchronise(patience, steps)
+        await channel.synchronise(patience + sum(delay for delay, _ in steps), steps)
     except ModuleSilent:
         if channel.sample:
             samples.append(channel.sample)

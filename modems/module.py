@@ -17,7 +17,7 @@ from typing import ClassVar
 from atdriver.channel import Channel
 from atdriver.dialect import Step
 from atdriver.errors import CommandFailed, PortLost
-from atdriver.events import Anomaly, Deaf, Doubted, Event, Received, Restarted, Unsolicited
+from atdriver.events import Anomaly, Deaf, Doubted, Echoed, Event, Received, Restarted, Unsolicited
 from atdriver.exchange import Command
 from modems.commands import BASIC
 from modems.lifecycle import ModuleState
@@ -77,6 +77,11 @@ class ModuleStack(Transfers):
     @abc.abstractmethod
     def _notice(self, name: str, text: bytes) -> None:
         """An unsolicited line of the dialect's table."""
+
+    @abc.abstractmethod
+    def _verify(self, name: str, text: bytes) -> bool:
+        """A notice that may be a piece of somebody's payload: True when it was dealt with, by
+        asking the module or by not believing it. False: it can do no harm."""
 
     @abc.abstractmethod
     def _pushed(self, event: Received) -> None:
@@ -198,7 +203,8 @@ class ModuleStack(Transfers):
         if isinstance(event, Received):
             self._pushed(event)
         elif isinstance(event, Unsolicited):
-            self._notice(event.name, event.text)
+            if not event.doubtful or not self._verify(event.name, event.text):
+                self._notice(event.name, event.text)
         elif isinstance(event, Restarted):
             self._on_restart()
         elif isinstance(event, Deaf):
@@ -208,11 +214,18 @@ class ModuleStack(Transfers):
             self._set_status(InterfaceStatus.DISCONNECTED)
             if self.channel.reachable:
                 self._start_recovery()
+        elif isinstance(event, Echoed):
+            self._spawn(self._silence_echo())
         elif isinstance(event, Doubted):
             self._on_doubt(event.command)
         elif isinstance(event, Anomaly):
             self.anomalies += 1
             self._on_anomaly(event)
+
+    async def _silence_echo(self) -> None:
+        """Should the module turn out to have restarted, its bring-up does the same."""
+        with contextlib.suppress(OSError):
+            await self._try("ATE0")
 
     def _on_anomaly(self, event: Anomaly) -> None:
         """Something no rule covers. Where data is pushed, bytes may be missing: see drivers."""

@@ -86,6 +86,13 @@ class ModuleSocket:
         """Seconds of silence after which the peer is probed, 0 = never."""
         return self.keep_idle if self.keep else 0
 
+    def begin(self) -> None:
+        """Its open is about to be written: what came for its id until now was a former owner's."""
+        self.peer_closed = self.drained = self.announced = False
+        self.buffer.clear()
+        self.datagrams.clear()
+        self.queued = 0
+
     def deliver(self, payload: bytes, sender: SocketAddress | None) -> bool:
         """Take received bytes; False when a datagram had to be dropped: for lack of room, or
         because it may not be whole."""

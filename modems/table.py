@@ -12,7 +12,7 @@ import itertools
 import logging
 import random
 import socket as _socket
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from atdriver.channel import Channel
@@ -186,8 +186,7 @@ class ModuleSockets(abc.ABC):
                     await self._open_datagram(sock, address)
             else:
                 sock.broken = None
-                sock.peer_closed = sock.drained = sock.announced = False
-                sock.buffer.clear()
+                sock.begin()
                 await self._connect_link(sock, address)
             sock.remote = address
             sock.connected = True
@@ -297,10 +296,10 @@ class ModuleSockets(abc.ABC):
 
     # -- tools --------------------------------------------------------------------------------
 
-    async def run(self, command: Command) -> Reply:
+    async def run(self, command: Command, *, began: Callable[[], object] | None = None) -> Reply:
         """One command, with AT errors turned into the Socket API's where they say nothing more."""
         try:
-            return await self.channel.run(command)
+            return await self.channel.run(command, began=began)
         except CommandFailed as error:
             raise errors.DeviceError(str(error), module_code=_code(error)) from error
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 READ_LIMIT: Final = 256 * 1024
 """Most bytes asked of the stack at once, so that recv(2**30) allocates nothing absurd."""
+CLOSE_PATIENCE: Final = 10.0
+"""Seconds that `close` waits for the stack, so that the next open usually finds the socket free."""
 _FLAGS: Final = Capability("flags", Level.NONE, "MSG_ flags have no counterpart in this API")
 
 
@@ -177,7 +179,10 @@ class AsyncSocket(Waiting):
 
     async def close(self, *, abort: bool = False) -> None:
         """Give the socket back; wakes every blocked caller with EBADF. Idempotent, never waits
-        for callers. `abort` resets the connection where the stack can."""
+        for callers. `abort` resets the connection where the stack can.
+
+        A stack that is busy with something long (a module searching its network) does its part
+        later: close returns after `CLOSE_PATIENCE` seconds in any case."""
         if self._closed:
             return
         self._closed = True
@@ -190,8 +195,11 @@ class AsyncSocket(Waiting):
             if handle is not None:
                 self._table.forget(handle)
                 if not self._table.closed:
-                    self._returning = self._table.spawn(self._stack.close(handle, abort=abort))
-                    await asyncio.shield(self._returning)
+                    returning = self._table.spawn(self._stack.close(handle, abort=abort))
+                    self._returning = returning
+                    await asyncio.wait({returning}, timeout=CLOSE_PATIENCE)
+                    if returning.done():
+                        returning.result()
         finally:
             self._life.happened(SocketEvent.CLOSE_DONE)
 

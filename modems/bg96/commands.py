@@ -23,7 +23,10 @@ OPEN_NOTICE = 150.0
 """+QIOPEN after its OK: 150 s."""
 SEND = 120.0
 """AT+QISEND: 120 s (TCP/IP Application Note V1.2)."""
-READ_LIMIT = 120.0
+READ_LIMIT = 40.0
+"""AT+QIRD: the manuals allow 120 s (V1.2) or say nothing (V1.1). It reads the module's own buffer,
+and what keeps a module from answering at all, a lost cell, is over in 20 to 30 s; meanwhile nothing
+else can be done. An answer that comes later yet ends its stream with an error."""
 CLOSE_EXTRA = 15.0
 RESOLVE = 60.0
 """AT+QIDNSGIP's notices: 60 s."""
@@ -50,6 +53,10 @@ TLS_SOCKETS = query("AT+QSSLSTATE", rb"\+QSSLSTATE: .*")
 LAST_ERROR = query("AT+QIGETERROR", rb"\+QIGETERROR: .*")
 NOTICE_PORT = query('AT+QURCCFG="urcport"', rb'\+QURCCFG: "urcport",".*"')
 PROFILE = query("AT+QICSGP=1", rb"\+QICSGP: .*")
+
+PROMPT = 60.0
+"""Seconds for a prompt. Where the network is bad it comes 20 to 30 s late, and once it was given up
+nothing may be written that a late prompt would take for data. The manual allows 120 s for all."""
 
 
 def pin(code: bytes) -> Command:
@@ -100,7 +107,7 @@ def send(
         f"AT+{name}={link},{len(payload)}{target}".encode("ascii"),
         SEND + len(payload) / SLOWEST_LINE,
         payload=payload,
-        prompt_timeout=10.0,
+        prompt_timeout=PROMPT,
         ok=(b"SEND OK",),
         error=(ERROR, b"SEND FAIL"),
         stray=(b"SEND OK", 0.3),

@@ -17,6 +17,8 @@ SOCKETS = 12
 """connectID 0-11 (TCP(IP), AT+QIOPEN)."""
 SSL_CONTEXT = 5
 """The last of the contexts 0-5 (SSL, AT+QSSLCFG): other programs begin with the first."""
+MAX_SEND = 1460
+"""Bytes of one AT+QISEND (TCP/IP Application Note, AT+QISEND)."""
 MAX_READ = 1500
 """Bytes that one AT+QIRD returns at the most (TCP(IP), AT+QIRD)."""
 
@@ -75,6 +77,11 @@ GLUED = re.compile(
 NOTHING = re.compile(rb"(?!)")
 
 
+SPARE = bytes(64)
+"""More than the count: bytes of the filling may get lost, too, and a command must not complete it.
+What is left over is the beginning of a line that is refused."""
+
+
 def filler(payload: bytes) -> bytes:
     """What completes a send whose prompt was missed: the real bytes, unless they hold a CR, which
     a module that is not waiting for data would take for the end of a command."""
@@ -87,7 +94,7 @@ def unstick(command: Command, payload_written: bool) -> tuple[Step, ...]:
     if command.payload is None:
         return ()
     fill = bytes(len(command.payload)) if payload_written else filler(command.payload)
-    return ((0.2, fill), (0.5, b"\r"), (0.2, b""))
+    return ((0.2, fill + SPARE), (0.5, b"\r"), (0.2, b""))
 
 
 DIALECT = Dialect(
@@ -104,6 +111,9 @@ DIALECT = Dialect(
     framed=re.compile(rb".*"),
     unstick=unstick,
 )
+
+NO_CONTEXT = frozenset({561, 570, 573})
+"""Result codes of a lost data context (TCP/IP manual, "Summary of Result Codes")."""
 
 ENCODER = Encoder(escape="", escaped='"')
 """No escape is documented, so a double quote is refused."""

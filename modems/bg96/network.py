@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass, field
 
 from atdriver.channel import Channel
@@ -14,6 +13,7 @@ from modems.bg96 import commands
 from modems.bg96.dialect import ENCODER, ERRORS
 from modems.bg96.sim import make_ready
 from modems.bg96.state import optional, registration, signal
+from modems.clock import now
 from modems.commands import simple
 from netsocket import errors
 from netsocket.cellular import AccessPointName, Authentication, Registration
@@ -52,19 +52,19 @@ class Network:
         return await self._activate(channel)
 
     async def _register(self, channel: Channel) -> None:
-        begun = time.monotonic()
+        begun = now()
         denied_since: float | None = None
         while True:
             state = await registration(channel)
             if state.registered:
                 return
-            now = time.monotonic()
+            moment = now()
             if state is not Registration.DENIED:
                 denied_since = None
             elif denied_since is None:
-                denied_since = now
-            late = now > begun + self.registration_timeout
-            if denied_since is not None and (late or now > denied_since + DENIED_PATIENCE):
+                denied_since = moment
+            late = moment > begun + self.registration_timeout
+            if denied_since is not None and (late or moment > denied_since + DENIED_PATIENCE):
                 raise errors.AuthenticationFailed(
                     "the network denies the registration (the module tells no cause): is the SIM "
                     "activated and paid for, may it roam here, does its plan cover LTE-M or "

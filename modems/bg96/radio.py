@@ -8,7 +8,6 @@ nwscanseq, 4.2.2 nwscanmode, 4.2.3 iotopmode, 4.2.5 band; <effect> 1 acts at onc
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +15,7 @@ from atdriver.channel import Channel
 from atdriver.errors import CommandFailed
 from atdriver.syntax import fields
 from modems.bg96.state import optional, registration
+from modems.clock import now
 from modems.commands import query, simple
 from netsocket import errors
 
@@ -127,9 +127,9 @@ def _same(found: str, wanted: str) -> bool:
 
 async def _settled(channel: Channel) -> None:
     """The registration of before may stand for a moment: wait until it ends."""
-    deadline = time.monotonic() + SETTLE
+    deadline = now() + SETTLE
     while (await registration(channel)).registered:
-        if time.monotonic() > deadline:
+        if now() > deadline:
             return
         await asyncio.sleep(POLL)
 

@@ -15,7 +15,7 @@ import contextlib
 from atdriver.errors import MalformedReply
 from atdriver.syntax import number, string
 from modems.bg96 import commands
-from modems.bg96.dialect import SOCKETS
+from modems.bg96.dialect import NO_CONTEXT, SOCKETS
 from modems.bg96.network import describe
 from modems.bg96.setup import Bg96Setup
 from modems.sockets import ModuleSocket
@@ -69,7 +69,7 @@ class Bg96Server(Bg96Setup):
             raise errors.AddressInUse(f"port {port} is in use", module_code=str(code))
         if code == 571:
             raise errors.BadHandle("the socket was closed")
-        if code in (561, 570, 573):
+        if code in NO_CONTEXT:
             raise errors.NetworkDown(f"port {port}: {describe(code)}", module_code=str(code))
         raise errors.DeviceError(f"port {port}: {describe(code)}", module_code=str(code))
 

@@ -16,7 +16,7 @@ from atdriver.startup import find_module
 from atdriver.syntax import fields, number, string
 from modems.bg96 import commands
 from modems.bg96.capabilities import table
-from modems.bg96.dialect import CANARY, SOCKETS
+from modems.bg96.dialect import CANARY, MAX_SEND, SOCKETS, SPARE
 from modems.bg96.network import Network
 from modems.bg96.radio import Radio, write
 from modems.bg96.state import cellular_state, functionality
@@ -26,8 +26,10 @@ from modems.table import log
 from netsocket import errors
 from netsocket.cellular import AccessPointName, CellularState
 
-ESCAPE = ((1.1, b"+++"), (1.1, b""))
-"""Out of PPP or transparent mode: one second of silence on both sides (AT manual, `+++`)."""
+ESCAPE = ((1.1, b"+++"), (1.1, bytes(MAX_SEND) + SPARE), (0.5, b"\r"), (0.3, b""))
+"""Out of PPP or transparent mode: one second of silence on both sides (AT manual, `+++`). Then out
+of a counted send that a program announced and did not finish: there is no cancel, so the largest
+count that there is is filled up. That connection is broken, and closed with the leftovers."""
 FULL = 1
 """AT+CFUN: the radio is on (AT manual V2.2, 2.22)."""
 MODELS = ("BG96", "BG95", "BG77", "BG600L")
@@ -87,6 +89,7 @@ class Bg96Setup(ModuleStack):
         self._poller: asyncio.Task[None] | None = None
         self._strays = 0
         self._reattaching: asyncio.Task[None] | None = None
+        self._checking = False  # whether the context is being looked at
 
     # -- bring-up -----------------------------------------------------------------------------
 

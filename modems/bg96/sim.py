@@ -7,12 +7,12 @@ once in a process, never when only one try is left, and what remains is told.
 from __future__ import annotations
 
 import asyncio
-import time
 
 from atdriver.channel import Channel
 from atdriver.errors import CommandFailed
 from modems.bg96 import commands
 from modems.bg96.state import sim_state, tries_left, tries_text
+from modems.clock import now
 from netsocket import errors
 from netsocket.cellular import SimState, check_pin
 
@@ -37,7 +37,7 @@ async def make_ready(channel: Channel, pin: str) -> None:
     Raises AuthenticationFailed (PIN, PUK), InvalidArgument (no PIN at all), NetworkDown (no SIM, or
     one that does not work).
     """
-    deadline = time.monotonic() + SIM_PATIENCE
+    deadline = now() + SIM_PATIENCE
     entered = False
     while True:
         state = await sim_state(channel)
@@ -50,7 +50,7 @@ async def make_ready(channel: Channel, pin: str) -> None:
             raise errors.AuthenticationFailed(await _blocked(channel))
         elif state in _FINAL:
             raise errors.NetworkDown(_FINAL[state])
-        elif time.monotonic() > deadline:
+        elif now() > deadline:
             raise errors.NetworkDown(
                 f"the SIM does not get ready ({state.value}): take it out and clean it, or try it "
                 "in a telephone"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import time
 from collections.abc import Sequence
 
 from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply
@@ -13,7 +12,7 @@ from atdriver.events import Anomaly, Received
 from atdriver.exchange import Command
 from atdriver.syntax import fields, number, string
 from modems.bg96 import commands
-from modems.bg96.dialect import ENCODER, SOCKETS
+from modems.bg96.dialect import ENCODER, NO_CONTEXT, SOCKETS
 from modems.bg96.network import (
     CONTEXT,
     context_address,
@@ -22,6 +21,7 @@ from modems.bg96.network import (
 )
 from modems.bg96.state import cellular_state, described
 from modems.bg96.tls import Bg96Tls
+from modems.clock import now
 from modems.commands import simple
 from modems.lifecycle import ModuleState
 from modems.module import RECOVERY_DELAYS
@@ -52,6 +52,24 @@ class Bg96Stack(Bg96Tls):
             self._act_on(name, fields(text.partition(b": ")[2]))
         except (MalformedReply, IndexError):
             self.anomalies += 1
+
+    def _verify(self, name: str, text: bytes) -> bool:
+        if name in ("dnsgip", "opened", "ping", "incoming"):
+            return True  # whoever waits for it runs into a time-out
+        if name != "closed":
+            return False
+        with contextlib.suppress(MalformedReply, IndexError):
+            link = number(fields(text.partition(b": ")[2])[1], 0, SOCKETS - 1, "connect id")
+            sock = self._by_link(link)
+            if sock is not None and not sock.peer_closed:
+                self._spawn(self._check_closed(sock, link))
+        return True
+
+    async def _check_closed(self, sock: ModuleSocket, link: int) -> None:
+        """Whether a close that was announced in a damaged answer is true."""
+        with contextlib.suppress(OSError):
+            if sock.link == link:
+                await self._is_gone(sock)
 
     def _act_on(self, name: str, parts: list[bytes]) -> None:
         if name in ("recv", "closed"):
@@ -136,7 +154,7 @@ class Bg96Stack(Bg96Tls):
     async def _connect_link(self, sock: ModuleSocket, address: SocketAddress) -> None:
         if address.family == 10:
             self._require_ipv6()
-        started = time.monotonic()
+        started = now()
         try:
             if sock.tls:
                 await self._prepare_tls()
@@ -146,7 +164,7 @@ class Bg96Stack(Bg96Tls):
             raise
         if code != 0:
             await self._discard(sock)
-            elapsed = time.monotonic() - started
+            elapsed = now() - started
             raise _connect_error(address, sock.local_port, code, elapsed, tls=sock.tls)
 
     async def _open_id(self, sock: ModuleSocket, make: commands.MakeOpen) -> int:
@@ -158,7 +176,7 @@ class Bg96Stack(Bg96Tls):
         closed_once = False
         while True:
             link = sock.link = await self._free_link()
-            code = await self._open(link, make(link))
+            code = await self._open(sock, link, make(link))
             if code == 0 and self._by_link(link) is not sock:
                 # A peer had it for a moment, and was closed before the open.
                 self._displace(link)
@@ -173,18 +191,17 @@ class Bg96Stack(Bg96Tls):
             await self._try(f"AT+QICLOSE={link},1")
             await self._try(f"AT+QSSLCLOSE={link},1")
 
-    async def _open(self, link: int, command: Command) -> int:
+    async def _open(self, sock: ModuleSocket, link: int, command: Command) -> int:
         """Run an open and wait for its notice, which may even come before the OK."""
         loop = asyncio.get_running_loop()
         waiter = self._opening[link] = loop.create_future()
         self._unsettled[link] = loop.time() + commands.OPEN_NOTICE
         try:
             try:
-                await self.channel.run(command)
+                await self.channel.run(command, began=sock.begin)
             except CommandFailed as error:
                 self._unsettled.pop(link, None)  # it was never begun
-                why = await last_error(self.channel)
-                return int(why.split()[0]) if why else (error.code or 550)
+                return await self._why(error)
             async with asyncio.timeout(commands.OPEN_NOTICE):
                 result: int = await waiter
                 if result != GIVEN_UP:
@@ -194,6 +211,26 @@ class Bg96Stack(Bg96Tls):
             return 569
         finally:
             self._opening.pop(link, None)
+
+    async def _why(self, error: CommandFailed) -> int:
+        """The module's number for what a TCP/IP command just failed with."""
+        why = await last_error(self.channel)
+        code = int(why.split()[0]) if why else (error.code or 550)
+        if code in NO_CONTEXT and not self._checking:
+            self._checking = True
+            self._spawn(self._check_context())
+        return code
+
+    async def _check_context(self) -> None:
+        """A context can be lost without a notice; a module that restarted unseen has none, too."""
+        try:
+            if not await context_address(self.channel):
+                self.channel.suspect("the data context is gone")
+                self._on_context_lost()
+        except OSError as error:
+            log.debug("%s: looking at the context: %s", self.name, error)
+        finally:
+            self._checking = False
 
     async def _discard(self, sock: ModuleSocket) -> None:
         """After a failed open the id stays taken until it is closed."""
@@ -235,8 +272,8 @@ class Bg96Stack(Bg96Tls):
 
     async def _flush(self, sock: ModuleSocket, seconds: float) -> None:
         """SEND OK means "in the module's buffer": wait until the peer has it, or `seconds`."""
-        deadline = time.monotonic() + seconds
-        while sock.sent and not sock.tls and not sock.peer_closed and time.monotonic() < deadline:
+        deadline = now() + seconds
+        while sock.sent and not sock.tls and not sock.peer_closed and now() < deadline:
             if sock.link is None:
                 return  # the module lost it meanwhile
             try:
@@ -368,19 +405,17 @@ class Bg96Stack(Bg96Tls):
         if found:
             return found
         text = f"{name}: {describe(code) or 'no address'}"
-        if code in (561, 570):
+        if code in NO_CONTEXT:
             raise errors.NetworkDown(text, module_code=str(code))
         if code in (564, 568, 569):
             raise errors.NameTryAgain(text, module_code=str(code))
         raise errors.NameNotFound(f"{name}: name not found", module_code=str(code))
 
     async def _resolve_once(self, encoded: bytes) -> tuple[int, list[str]]:
-        self._answers = asyncio.Queue()
         try:
-            await self.channel.run(commands.resolve(encoded))
+            await self.channel.run(commands.resolve(encoded), began=self._forget_answers)
         except CommandFailed as error:
-            why = await last_error(self.channel)
-            return (int(why.split()[0]) if why else error.code or 550), []
+            return await self._why(error), []
         try:
             async with asyncio.timeout(commands.RESOLVE):
                 head = fields(await self._answers.get())
@@ -397,11 +432,18 @@ class Bg96Stack(Bg96Tls):
                     found.append(str(address))
         return code, found
 
+    def _forget_answers(self) -> None:
+        """What came until now answers a query that was given up."""
+        self._answers = asyncio.Queue()
+
+    def _forget_pongs(self) -> None:
+        self._pongs = asyncio.Queue()
+
     async def ping(self, host: str) -> float:
         """Round trip in seconds."""
         async with self._pinging:
-            self._pongs = asyncio.Queue()
-            await self.run(commands.ping(ENCODER.text(host, "a host name", 150, 1)))
+            command = commands.ping(ENCODER.text(host, "a host name", 150, 1))
+            await self.run(command, began=self._forget_pongs)
             try:
                 async with asyncio.timeout(30.0):
                     first = fields(await self._pongs.get())
@@ -453,7 +495,7 @@ def _connect_error(
         return errors.ConnectTimeout(text, module_code=number_text)
     if code == 565:
         return errors.NameNotFound(f"{address.host}: name not found", module_code=number_text)
-    if code in (561, 570, 573):
+    if code in NO_CONTEXT:
         return errors.NetworkDown(text, module_code=number_text)
     if code in (554, 563):
         return errors.NoSocket(text, module_code=number_text)

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import abc
 import asyncio
-import time
 from dataclasses import dataclass
 
 from atdriver.errors import CommandFailed, MalformedReply
 from atdriver.syntax import fields, number, string
+from modems.clock import now
 from modems.commands import query, simple
 from modems.esp8266 import commands
 from modems.esp8266.dialect import LINKS
@@ -78,10 +78,10 @@ class Esp8266Server(Esp8266Setup):
         """
         order = range(LINKS) if self._listener is None else range(LINKS - 1, -1, -1)
         for _ in range(40):
-            now = time.monotonic()
+            moment = now()
             used = {sock.link for sock in self._sockets.values()} | self._surplus
             for link in order:
-                if link not in used and self._resting.get(link, 0.0) <= now:
+                if link not in used and self._resting.get(link, 0.0) <= moment:
                     self._resting.pop(link, None)
                     return link
             await asyncio.sleep(0.05)

@@ -57,6 +57,9 @@ class Esp8266Setup(ModuleStack):
         self._stay = stay
         self._found_in: str | None = None  # the WiFi network that the module was found in
         self._looked = False
+        self._checking = False  # whether the links are being asked for
+        self._watching: asyncio.Task[None] | None = None
+        self._air_lost = False  # between WIFI DISCONNECT and WIFI GOT IP
         self._receive_setting = receive
         self._send_timeout = send_timeout
         self._receive_mode = "push"
@@ -154,6 +157,7 @@ class Esp8266Setup(ModuleStack):
             self._found_in = await self._wifi.current(self.channel, self.firmware)
             self._looked = True
         self._address = await self._wifi.join(self.channel, self.firmware)
+        self._air_lost = False
         if self._poller is None or self._poller.done():
             self._poller = self._spawn(self._poll())
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import ipaddress
 import re
-import time
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -15,6 +14,7 @@ from atdriver.events import Anomaly, Received
 from atdriver.exchange import Command, Reply
 from atdriver.framer import Head
 from atdriver.syntax import fields, number, string
+from modems.clock import now
 from modems.commands import simple
 from modems.esp8266 import commands
 from modems.esp8266.dialect import (
@@ -26,7 +26,9 @@ from modems.esp8266.dialect import (
 )
 from modems.esp8266.server import QUARANTINE
 from modems.esp8266.tls import Esp8266Tls
+from modems.lifecycle import ModuleState
 from modems.sockets import ModuleSocket, sender_of
+from modems.table import log
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.stack import AccessPoint, Handle, InterfaceStatus, Kind, StackStatus
@@ -41,6 +43,10 @@ REFUSED_WITHIN = 2.5
 least 3 s in every generation."""
 LINK_LOSS_GRACE = 10.0
 """Seconds after WIFI DISCONNECT until links that did not report are taken for dead."""
+AIR_DELAYS = (LINK_LOSS_GRACE, 5.0, 10.0, 15.0, 30.0, 30.0, 60.0, 60.0, 60.0)
+"""Seconds between looks whether the WiFi is back."""
+JOIN_AT = 2
+"""The first of these looks that joins anew: most firmware does so by itself."""
 REFUSED_SENDS = 25
 """Refusals in a row before a link that takes nothing is given up."""
 
@@ -65,17 +71,45 @@ class Esp8266Stack(Esp8266Tls):
                 self._on_link(text)
             except (MalformedReply, IndexError):
                 self.anomalies += 1
-        elif name == "wifi_disconnect" and self._wanted_up:
+        elif name == "wifi_disconnect":
+            self._air_lost = True
+            if not self._wanted_up:
+                return
             self._set_status(InterfaceStatus.CONNECTING)
-            asyncio.get_running_loop().call_later(LINK_LOSS_GRACE, self._check_links_soon)
-        elif name == "wifi_got_ip" and self._wanted_up:
+            if self._watching is None or self._watching.done():
+                self._watching = self._spawn(self._watch_air())
+        elif name == "wifi_got_ip":
+            self._air_lost = False
+            if not self._wanted_up:
+                return
             self._set_status(InterfaceStatus.GLOBAL_UP)
             self._check_links_soon()
+
+    def _verify(self, name: str, text: bytes) -> bool:
+        del text  # all links are asked for at once
+        if name not in ("closed", "connect_failed"):
+            return False
+        if not self._checking:
+            self._checking = True
+            self._spawn(self._check_closed())
+        return True
+
+    async def _check_closed(self) -> None:
+        try:
+            await self._check_links("the connection ended while the serial line was disturbed")
+        except OSError as error:
+            log.debug("%s: looking at the links: %s", self.name, error)
+        finally:
+            self._checking = False
 
     def _on_closed(self, link: int) -> None:
         self._resting.pop(link, None)
         sock = self._by_link(link)
         if sock is None:
+            return
+        if self._air_lost:  # no peer's doing
+            sock.link = None
+            self._break(sock, errors.ConnectionReset("the WiFi connection was lost"))
             return
         sock.peer_closed = True
         if not sock.pull:
@@ -100,6 +134,28 @@ class Esp8266Stack(Esp8266Tls):
         for sock in self._sockets.values():
             if not sock.pull and sock.kind is Kind.TCP:
                 self._break(sock, why)
+
+    async def _watch_air(self) -> None:
+        """WIFI GOT IP may be lost, and not every firmware joins again by itself."""
+        for attempt, delay in enumerate(AIR_DELAYS):
+            await asyncio.sleep(delay)
+            if self._status is not InterfaceStatus.CONNECTING:
+                return
+            if self.life.state is not ModuleState.IP_READY:
+                return  # it restarted as well, and comes up again as a whole
+            try:
+                await self._check_links()
+                if attempt >= JOIN_AT:
+                    self._address = await self._wifi.join(self.channel, self.firmware)
+                elif not (await self._wifi.details(self.channel, self.firmware))["ip_address"]:
+                    continue
+            except OSError as error:
+                log.debug("%s: looking for the WiFi: %s", self.name, error)
+                continue
+            self._air_lost = False
+            self._set_status(InterfaceStatus.GLOBAL_UP)
+            return
+        self._set_status(InterfaceStatus.DISCONNECTED)
 
     def _check_links_soon(self) -> None:
         if self._wanted_up and self.channel.listener is not None:
@@ -159,7 +215,7 @@ class Esp8266Stack(Esp8266Tls):
     async def _connect_once(self, sock: ModuleSocket, address: SocketAddress) -> bool:
         """Try one link id; False when an accepted connection has taken it meanwhile."""
         sock.link = link = await self._free_link()
-        started = time.monotonic()
+        started = now()
         command = commands.start_tcp(link, address.host, address.port, sock.keepalive, tls=sock.tls)
         try:
             if sock.tls:
@@ -171,7 +227,7 @@ class Esp8266Stack(Esp8266Tls):
             if await self._is_stolen(sock, link):
                 return False
             self._give_up_link(sock)
-            self._raise_connect_error(error, address, time.monotonic() - started, tls=sock.tls)
+            self._raise_connect_error(error, address, now() - started, tls=sock.tls)
         except CommandTimeout as error:
             if await self._is_stolen(sock, link):
                 return False
@@ -192,16 +248,20 @@ class Esp8266Stack(Esp8266Tls):
 
     async def _start_link(self, sock: ModuleSocket, link: int, command: Command) -> Reply:
         try:
-            return await self.channel.run(command)
+            return await self.channel.run(command, began=sock.begin)
         except CommandFailed as error:
-            if b"ALREADY CONNECTED" not in error.reasons or await self._is_stolen(sock, link):
+            if await self._is_stolen(sock, link):
+                raise
+            if b"ALREADY CONNECTED" not in error.reasons:
+                if not error.reasons:  # some firmware gives none, whatever the cause
+                    await self._try(f"AT+CIPCLOSE={link}")
                 raise
         await self._try(f"AT+CIPCLOSE={link}")  # left open by somebody else
-        return await self.channel.run(command)
+        return await self.channel.run(command, began=sock.begin)
 
     def _give_up_link(self, sock: ModuleSocket) -> None:
         if sock.link is not None and not sock.peer_closed:
-            self._resting[sock.link] = time.monotonic() + QUARANTINE
+            self._resting[sock.link] = now() + QUARANTINE
         sock.link = None
         sock.peer_closed = sock.drained = False
 
@@ -239,7 +299,9 @@ class Esp8266Stack(Esp8266Tls):
         try:
             await self._set_type(link, pull=False)
             anybody = ("::", port) if family == 10 else None
-            await self.channel.run(commands.start_udp(link, port, peer or anybody))
+            await self.channel.run(
+                commands.start_udp(link, port, peer or anybody), began=sock.begin
+            )
         except CommandFailed as error:
             self._give_up_link(sock)
             raise errors.AddressInUse(
@@ -275,7 +337,7 @@ class Esp8266Stack(Esp8266Tls):
         except CommandFailed:
             pass  # UNLINK: closed by itself meanwhile
         except CommandTimeout:
-            self._resting[link] = time.monotonic() + LONG_QUARANTINE
+            self._resting[link] = now() + LONG_QUARANTINE
             raise
         if sock.link != link:
             # The peer's close crossed ours: whether the id's new owner was hit, the module knows.

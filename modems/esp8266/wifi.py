@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from atdriver.channel import Channel
 from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply
 from atdriver.exchange import Command
 from atdriver.syntax import number, string
+from modems.clock import now
 from modems.commands import BASIC, query, simple
 from modems.esp8266 import commands
 from modems.esp8266.dialect import ENCODER
@@ -163,10 +163,10 @@ class WiFi:
 
 async def _wait_for_address(channel: Channel, suffix: str, patience: float) -> str:
     """The address as soon as there is one, "" when none came in `patience` seconds."""
-    deadline = time.monotonic() + patience
+    deadline = now() + patience
     while True:
         address = await _address(channel, suffix)
-        if address or time.monotonic() > deadline:
+        if address or now() > deadline:
             return address
         await asyncio.sleep(0.25)
 

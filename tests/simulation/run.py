@@ -1,0 +1,417 @@
+"""One run: driver, simulated module, peers and faults in one event loop, virtual time, one seed.
+
+First the faults are on and only safety counts. Then they stop, and within `RECOVERY` seconds every
+application must get a whole transaction through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections import deque
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from atdriver.channel import Channel
+from atdriver.engine import Engine
+from atdriver.errors import ATError
+from atdriver.links.memory import MemoryLink
+from atdriver.registry import load_driver
+from fakes import FakeModem, Peer, build
+from fakes.actions import perform
+from fakes.virtualtime import VirtualTimeLoop
+from netsocket.errors import NetsocketError
+from netsocket.interface import AsyncNetworkInterface
+from netsocket.interface_kinds import interface_for
+from netsocket.stream import AsyncTCPSocket
+
+from .history import FarEnd, History, NearEnd
+from .payload import Stream
+from .schedule import BACK, Fault
+
+T = TypeVar("T")
+
+FAULTS_END = 120.0
+RECOVERY = 120.0
+"""Virtual seconds after the last fault in which service must be back."""
+SLACK = 5.0
+"""Seconds that a call may end behind its deadline (V4)."""
+CLOSE_LIMIT = 15.0
+"""Seconds for a close: it has no deadline of its own."""
+RESOLVE_LIMIT = 240.0
+"""Seconds for a name: behind a command of the longest kind (120 s), a resynchronisation (60 s), and
+its own 60 s (BG96 TCP/IP manual: maximum response times)."""
+NAMES = {f"n{number}.test": f"198.51.{97 + number}.1{number}{9 - number}" for number in range(1, 9)}
+LAST_LINES = 20_000
+
+
+@dataclass
+class Result:
+    """What a run showed."""
+
+    violations: list[str]
+    trace_hash: str
+    wire: list[str]
+    """The last lines of the wire trace."""
+    commands: int
+    connections: int
+    received: int
+    told: int
+    injected: int
+    anomalies: int
+
+
+@dataclass
+class Simulation:
+    """One run with one seed; `run` it once."""
+
+    module: str
+    firmware: str
+    seed: int
+    faults: list[Fault]
+    slots: int = 4
+    until: float = FAULTS_END
+    violations: list[str] = field(default_factory=list)
+    history: History = field(default_factory=History)
+    commands: int = 0
+    injected: int = 0
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(f"{self.seed} applications")
+        self.places = [f"h{slot}.test:7" for slot in range(self.slots)]
+        self._serials = iter(range(1, 1 << 31))
+        self._hash = hashlib.sha256()
+        self._wire: deque[str] = deque(maxlen=LAST_LINES)
+        self._watched: set[int] = set()
+        self._stop = False
+        self._clean = False
+
+    # -- putting together ---------------------------------------------------------------------
+
+    def run(self) -> Result:
+        """All of it."""
+        random.seed(self.seed)  # the driver chooses some ports at random
+        with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+            runner.run(self._run())
+        return Result(
+            self.violations,
+            self._hash.hexdigest(),
+            list(self._wire),
+            self.commands,
+            len(self.history.near),
+            sum(len(near.received) for near in self.history.near),
+            sum(len(far.conversation.told) for far in self.history.far),
+            self.injected,
+            self._stack.anomalies,
+        )
+
+    def _make(self) -> AsyncNetworkInterface:
+        driver = load_driver(self.module)
+        values: dict[str, Any] = {each.name: each.default for each in driver.settings}
+        stations = {}
+        if driver.kind == "wifi":
+            stations = {"lab": "secret99"}
+            values.update(ssid="lab", password="secret99")
+        self.fake: FakeModem = build(
+            self.module,
+            firmware=self.firmware,
+            resolve=NAMES,
+            access_points=stations,
+            peers={place: Peer("discard") for place in self.places},
+            offline=True,
+            seed=self.seed,
+        )
+        link = MemoryLink(self.fake, f"{self.module}:fake")
+        self._channel = Channel(Engine(driver.dialect), lambda: link, lambda: self)
+        self._stack = driver.create(self._channel, self.module, values)
+        return interface_for(self._stack)
+
+    # -- the wire, as a trace -----------------------------------------------------------------
+
+    def record(self, direction: str, data: bytes) -> None:
+        """Bytes on the wire."""
+        now = asyncio.get_running_loop().time()
+        line = f"{now:.6f} {direction} {data!r}"
+        self._hash.update(line.encode())
+        self._wire.append(line)
+        if direction == ">" and data.startswith(b"AT"):
+            self.commands += 1
+
+    def note(self, text: str) -> None:
+        """A remark of the driver, or of this simulation."""
+        self._wire.append(f"{asyncio.get_running_loop().time():.6f} ! {text}")
+
+    def hide(self, secret: bytes) -> None:
+        """Nothing is secret here."""
+
+    def flush(self) -> None:
+        """Nothing to write."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    # -- the run ------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._escaped)
+        net = self._make()
+        self.history.input_lost = any(
+            (fault.action or ("",))[0] in ("eat", "type") for fault in self.faults
+        )
+        await net.up()
+        workers = [
+            *(loop.create_task(self._application(net, place)) for place in self.places),
+            loop.create_task(self._resolver(net)),
+        ]
+        watcher = loop.create_task(self._far_ends())
+        armed = []
+        for fault in self.faults:
+            await asyncio.sleep(max(0.0, fault.at - loop.time()))
+            self.note(f"fault {fault.plain()}")
+            armed.append(fault.inject(self.fake))
+        await asyncio.sleep(max(0.0, self.until - loop.time()))
+        self.injected = sum(acted() for acted in armed)
+        self._calm()
+        self._stop = True
+        _done, hanging = await asyncio.wait(workers, timeout=RESOLVE_LIMIT)
+        for task in hanging:
+            self._violated(
+                "V4", f"still waiting {RESOLVE_LIMIT:g} s after the last fault: {task!r}"
+            )
+            task.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        if not hanging:
+            await self._recovered(net, loop.time())
+        await self._limited("close of the interface", net.close(), 60.0)
+        watcher.cancel()
+        await asyncio.gather(watcher, return_exceptions=True)
+        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        if left:
+            self._violated("V4", f"tasks are left: {left!r}")
+        self.violations += self.history.violations()
+
+    def _calm(self) -> None:
+        """No fault from now on: steps are disarmed, the radio is back, peers go on."""
+        for number in range(10_000):
+            if number not in self.fake.scenario.used:
+                self.fake.scenario.used[number] = 1
+            if number > len(self.faults):
+                break
+        for event in BACK[self.module]:
+            perform(self.fake, "event", event)
+        perform(self.fake, "chunk", "whole")
+        for place in self.places:
+            perform(self.fake, "peer", {"at": place, "does": "resume"})
+        self.note("no more faults")
+
+    async def _recovered(self, net: AsyncNetworkInterface, begun: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._clean = True
+        for place in self.places:
+            while True:
+                problem = await self._transaction(net, place)
+                if problem is None:
+                    break
+                if loop.time() > begun + RECOVERY:
+                    self._violated("V9", f"{place}: no service {RECOVERY:g} s after: {problem}")
+                    return
+                await asyncio.sleep(1.0)
+
+    async def _transaction(self, net: AsyncNetworkInterface, place: str) -> str | None:
+        """4 KiB there and back again, and an orderly end; what went wrong, else None."""
+        near = NearEnd(next(self._serials), place)
+        self.history.near.append(near)
+        try:
+            sock = await net.connect((place.rsplit(":", 1)[0], 7), timeout=30)
+        except OSError as error:
+            return repr(error)
+        try:
+            sock.settimeout(30)
+            near.offered = 4096
+            await sock.sendall(Stream(near.serial).piece(0, 4096))
+            while data := await sock.recv(65536):
+                near.received += data
+            near.end = "eof"
+        except OSError as error:
+            near.end = type(error).__name__
+            return repr(error)
+        finally:
+            await sock.close()
+        return None
+
+    # -- applications -------------------------------------------------------------------------
+
+    async def _application(self, net: AsyncNetworkInterface, place: str) -> None:
+        host, port = place.rsplit(":", 1)
+        source = random.Random(f"{self.seed} {place}")
+        while not self._stop:
+            await asyncio.sleep(source.choice((0.0, 0.1, 1.0, 4.0)))
+            near = NearEnd(next(self._serials), place)
+            self.history.near.append(near)
+            timeout = source.choice((8.0, 30.0))
+            try:
+                connecting = net.connect((host, int(port)), timeout=timeout)
+                sock = await self._limited("connect", connecting, timeout)
+            except OSError as error:
+                near.end = type(error).__name__
+                continue
+            if sock is None:
+                continue
+            await self._converse(sock, near, source)
+
+    async def _converse(self, sock: AsyncTCPSocket, near: NearEnd, source: random.Random) -> None:
+        loop = asyncio.get_running_loop()
+        sock.settimeout(source.choice((5.0, 20.0)))
+        writing = loop.create_task(self._write(sock, near, source))
+        reading = loop.create_task(self._read(sock, near, source))
+        await asyncio.wait({writing, reading}, timeout=source.choice((5.0, 30.0, 60.0)))
+        abort = source.random() < 0.3
+        await self._limited("close", sock.close(abort=abort), CLOSE_LIMIT)
+        await self._limited("calls of a closed socket", asyncio.wait({writing, reading}), 1.0)
+        for task in (writing, reading):
+            task.cancel()
+
+    async def _write(self, sock: AsyncTCPSocket, near: NearEnd, source: random.Random) -> None:
+        stream = Stream(near.serial)
+        total = source.choice((32, 500, 3000, 20_000))
+        while near.offered < total:
+            size = min(source.choice((1, 40, 700, 1460, 5000)), total - near.offered)
+            data = stream.piece(near.offered, size)
+            begun = near.offered
+            near.offered = begun + size
+            try:
+                sent = await self._limited("send", sock.send(data), sock.gettimeout() or 0)
+            except TimeoutError as error:
+                unknown = getattr(error, "unknown", 0)
+                near.offered = begun + unknown
+                if unknown and not await self._settled(sock, near, begun):
+                    return
+                continue
+            except OSError as error:
+                near.sure = begun + getattr(error, "accepted", 0)
+                near.offered = near.sure + getattr(error, "unknown", 0)
+                return
+            near.offered = near.sure = begun + (sent or 0)
+            await asyncio.sleep(source.choice((0.0, 0.0, 0.05, 1.0)))
+
+    async def _settled(self, sock: AsyncTCPSocket, near: NearEnd, begun: int) -> bool:
+        try:
+            near.offered = near.sure = begun + await sock.settle()
+        except TimeoutError:
+            return await self._settled(sock, near, begun)
+        except OSError:
+            return False
+        return True
+
+    async def _read(self, sock: AsyncTCPSocket, near: NearEnd, source: random.Random) -> None:
+        while True:
+            try:
+                size = source.choice((1, 100, 4096, 65536))
+                data = await self._limited("recv", sock.recv(size), sock.gettimeout() or 0)
+            except TimeoutError:
+                continue
+            except OSError as error:
+                near.end = type(error).__name__ if near.end == "open" else near.end
+                return
+            if not data:
+                near.end = "eof"
+                return
+            near.received += data
+            await asyncio.sleep(source.choice((0.0, 0.0, 0.3)))
+
+    async def _resolver(self, net: AsyncNetworkInterface) -> None:
+        """V3: every question has an answer of its own, so an answer of another is noticed."""
+        source = random.Random(f"{self.seed} names")
+        while not self._stop:
+            await asyncio.sleep(source.choice((0.2, 2.0, 5.0)))
+            net.names.clear()
+            name = source.choice(sorted(NAMES))
+            try:
+                found = await self._limited("resolve", net.resolve(name), RESOLVE_LIMIT)
+            except OSError:
+                continue
+            # One byte lost or doubled may make another number of it; nobody could tell.
+            if found is not None and found != [NAMES[name]] and found[0] in self._addresses():
+                self._violated("V3", f"{name} is {NAMES[name]}, not {found}")
+
+    def _addresses(self) -> set[str]:
+        return {*NAMES.values(), *self.fake.world.peers.names.values()}
+
+    # -- far ends -----------------------------------------------------------------------------
+
+    async def _far_ends(self) -> None:
+        """Give every conversation that appears a stream of its own."""
+        loop = asyncio.get_running_loop()
+        speakers: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                for place in self.places:
+                    for conversation in self.fake.world.peers.talking(place):
+                        if id(conversation) in self._watched:
+                            continue
+                        self._watched.add(id(conversation))
+                        far = FarEnd(next(self._serials), place, conversation)
+                        self.history.far.append(far)
+                        task = loop.create_task(self._speak(far))
+                        speakers.add(task)
+                        task.add_done_callback(speakers.discard)
+                await asyncio.sleep(0.02)
+        finally:
+            for task in speakers:
+                task.cancel()
+            await asyncio.gather(*speakers, return_exceptions=True)
+
+    async def _speak(self, far: FarEnd) -> None:
+        source = random.Random(f"{self.seed} far {far.serial}")
+        stream = Stream(far.serial)
+        talk = far.conversation
+        total = 4096 if self._clean else source.choice((32, 700, 6000, 30_000))
+        while far.said < total and not talk.over and not talk.ended:
+            size = min(source.choice((32, 200, 1460, 4000)), total - far.said)
+            if talk.unread() < 8192:
+                talk.say(stream.piece(far.said, size))
+                far.said += size
+            await asyncio.sleep(source.choice((0.0, 0.02, 0.5)))
+        if self._clean:
+            while len(talk.told) < 4096 and not talk.over:
+                await asyncio.sleep(0.1)
+            talk.fin()
+        elif not talk.over:
+            await asyncio.sleep(source.choice((0.0, 2.0, 20.0)))
+            source.choice((talk.fin, talk.rst, lambda: None, lambda: talk.fin(half=True)))()
+
+    # -- watching -----------------------------------------------------------------------------
+
+    async def _limited(self, what: str, call: Awaitable[T], limit: float) -> T | None:
+        """V4 and V10: the call must end by its deadline, and only in a documented way."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        try:
+            async with asyncio.timeout(limit + 300) as scope:
+                return await call
+        except TimeoutError:
+            if scope.expired():
+                self._violated("V4", f"{what} did not end at all (limit {limit:g} s)")
+                return None
+            raise
+        except OSError as error:
+            if not isinstance(error, NetsocketError | ATError):
+                self._violated("V10", f"{what} raised {error!r}")
+            raise
+        except Exception as error:
+            self._violated("V10", f"{what} raised {error!r}")
+            return None
+        finally:
+            if loop.time() - begun > limit + SLACK:
+                self._violated("V4", f"{what} took {loop.time() - begun:.1f} s, limit {limit:g} s")
+
+    def _violated(self, invariant: str, sentence: str) -> None:
+        text = f"{invariant} {sentence}"
+        self.note(text)
+        self.violations.append(f"{asyncio.get_running_loop().time():.3f} {text}")
+
+    def _escaped(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self._violated("V10", f"escaped: {context.get('message')} {context.get('exception')!r}")
