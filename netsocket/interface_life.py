@@ -11,6 +11,7 @@ from netsocket.errors import NetworkDown, NetworkTimeout
 from netsocket.names import Names
 from netsocket.stack import InterfaceStatus, Stack, StackStatus
 from netsocket.table import SocketTable, log
+from netsocket.waiting import Waiters, wake
 
 FLUSH_LIMIT = 5.0
 """Seconds that already closed descriptors get, at close, to send what they had queued."""
@@ -33,7 +34,7 @@ class InterfaceLife:
         self._state = InterfaceStatus.DISCONNECTED
         self._snapshot = StackStatus(InterfaceStatus.DISCONNECTED)
         self._callbacks: list[Callable[[InterfaceStatus], object]] = []
-        self._state_watchers: set[asyncio.Future[None]] = set()
+        self._state_watchers: Waiters = {}
         self._dependants: dict[object, Callable[[OSError], Coroutine[Any, Any, None]]] = {}
         self._closed = False
         self.ups = 0
@@ -158,14 +159,14 @@ class InterfaceLife:
     async def _wait_attached(self, deadline: float | None) -> None:
         while self._state is InterfaceStatus.CONNECTING:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._state_watchers.add(waiter)
+            self._state_watchers[waiter] = None
             try:
                 async with asyncio.timeout_at(deadline):
                     await waiter
             except TimeoutError:
                 raise NetworkTimeout("the interface is still attaching") from None
             finally:
-                self._state_watchers.discard(waiter)
+                self._state_watchers.pop(waiter, None)
             self._check_open()
 
     def _status_noticed(self, status: InterfaceStatus) -> None:
@@ -184,9 +185,7 @@ class InterfaceLife:
                 self._snapshot.epoch,
                 self._snapshot.details,
             )
-        for waiter in self._state_watchers:
-            if not waiter.done():
-                waiter.set_result(None)
+        wake(self._state_watchers)
         for callback in list(self._callbacks):
             try:
                 callback(status)

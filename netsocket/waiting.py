@@ -33,6 +33,9 @@ from netsocket.table import SocketTable
 
 T = TypeVar("T")
 
+Waiters = dict[asyncio.Future[None], None]
+"""Who waits for the same thing, in the order in which they came: a set would wake them by address,
+differently in each run."""
 NOW: Final = -math.inf
 """The deadline of a non-blocking call: it waits for its one transaction, which the stack bounds,
 and for nothing else."""
@@ -61,8 +64,8 @@ class Waiting:
         self._gone: OSError | None = None
         self._timeout: float | None = None
         self._notices = 0
-        self._watchers: set[asyncio.Future[None]] = set()
-        self._callers: set[asyncio.Future[None]] = set()
+        self._watchers: Waiters = {}
+        self._callers: Waiters = {}
 
     # -- time-outs ----------------------------------------------------------------------------
 
@@ -230,10 +233,10 @@ class Waiting:
     async def _wait(
         self,
         waiter: asyncio.Future[None],
-        group: set[asyncio.Future[None]],
+        group: Waiters,
         deadline: float | None,
     ) -> None:
-        group.add(waiter)
+        group[waiter] = None
         loop = asyncio.get_running_loop()
         timer = None
         if deadline is not None and deadline != NOW:
@@ -241,7 +244,7 @@ class Waiting:
         try:
             await waiter
         finally:
-            group.discard(waiter)
+            group.pop(waiter, None)
             if timer is not None:
                 timer.cancel()
 
@@ -290,8 +293,8 @@ async def take_turn(turn: asyncio.Lock, deadline: float | None) -> None:
             raise CallTimeout("timed out behind another caller") from None
 
 
-def wake(group: set[asyncio.Future[None]]) -> None:
-    """Let every waiter of a group look again."""
+def wake(group: Waiters) -> None:
+    """Let every waiter of a group look again, the first first."""
     for waiter in group:
         if not waiter.done():
             waiter.set_result(None)
