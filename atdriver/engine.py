@@ -87,6 +87,7 @@ STEPS: dict[tuple[Stage, Token], str] = {
 
 LINE_END = b"\r\n"
 TRAILER = "payload does not end at its trailer"
+BANNER = "banner in a damaged answer"
 
 STALL = 2.0
 """A counted payload that gets no byte for so long will not complete."""
@@ -369,10 +370,10 @@ class Engine:
         elif dialect.busy.fullmatch(text):
             self._step(Token.BUSY, text)
         elif dialect.banner.fullmatch(text):
-            if self._doubtful and self.probe.restarted is not None:  # the canary will tell
-                self._count("banner in a damaged answer", text)
-            else:
+            if not self._doubtful or self.probe.restarted is None:
                 self._restarted(text)
+            elif not self._damaged(BANNER, text):  # the canary will tell
+                self._count(BANNER, text)
         elif command is not None and dialect.reasons.fullmatch(text):
             self._reply.reasons.append(text)
         elif dialect.glued is not None and (match := dialect.glued.search(text)):
