@@ -29,7 +29,6 @@ from atdriver.events import (
     Completed,
     Deaf,
     Doubted,
-    Echoed,
     Event,
     Failed,
     InStep,
@@ -88,6 +87,7 @@ STEPS: dict[tuple[Stage, Token], str] = {
 LINE_END = b"\r\n"
 TRAILER = "payload does not end at its trailer"
 BANNER = "banner in a damaged answer"
+ECHO = "the echo came back"
 
 STALL = 2.0
 """A counted payload that gets no byte for so long will not complete."""
@@ -323,7 +323,7 @@ class Engine:
                 self._reply.lines.append(text)
                 return
             if text == command.text:
-                self._echo(text)
+                self._echo()
                 return
         elif self.stage is Stage.RESYNC and self._resync_line(text):
             return
@@ -339,23 +339,21 @@ class Engine:
         cut = command is not None and command.block is not None and self._strange is not None
         return cut or self._mistrust
 
-    def _echo(self, text: bytes) -> None:
+    def _echo(self) -> None:
         """Nobody needs to know, unless the settings were made: those of the module are gone then,
         as after a restart without a word."""
         self._quiet = False
         if self.probe.restarted is None or self._echoing:
             return
         self._echoing = True
-        self._count("the echo came back", b"")
-        self.events.append(Echoed(text))
-        self.suspect("the echo came back")
+        self.suspect(ECHO)
 
     def suspect(self, reason: str) -> None:
         """Look as soon as no command is in flight whether the module lost its settings."""
-        if self.stage is Stage.IDLE:
-            self._enter_resync(reason)
-        elif self.stage is not Stage.DEAF:
+        if self.stage is not Stage.DEAF:
             self._suspicion = reason
+        if self.stage is Stage.IDLE:
+            self._rest()
 
     def _other_line(self, line: Line) -> None:
         """A line that neither ends nor belongs to the command by its own grammar."""
@@ -542,6 +540,7 @@ class Engine:
         self._awaiting_trailer = False
         self.framer.armed = False
         if self._suspicion:
+            self._count(self._suspicion, b"")
             self._enter_resync(self._suspicion)
 
     def _restarted(self, text: bytes) -> None:

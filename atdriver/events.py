@@ -45,12 +45,6 @@ class Restarted(NamedTuple):
     evidence: bytes
 
 
-class Echoed(NamedTuple):
-    """The module repeats commands again, which had been switched off; told once."""
-
-    text: bytes
-
-
 class Anomaly(NamedTuple):
     """Something that no rule covers; never fatal by itself. `reason` is a fixed phrase."""
 
@@ -87,7 +81,6 @@ Event = (
     | Doubted
     | Failed
     | Restarted
-    | Echoed
     | Anomaly
     | OutOfStep
     | InStep

@@ -16,8 +16,9 @@ from typing import ClassVar
 
 from atdriver.channel import Channel
 from atdriver.dialect import Step
+from atdriver.engine import ECHO
 from atdriver.errors import CommandFailed, PortLost
-from atdriver.events import Anomaly, Deaf, Doubted, Echoed, Event, Received, Restarted, Unsolicited
+from atdriver.events import Anomaly, Deaf, Doubted, Event, Received, Restarted, Unsolicited
 from atdriver.exchange import Command
 from modems.commands import BASIC
 from modems.lifecycle import ModuleState
@@ -214,12 +215,12 @@ class ModuleStack(Transfers):
             self._set_status(InterfaceStatus.DISCONNECTED)
             if self.channel.reachable:
                 self._start_recovery()
-        elif isinstance(event, Echoed):
-            self._spawn(self._silence_echo())
         elif isinstance(event, Doubted):
             self._on_doubt(event.command)
         elif isinstance(event, Anomaly):
             self.anomalies += 1
+            if event.reason == ECHO:
+                self._spawn(self._silence_echo())
             self._on_anomaly(event)
 
     async def _silence_echo(self) -> None:
