@@ -1,5 +1,5 @@
-"""The command line. What a user can type is in `app`; everything heavy is imported by the command
-that needs it, so that `atdriver --help` answers at once."""
+"""The command line. What a user can type is in `commands`; everything heavy is imported by the
+command that needs it, so that `atdriver --help` answers at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         try:
             prepare()
-            from atdriver.cli.app import app
+            from atdriver.cli.commands import app
 
             status = app(arguments, prog_name="atdriver", standalone_mode=False)
             return int(status or 0)

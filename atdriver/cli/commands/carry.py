@@ -1,0 +1,253 @@
+"""Commands that carry bytes through a modem."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from atdriver.cli.commands.root import app
+from atdriver.cli.failure import UsageProblem, execute
+from atdriver.cli.options import Json, Profile, Settings, Spec, Timeout, Trace, Verbose, request
+
+
+@app.command()
+def nc(
+    spec: Spec,
+    *,
+    host: Annotated[str | None, typer.Argument(metavar="HOST", help="A name or address.")] = None,
+    port: Annotated[str | None, typer.Argument(metavar="PORT", help="1 to 65535.")] = None,
+    datagrams: Annotated[
+        bool, typer.Option("-u", "--udp", help="UDP: each read of stdin is one datagram.")
+    ] = False,
+    quiet: Annotated[
+        float | None,
+        typer.Option(
+            "-q",
+            metavar="SECONDS",
+            help="After the end of stdin, close when nothing came for so long "
+            "(default: 2, or four round trips if that is more).",
+        ),
+    ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            "-l", "--listen", metavar="PORT", help="Wait for one peer on this port of the module."
+        ),
+    ] = None,
+    settings: Settings = None,
+    profile: Profile = None,
+    trace: Trace = None,
+    verbose: Verbose = False,
+    timeout: Timeout = None,
+) -> None:
+    """Netcat through the module.
+
+    stdin goes to a TCP (or UDP) peer, its answers to stdout."""
+
+    def action() -> int | None:
+        from atdriver.cli import nc as implementation
+
+        wanted = request(
+            spec, settings=settings, profile=profile, trace=trace, verbose=verbose, timeout=timeout
+        )
+        if listen is not None:
+            if host is not None:
+                raise UsageProblem("nc -l PORT takes no HOST: it waits for whoever comes")
+            implementation.listen(wanted, listen, datagrams=datagrams, quiet=quiet)
+            return None
+        if host is None or port is None:
+            raise UsageProblem("nc needs HOST and PORT (see `atdriver nc --help`)")
+        implementation.connect(wanted, host, port, datagrams=datagrams, quiet=quiet)
+        return None
+
+    raise typer.Exit(execute(action))
+
+
+@app.command()
+def proxy(
+    specs: Annotated[
+        list[str],
+        typer.Argument(metavar="SPEC…", help="One or more modules; host is this computer."),
+    ],
+    *,
+    listen: Annotated[
+        str,
+        typer.Option("--listen", metavar="ADDR:PORT", help="Where programs find it; port 0: any."),
+    ] = "127.0.0.1:1080",
+    user: Annotated[
+        str | None,
+        typer.Option(
+            "--user",
+            metavar="U",
+            help="Who may use it; the password is ATDRIVER_PROXY_PASSWORD in the environment. "
+            "Needed beyond loopback.",
+        ),
+    ] = None,
+    password: Annotated[
+        str | None,
+        typer.Option("--password", metavar="P", help="Other users can read it here."),
+    ] = None,
+    wait: Annotated[
+        float,
+        typer.Option("--wait", metavar="SECONDS", help="In the queue for a socket, at most."),
+    ] = 30.0,
+    idle: Annotated[
+        float | None,
+        typer.Option(
+            "--idle",
+            metavar="SECONDS",
+            help="A tunnel silent for so long ends when a client waits; without this, none.",
+        ),
+    ] = None,
+    clients: Annotated[
+        int, typer.Option("--clients", metavar="N", min=1, help="At the same time, at most.")
+    ] = 256,
+    pac: Annotated[
+        bool, typer.Option("--pac", help="Serve a PAC file for browsers, as /proxy.pac.")
+    ] = False,
+    pac_file: Annotated[
+        Path | None,
+        typer.Option("--pac-file", metavar="FILE", help="Serve this one as /proxy.pac."),
+    ] = None,
+    balance: Annotated[
+        str,
+        typer.Option(
+            "--balance",
+            metavar="RULE",
+            help="Among several modules: least-busy, round-robin or failover.",
+        ),
+    ] = "least-busy",
+    settings: Settings = None,
+    profile: Profile = None,
+    trace: Trace = None,
+    verbose: Verbose = False,
+    timeout: Timeout = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Show how it goes as lines of JSON.")
+    ] = False,
+) -> None:
+    """Let every program go out through the module: SOCKS5 and HTTP on one port.
+
+    The first line on stdout says where. Names are resolved by the module, never by this computer.
+    Ctrl-C ends it."""
+
+    def action() -> None:
+        from atdriver.cli.proxy import Wanted, serve
+
+        requests = [
+            request(
+                spec,
+                settings=settings,
+                profile=profile,
+                trace=trace,
+                verbose=verbose,
+                timeout=timeout,
+            )
+            for spec in specs
+        ]
+        serve(
+            Wanted(
+                requests,
+                listen=listen,
+                user=user,
+                password=password,
+                wait=wait,
+                idle=idle,
+                pac=pac,
+                pac_file=pac_file,
+                balance=balance,
+                clients=clients,
+                as_json=as_json,
+            )
+        )
+
+    raise typer.Exit(execute(action))
+
+
+@app.command()
+def forward(
+    spec: Spec,
+    *,
+    local: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[BIND:]PORT:HOST:PORT…",
+            help="A port of this computer (0: any), and where the module connects to.",
+        ),
+    ] = None,
+    remote: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-R",
+            "--remote",
+            metavar="PORT:[HOST:]PORT",
+            help="The other way: a port of the module, and where this computer connects to "
+            "(localhost); repeatable.",
+        ),
+    ] = None,
+    datagrams: Annotated[bool, typer.Option("-u", "--udp", help="UDP instead of TCP.")] = False,
+    expose: Annotated[
+        bool,
+        typer.Option("--expose", help="Allow addresses beyond loopback, for BIND and for -R."),
+    ] = False,
+    wait: Annotated[
+        float,
+        typer.Option("--wait", metavar="SECONDS", help="In the queue for a socket, at most."),
+    ] = 30.0,
+    quiet: Annotated[
+        float | None,
+        typer.Option(
+            "-q",
+            metavar="SECONDS",
+            help="After a client's end of sending, reset it when nothing came for so long "
+            "(default: 2, or four round trips if that is more).",
+        ),
+    ] = None,
+    idle: Annotated[
+        float,
+        typer.Option("--idle", metavar="SECONDS", help="UDP: a silent client gives its socket up."),
+    ] = 60.0,
+    clients: Annotated[
+        int, typer.Option("--clients", metavar="N", min=1, help="Of a port at a time, at most.")
+    ] = 256,
+    settings: Settings = None,
+    profile: Profile = None,
+    trace: Trace = None,
+    verbose: Verbose = False,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
+    """Lead ports of this computer through the module, or ports of the module here.
+
+    As ssh's -L and -R: `8080:example.org:80`, `127.0.0.1:8080:[2001:db8::1]:80`. Each line on
+    stdout names a port. Names are resolved by the module. Ctrl-C ends it."""
+
+    def action() -> None:
+        from atdriver.cli.forward import Wanted, serve
+
+        wanted = request(
+            spec,
+            settings=settings,
+            profile=profile,
+            trace=trace,
+            verbose=verbose,
+            timeout=timeout,
+            as_json=as_json,
+        )
+        serve(
+            Wanted(
+                wanted,
+                local=local or [],
+                remote=remote or [],
+                datagrams=datagrams,
+                expose=expose,
+                wait=wait,
+                quiet=quiet,
+                idle=idle,
+                clients=clients,
+            )
+        )
+
+    raise typer.Exit(execute(action))
