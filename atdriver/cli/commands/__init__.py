@@ -7,6 +7,7 @@ them in the order of these imports.
 from __future__ import annotations
 
 from atdriver.cli.commands.root import app
+
 from atdriver.cli.commands import look, ask, carry, lab  # isort: skip
 
 __all__ = ["app", "ask", "carry", "lab", "look"]
