@@ -5,6 +5,7 @@ BIN     = $(VENV)/bin
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Programs that a test starts inherit that a warning is an error; pip, in tests/packaging, must not.
 PYTEST  = PYTHONWARNINGS=error $(BIN)/python -m pytest
+SEEDS  ?= 0-499
 # Most tests wait more than they work, so they share the machine; what judges CPU or real time runs
 # alone behind them. Both are run in any case, and a failure in either fails the command.
 IN_TWO  = failed=0; \
@@ -12,7 +13,7 @@ IN_TWO  = failed=0; \
 	$(PYTEST) --ignore=tests/packaging -m "serial$(1)" $(2) || failed=1; \
 	exit $$failed
 
-.PHONY: help demo test nightly lint types layers package check mutation bench diagrams clean
+.PHONY: help demo test nightly lint types layers package check mutation simulation bench diagrams clean
 
 help:            ## Show this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -43,6 +44,9 @@ check: lint types layers package  ## All static checks
 
 mutation: $(VENV)/.test  ## Change every fact of the fakes, one at a time: a test must fail (long)
 	$(BIN)/python -m tests.mutation
+
+simulation: $(VENV)/.test  ## Driver and module under faults in virtual time, SEEDS=0-499
+	$(BIN)/python -m tests.simulation --all --shrink $(SEEDS)
 
 bench: $(VENV)/.test     ## Measure; rewrites docs/performance.md
 	$(BIN)/python -m benchmarks

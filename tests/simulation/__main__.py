@@ -13,7 +13,10 @@ import time
 from .run import FAULTS_END, Result, Simulation
 from .schedule import Fault, as_text, draw, from_plain
 
-SLOTS = {"esp8266": 4, "bg96": 4}
+TARGETS = (("esp8266", "E24", 4), ("esp8266", "E33", 5), ("bg96", "bg96", 4), ("bg96", "bg96", 11))
+"""Module, firmware, connections at a time: what the tests and `--all` run."""
+RATES = (0.05, 0.15)
+"""Faults a second: what the tests and `--all` alternate between."""
 
 
 def simulate(
@@ -63,7 +66,8 @@ def main() -> int:
     """See the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("seeds", nargs="*", help="a seed, or FIRST-LAST", default=["0-49"])
-    parser.add_argument("--module", default="esp8266", choices=sorted(SLOTS))
+    parser.add_argument("--all", action="store_true", help="every target and rate in turn")
+    parser.add_argument("--module", default="esp8266", choices=("esp8266", "bg96"))
     parser.add_argument("--firmware", default="")
     parser.add_argument("--rate", type=float, default=0.05, help="faults a second")
     parser.add_argument("--slots", type=int, default=4, help="connections at a time")
@@ -77,10 +81,16 @@ def main() -> int:
         first, _, last = word.partition("-")
         for seed in range(int(first), int(last or first) + 1):
             faults = from_plain(given.faults) if given.faults is not None else None
-            run = simulate(given.module, firmware, seed, faults, given.rate, given.slots)
+            target = (given.module, firmware, given.slots)
+            rate = given.rate
+            if given.all:
+                target, rate = TARGETS[seed % len(TARGETS)], RATES[seed // len(TARGETS) % 2]
+            module, made, slots = target
+            run = simulate(module, made, seed, faults, rate, slots)
             begun = time.perf_counter()
             result = run.run()
-            print(_told(run, result, time.perf_counter() - begun))
+            if not given.all or result.violations:
+                print(_told(run, result, time.perf_counter() - begun), flush=True)
             for line in result.wire[-given.wire :] if given.wire else ():
                 print("   ", line)
             for sentence in result.violations:

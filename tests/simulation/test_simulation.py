@@ -9,15 +9,13 @@ import pytest
 from modems.esp8266.stack import Esp8266Stack
 from modems.sockets import ModuleSocket
 
-from .__main__ import command, simulate
+from .__main__ import RATES, TARGETS, command, simulate
 from .payload import Stream, record
 from .run import Simulation
 from .schedule import Fault, as_text, from_plain
 
-TARGETS = (("esp8266", "E24", 4), ("esp8266", "E33", 5), ("bg96", "bg96", 4), ("bg96", "bg96", 11))
 SEEDS = 10
 """Seeds of each target in `make test`; more by `make simulation`."""
-RATES = (0.05, 0.15)
 
 FOUND = (
     ("esp8266", "E24", 4, 0.05, 28),  # a restart without a word: only the echo gave it away
