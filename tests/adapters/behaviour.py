@@ -26,7 +26,7 @@ Case = Callable[[Client, Bench], Coroutine[Any, Any, None]]
 
 STRANGER = "nobody.example"
 """A name that nobody knows."""
-SHORT = 0.15
+SHORT = 0.4
 """Seconds of the time-outs that are to run out."""
 SOON = 4.0
 """Seconds within which they must have, on a busy machine."""

@@ -11,6 +11,9 @@ TWINS = {
 }  # fmt: skip
 """Clients and modules that a commit gate leaves to the night."""
 
+SLOW = ("module-restarts", "connect-timeout")
+"""Cases that wait seconds for the module or the kernel: on one module at a commit."""
+
 
 @pytest.hookimpl(tryfirst=True)  # before pytest chooses by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,6 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if (
             (name, module) in TWINS
             or (case == "large-echo" and module != "esp8266")
+            or (case in SLOW and module == "bg96")
             or case == "cancelled-at-every-step"
         ):
             item.add_marker(pytest.mark.nightly)

@@ -94,7 +94,7 @@ async def test_fifteen_do_not_notice_what_happens_to_one(
         victim = asyncio.create_task(round_trips(VICTIM))
         after = [time for _ in range(3) for time in await all_of(others)]
         assert statistics.median(after) < 2 * statistics.median(before) + 0.01
-        assert max(after) < 2 * max(before) + 0.1
+        assert max(after) < 2 * max(before) + 0.5  # one that waited for the victim: 3 s
         assert [net.status for net in nets].count(InterfaceStatus.GLOBAL_UP) >= 15
         pull_the_plug(nets[VICTIM])  # one that hangs would let its users wait for long
         with pytest.raises(OSError, match=r"gone|unplugged"):

@@ -14,7 +14,7 @@ from .payload import Stream, record
 from .run import Simulation
 from .schedule import Fault, as_text, from_plain
 
-SEEDS = 10
+SEEDS = 6
 """Seeds of each target in `make test`; more by `make simulation`."""
 
 FOUND = (
