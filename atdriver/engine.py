@@ -289,7 +289,7 @@ class Engine:
                 self._taken_after_all()
         self._trailer += data.lead
         self._trailer_frames += 2
-        self.events.append(Received(data))
+        self.events.append(Received(data, self._doubtful))
 
     def _line(self, line: Line) -> None:
         text = line.text

@@ -20,9 +20,10 @@ class Unsolicited(NamedTuple):
 
 
 class Received(NamedTuple):
-    """A counted payload that no command asked for."""
+    """A counted payload that no command asked for; `doubtful` as for Unsolicited."""
 
     data: Data
+    doubtful: bool = False
 
 
 class Completed(NamedTuple):

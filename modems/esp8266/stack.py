@@ -121,7 +121,15 @@ class Esp8266Stack(Esp8266Tls):
         if data.head.name != "ipd":
             return  # a late answer of a read that was given up
         sock = self._by_link(int(data.fields["link"]))
-        if sock is not None:
+        if sock is None:
+            return
+        if sock.pull:  # its data is never pushed: somebody's payload behind a damaged answer
+            self.anomalies += 1
+        elif event.doubtful:
+            if sock.kind is Kind.TCP:
+                why = "received bytes may be another connection's: the serial line was disturbed"
+                self._break(sock, errors.ConnectionReset(why))
+        else:
             self._receive(sock, data.payload, sender_of(data.fields))
 
     def _on_anomaly(self, event: Anomaly) -> None:

@@ -16,6 +16,10 @@ from .payload import Stream, serial_of
 COMMAND = re.compile(rb"AT[+&E]")
 
 
+NOTICED = 20.0
+"""Seconds in which an application reads what it had and comes to the end."""
+
+
 @dataclass
 class NearEnd:
     """One connection as the application sees it."""
@@ -29,6 +33,8 @@ class NearEnd:
     received: bytearray = field(default_factory=bytearray)
     end: str = "open"
     """How receiving ended: "eof", the name of an error, or "closed" by the application."""
+    ended_at: float = 0.0
+    """Virtual seconds of the "eof"."""
 
 
 @dataclass
@@ -49,6 +55,9 @@ class History:
     far: list[FarEnd] = field(default_factory=list)
     input_lost: bool = False
     """Whether bytes on their way to the module were lost, or somebody else's came in between."""
+    silent_losses: list[float] = field(default_factory=list)
+    """When the WiFi was lost and the notice that says so was lost as well: then the module's "link
+    closed" looks like any peer's."""
     spoiled: int = 0
     """Connections whose peer got a damaged end that the application was told to be unknown."""
 
@@ -64,7 +73,8 @@ class History:
             who = f"connection {near.serial} to {near.place}"
             serial = serial_of(near.received)
             if serial is None:
-                if near.received or near.end == "eof":
+                silent = any(t <= near.ended_at <= t + NOTICED for t in self.silent_losses)
+                if near.received or (near.end == "eof" and not silent):
                     found.append(f"V8 {who}: ended in order after {len(near.received)} bytes")
                 continue
             far = far_ends.get(serial)
@@ -81,9 +91,11 @@ class History:
             elif len(near.received) > far.said:
                 found.append(f"V1 {who}: {len(near.received)} bytes of {far.said} said")
             elif near.end == "eof" and not far.conversation.reset:
-                if not far.conversation.ended:
+                if not far.conversation.ended and not any(
+                    lost <= near.ended_at <= lost + NOTICED for lost in self.silent_losses
+                ):
                     found.append(f"V8 {who}: end of data, but the peer has not closed")
-                elif len(near.received) < far.said:
+                elif len(near.received) < far.said and far.conversation.ended:
                     found.append(
                         f"V8 {who}: end of data after {len(near.received)} of {far.said} bytes"
                     )

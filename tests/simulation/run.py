@@ -44,6 +44,7 @@ RESOLVE_LIMIT = 240.0
 """Seconds for a name: behind a command of the longest kind (120 s), a resynchronisation (60 s), and
 its own 60 s (BG96 TCP/IP manual: maximum response times)."""
 NAMES = {f"n{number}.test": f"198.51.{97 + number}.1{number}{9 - number}" for number in range(1, 9)}
+RADIO_LOST = (("event", "wifi_lost"), ("event", "ap_lost"))
 LAST_LINES = 20_000
 
 
@@ -85,6 +86,9 @@ class Simulation:
         self._hash = hashlib.sha256()
         self._wire: deque[str] = deque(maxlen=LAST_LINES)
         self._watched: set[int] = set()
+        self._heard = bytearray()
+        self._listening = False
+        self._listener: asyncio.Task[None] | None = None
         self._stop = False
         self._clean = False
 
@@ -136,6 +140,8 @@ class Simulation:
         line = f"{now:.6f} {direction} {data!r}"
         self._hash.update(line.encode())
         self._wire.append(line)
+        if self._listening and direction == "<":
+            self._heard += data
         if direction == ">" and data.startswith(b"AT"):
             self.commands += 1
 
@@ -172,6 +178,8 @@ class Simulation:
             await asyncio.sleep(max(0.0, fault.at - loop.time()))
             self.note(f"fault {fault.plain()}")
             armed.append(fault.inject(self.fake))
+            if fault.action in RADIO_LOST:
+                self._listener = loop.create_task(self._announced(loop.time()))
         await asyncio.sleep(max(0.0, self.until - loop.time()))
         self.injected = sum(acted() for acted in armed)
         self._calm()
@@ -192,6 +200,15 @@ class Simulation:
         if left:
             self._violated("V4", f"tasks are left: {left!r}")
         self.violations += self.history.violations()
+
+    async def _announced(self, lost: float) -> None:
+        """Whether the loss of the WiFi was told: see History.silent_losses."""
+        self._heard.clear()
+        self._listening = True
+        await asyncio.sleep(1.0)
+        self._listening = False
+        if b"WIFI DISCONNECT\r\n" not in self._heard:
+            self.history.silent_losses.append(lost)
 
     def _calm(self) -> None:
         """No fault from now on: steps are disarmed, the radio is back, peers go on."""
@@ -318,6 +335,7 @@ class Simulation:
                 return
             if not data:
                 near.end = "eof"
+                near.ended_at = asyncio.get_running_loop().time()
                 return
             near.received += data
             await asyncio.sleep(source.choice((0.0, 0.0, 0.3)))
