@@ -73,9 +73,8 @@ class History:
             who = f"connection {near.serial} to {near.place}"
             serial = serial_of(near.received)
             if serial is None:
-                silent = any(t <= near.ended_at <= t + NOTICED for t in self.silent_losses)
-                if near.received or (near.end == "eof" and not silent):
-                    found.append(f"V8 {who}: ended in order after {len(near.received)} bytes")
+                if not self._may_be_all(near):
+                    found.append(f"V8 {who}: {near.end} after {bytes(near.received)!r}")
                 continue
             far = far_ends.get(serial)
             if far is None:
@@ -100,6 +99,19 @@ class History:
                         f"V8 {who}: end of data after {len(near.received)} of {far.said} bytes"
                     )
         return found
+
+    def _may_be_all(self, near: NearEnd) -> bool:
+        """Too few bytes to tell whose they are: somebody at that place must have said them, and
+        before an end of data no more."""
+        if near.end == "eof" and any(t <= near.ended_at <= t + NOTICED for t in self.silent_losses):
+            return True
+        for far in self.far:
+            said = Stream(far.serial).piece(0, len(near.received)) == near.received
+            if far.place == near.place and said and len(near.received) <= far.said:
+                closed = far.conversation.ended and far.said == len(near.received)
+                if near.end != "eof" or closed or far.conversation.reset:
+                    return True
+        return not near.received and near.end != "eof"
 
     def _by_peer(self) -> list[str]:
         found = []
