@@ -164,9 +164,7 @@ class Simulation:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._escaped)
         net = self._make()
-        self.history.input_lost = any(
-            (fault.action or ("",))[0] in ("eat", "type") for fault in self.faults
-        )
+        self.history.input_lost = any((fault.action or ("",))[0] == "eat" for fault in self.faults)
         await net.up()
         workers = [
             *(loop.create_task(self._application(net, place)) for place in self.places),

@@ -2,7 +2,8 @@
 
 A fault is an action of the fakes' vocabulary (`fakes.actions`), or a step of a scenario that waits
 for its command or answer. Lost and doubled bytes, but no flipped ones: a flipped bit in a payload
-cannot be seen by anybody but TLS. Nothing forged: a module that lies about its own sockets has
+cannot be seen by anybody but TLS; nor what a second program on the port types into a payload (the
+port is opened exclusively against that). Nothing forged: a module that lies about its own sockets has
 tests of its own.
 """
 
@@ -71,7 +72,7 @@ PALETTE: dict[str, tuple[int, Maker]] = {
     "reset": (1, lambda r, _: ("reset", r.choice((True, "silent")))),
     "flood": (1, lambda r, _: ("flood", {"line": "+UNHEARD: 1", "count": r.choice((3, 200))})),
     "noise": (2, lambda r, _: ("noise", r.choice((1, 5, 60)))),
-    "intruder": (1, lambda _r, _: ("type", "AT\r")),
+    "stray line": (1, lambda _r, _: ("flood", {"line": "+UNHEARD: 2", "count": 1})),
     "peer": (6, lambda r, places: ("peer", {
         "at": r.choice(places), "does": r.choice(("fin", "half-close", "reset", "stall"))})),
     "resume": (3, lambda r, places: ("peer", {"at": r.choice(places), "does": "resume"})),
