@@ -6,172 +6,66 @@ from typing import Annotated
 
 import typer
 
-from atdriver.cli.commands.root import app
-from atdriver.cli.failure import execute
-from atdriver.cli.options import Json, Profile, Settings, Spec, Timeout, Trace, Verbose, request
+from atdriver.cli.commands.declare import modem_command
+from atdriver.cli.options import Request
 
 
-@app.command()
-def info(
-    spec: Spec,
-    *,
-    settings: Settings = None,
-    profile: Profile = None,
-    trace: Trace = None,
-    verbose: Verbose = False,
-    timeout: Timeout = None,
-    as_json: Json = False,
-) -> None:
+@modem_command()
+def info(wanted: Request) -> None:
     """Show what the module is, and how it is."""
+    from atdriver.cli.info import show
 
-    def action() -> None:
-        from atdriver.cli.info import show
-
-        show(
-            request(
-                spec,
-                settings=settings,
-                profile=profile,
-                trace=trace,
-                verbose=verbose,
-                timeout=timeout,
-                as_json=as_json,
-            )
-        )
-
-    raise typer.Exit(execute(action))
+    show(wanted)
 
 
-@app.command()
+@modem_command()
 def at(
-    spec: Spec,
+    wanted: Request,
     *,
     command: Annotated[
         str | None, typer.Argument(metavar="[COMMAND]", help="For example AT+GMR.")
     ] = None,
-    settings: Settings = None,
-    profile: Profile = None,
-    trace: Trace = None,
-    verbose: Verbose = False,
-    timeout: Timeout = None,
-    as_json: Json = False,
-) -> None:
+) -> int:
     """Send a raw AT command, or open a console.
 
     Without COMMAND, commands are read from stdin, line by line, and unsolicited lines are shown."""
+    from atdriver.cli import at as implementation
 
-    def action() -> int:
-        from atdriver.cli import at as implementation
-
-        wanted = request(
-            spec,
-            settings=settings,
-            profile=profile,
-            trace=trace,
-            verbose=verbose,
-            timeout=timeout,
-            as_json=as_json,
-        )
-        if command is None:
-            return implementation.console(wanted)
-        return implementation.once(wanted, command)
-
-    raise typer.Exit(execute(action))
+    if command is None:
+        return implementation.console(wanted)
+    return implementation.once(wanted, command)
 
 
-@app.command()
-def scan(
-    spec: Spec,
-    *,
-    settings: Settings = None,
-    profile: Profile = None,
-    trace: Trace = None,
-    verbose: Verbose = False,
-    timeout: Timeout = None,
-    as_json: Json = False,
-) -> None:
+@modem_command()
+def scan(wanted: Request) -> None:
     """List the WiFi networks in reach."""
+    from atdriver.cli.ask import scan as ask
 
-    def action() -> None:
-        from atdriver.cli.ask import scan as ask
-
-        ask(
-            request(
-                spec,
-                settings=settings,
-                profile=profile,
-                trace=trace,
-                verbose=verbose,
-                timeout=timeout,
-                as_json=as_json,
-            )
-        )
-
-    raise typer.Exit(execute(action))
+    ask(wanted)
 
 
-@app.command()
+@modem_command()
 def resolve(
-    spec: Spec,
+    wanted: Request,
     *,
     name: Annotated[str, typer.Argument(metavar="NAME", help="A host name.")],
-    settings: Settings = None,
-    profile: Profile = None,
-    trace: Trace = None,
-    verbose: Verbose = False,
-    timeout: Timeout = None,
-    as_json: Json = False,
 ) -> None:
     """Resolve a name by the module."""
+    from atdriver.cli.ask import resolve as ask
 
-    def action() -> None:
-        from atdriver.cli.ask import resolve as ask
-
-        ask(
-            request(
-                spec,
-                settings=settings,
-                profile=profile,
-                trace=trace,
-                verbose=verbose,
-                timeout=timeout,
-                as_json=as_json,
-            ),
-            name,
-        )
-
-    raise typer.Exit(execute(action))
+    ask(wanted, name)
 
 
-@app.command()
+@modem_command()
 def ping(
-    spec: Spec,
+    wanted: Request,
     *,
     host: Annotated[str, typer.Argument(metavar="HOST", help="A host name or address.")],
     count: Annotated[int, typer.Option("-c", "--count", metavar="N", min=1, help="How many.")] = 4,
-    settings: Settings = None,
-    profile: Profile = None,
-    trace: Trace = None,
-    verbose: Verbose = False,
-    timeout: Timeout = None,
-    as_json: Json = False,
-) -> None:
+) -> int:
     """Measure round trips by the module.
 
     The status is 0 when at least one answer came."""
+    from atdriver.cli.ask import ping as ask
 
-    def action() -> int:
-        from atdriver.cli.ask import ping as ask
-
-        wanted = request(
-            spec,
-            settings=settings,
-            profile=profile,
-            trace=trace,
-            verbose=verbose,
-            timeout=timeout,
-            as_json=as_json,
-        )
-        return ask(wanted, host, count)
-
-    raise typer.Exit(execute(action))
+    return ask(wanted, host, count)

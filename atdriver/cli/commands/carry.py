@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from atdriver.cli.commands.root import app
-from atdriver.cli.failure import UsageProblem, execute
-from atdriver.cli.options import Json, Profile, Settings, Spec, Timeout, Trace, Verbose, request
+from atdriver.cli.commands.declare import modem_command
+from atdriver.cli.failure import UsageProblem
+from atdriver.cli.options import Request
 
 
-@app.command()
+@modem_command(json="")
 def nc(
-    spec: Spec,
+    wanted: Request,
     *,
     host: Annotated[str | None, typer.Argument(metavar="HOST", help="A name or address.")] = None,
     port: Annotated[str | None, typer.Argument(metavar="PORT", help="1 to 65535.")] = None,
@@ -36,41 +36,28 @@ def nc(
             "-l", "--listen", metavar="PORT", help="Wait for one peer on this port of the module."
         ),
     ] = None,
-    settings: Settings = None,
-    profile: Profile = None,
-    trace: Trace = None,
-    verbose: Verbose = False,
-    timeout: Timeout = None,
-) -> None:
+) -> int | None:
     """Netcat through the module.
 
     stdin goes to a TCP (or UDP) peer, its answers to stdout."""
+    from atdriver.cli import nc as implementation
 
-    def action() -> int | None:
-        from atdriver.cli import nc as implementation
-
-        wanted = request(
-            spec, settings=settings, profile=profile, trace=trace, verbose=verbose, timeout=timeout
-        )
-        if listen is not None:
-            if host is not None:
-                raise UsageProblem("nc -l PORT takes no HOST: it waits for whoever comes")
-            implementation.listen(wanted, listen, datagrams=datagrams, quiet=quiet)
-            return None
-        if host is None or port is None:
-            raise UsageProblem("nc needs HOST and PORT (see `atdriver nc --help`)")
-        implementation.connect(wanted, host, port, datagrams=datagrams, quiet=quiet)
+    if listen is not None:
+        if host is not None:
+            raise UsageProblem("nc -l PORT takes no HOST: it waits for whoever comes")
+        implementation.listen(wanted, listen, datagrams=datagrams, quiet=quiet)
         return None
+    if host is None or port is None:
+        raise UsageProblem("nc needs HOST and PORT (see `atdriver nc --help`)")
+    implementation.connect(wanted, host, port, datagrams=datagrams, quiet=quiet)
+    return None
 
-    raise typer.Exit(execute(action))
 
-
-@app.command()
+@modem_command(
+    several="One or more modules; host is this computer.", json="Show how it goes as lines of JSON."
+)
 def proxy(
-    specs: Annotated[
-        list[str],
-        typer.Argument(metavar="SPEC…", help="One or more modules; host is this computer."),
-    ],
+    wanted: list[Request],
     *,
     listen: Annotated[
         str,
@@ -119,56 +106,33 @@ def proxy(
             help="Among several modules: least-busy, round-robin or failover.",
         ),
     ] = "least-busy",
-    settings: Settings = None,
-    profile: Profile = None,
-    trace: Trace = None,
-    verbose: Verbose = False,
-    timeout: Timeout = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Show how it goes as lines of JSON.")
-    ] = False,
 ) -> None:
     """Let every program go out through the module: SOCKS5 and HTTP on one port.
 
     The first line on stdout says where. Names are resolved by the module, never by this computer.
     Ctrl-C ends it."""
+    from atdriver.cli.proxy import Wanted, serve
 
-    def action() -> None:
-        from atdriver.cli.proxy import Wanted, serve
-
-        requests = [
-            request(
-                spec,
-                settings=settings,
-                profile=profile,
-                trace=trace,
-                verbose=verbose,
-                timeout=timeout,
-            )
-            for spec in specs
-        ]
-        serve(
-            Wanted(
-                requests,
-                listen=listen,
-                user=user,
-                password=password,
-                wait=wait,
-                idle=idle,
-                pac=pac,
-                pac_file=pac_file,
-                balance=balance,
-                clients=clients,
-                as_json=as_json,
-            )
+    serve(
+        Wanted(
+            wanted,
+            listen=listen,
+            user=user,
+            password=password,
+            wait=wait,
+            idle=idle,
+            pac=pac,
+            pac_file=pac_file,
+            balance=balance,
+            clients=clients,
+            as_json=wanted[0].as_json,
         )
+    )
 
-    raise typer.Exit(execute(action))
 
-
-@app.command()
+@modem_command()
 def forward(
-    spec: Spec,
+    wanted: Request,
     *,
     local: Annotated[
         list[str] | None,
@@ -212,42 +176,23 @@ def forward(
     clients: Annotated[
         int, typer.Option("--clients", metavar="N", min=1, help="Of a port at a time, at most.")
     ] = 256,
-    settings: Settings = None,
-    profile: Profile = None,
-    trace: Trace = None,
-    verbose: Verbose = False,
-    timeout: Timeout = None,
-    as_json: Json = False,
 ) -> None:
     """Lead ports of this computer through the module, or ports of the module here.
 
     As ssh's -L and -R: `8080:example.org:80`, `127.0.0.1:8080:[2001:db8::1]:80`. Each line on
     stdout names a port. Names are resolved by the module. Ctrl-C ends it."""
+    from atdriver.cli.forward import Wanted, serve
 
-    def action() -> None:
-        from atdriver.cli.forward import Wanted, serve
-
-        wanted = request(
-            spec,
-            settings=settings,
-            profile=profile,
-            trace=trace,
-            verbose=verbose,
-            timeout=timeout,
-            as_json=as_json,
+    serve(
+        Wanted(
+            wanted,
+            local=local or [],
+            remote=remote or [],
+            datagrams=datagrams,
+            expose=expose,
+            wait=wait,
+            quiet=quiet,
+            idle=idle,
+            clients=clients,
         )
-        serve(
-            Wanted(
-                wanted,
-                local=local or [],
-                remote=remote or [],
-                datagrams=datagrams,
-                expose=expose,
-                wait=wait,
-                quiet=quiet,
-                idle=idle,
-                clients=clients,
-            )
-        )
-
-    raise typer.Exit(execute(action))
+    )

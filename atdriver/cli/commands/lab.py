@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from atdriver.cli.commands.root import app
-from atdriver.cli.failure import be_verbose, execute
-from atdriver.cli.options import Profile, Settings, Timeout, Verbose, request
+from atdriver.cli.commands.declare import command, modem_command
+from atdriver.cli.options import Request
 
 
-@app.command()
+@command()
 def fake(
     module: Annotated[str, typer.Argument(metavar="MODULE", help="esp8266, esp32, bg96, …")],
     *,
@@ -59,38 +58,31 @@ def fake(
             help="Control socket: JSON lines to inject, ask and change the world.",
         ),
     ] = None,
-    verbose: Verbose = False,
 ) -> None:
     """Run a simulated module on a pseudo terminal.
 
     The first line on stdout names it; Ctrl-C ends it."""
+    from atdriver.cli.fake import Wanted, serve
 
-    def action() -> None:
-        from atdriver.cli.fake import Wanted, serve
-
-        if verbose:
-            be_verbose()
-        serve(
-            Wanted(
-                module,
-                link=link,
-                baud=baud,
-                firmware=firmware,
-                scenario=scenario,
-                seed=seed,
-                resolve=names or [],
-                access_points=access_points or [],
-                settings=settings or [],
-                time_scale=time_scale,
-                strict_baud=strict_baud,
-                control=control,
-            )
+    serve(
+        Wanted(
+            module,
+            link=link,
+            baud=baud,
+            firmware=firmware,
+            scenario=scenario,
+            seed=seed,
+            resolve=names or [],
+            access_points=access_points or [],
+            settings=settings or [],
+            time_scale=time_scale,
+            strict_baud=strict_baud,
+            control=control,
         )
+    )
 
-    raise typer.Exit(execute(action))
 
-
-@app.command("trace")
+@command("trace", verbose=False)
 def trace_file(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="What --trace wrote.", show_default=False)
@@ -116,24 +108,17 @@ def trace_file(
     """Show a wire trace, or make a fake of it.
 
     The fake answers what the recorded module answered and fails where the program deviates."""
+    from atdriver.cli import tracefile
 
-    def action() -> None:
-        from atdriver.cli import tracefile
-
-        if scenario is None:
-            tracefile.show(file)
-        else:
-            tracefile.convert(file, scenario, varying or [])
-
-    raise typer.Exit(execute(action))
+    if scenario is None:
+        tracefile.show(file)
+    else:
+        tracefile.convert(file, scenario, varying or [])
 
 
-@app.command()
+@modem_command(several="Modules to measure; bg96:fake, or host for this PC.", trace=False, json="")
 def report(
-    specs: Annotated[
-        list[str],
-        typer.Argument(metavar="SPEC…", help="Modules to measure; bg96:fake, or host for this PC."),
-    ],
+    wanted: list[Request],
     *,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Where the report goes.")
@@ -167,45 +152,26 @@ def report(
         str,
         typer.Option("--open-ssid", metavar="SSID", help="An open WiFi network to join as well."),
     ] = "",
-    settings: Settings = None,
-    profile: Profile = None,
-    verbose: Verbose = False,
-    timeout: Timeout = None,
-) -> None:
+) -> int:
     """Measure the Socket API on modules and compare it with their claims.
 
     The status is 1 when a claim and a measurement contradict each other, and when a module could
     not be measured; the others are reported nevertheless."""
+    from atdriver.cli import report as implementation
 
-    def action() -> int:
-        from atdriver.cli import report as implementation
-
-        wanted = [
-            request(
-                spec,
-                settings=settings,
-                profile=profile,
-                trace=None,
-                verbose=verbose,
-                timeout=timeout,
-            )
-            for spec in specs
-        ]
-        return implementation.show(
-            wanted,
-            out,
-            compare=compare,
-            far_end=far_end,
-            token=token,
-            name=name,
-            only=only or [],
-            open_ssid=open_ssid,
-        )
-
-    raise typer.Exit(execute(action))
+    return implementation.show(
+        wanted,
+        out,
+        compare=compare,
+        far_end=far_end,
+        token=token,
+        name=name,
+        only=only or [],
+        open_ssid=open_ssid,
+    )
 
 
-@app.command("far-end")
+@command("far-end")
 def far_end_command(
     *,
     host: Annotated[
@@ -233,18 +199,11 @@ def far_end_command(
         int | None,
         typer.Option("--max-mb", metavar="N", min=1, help="Most that one client gets (268)."),
     ] = None,
-    verbose: Verbose = False,
 ) -> None:
     """Run the test services (echo, discard, chargen, …) for a module to talk to.
 
     Each line on stdout names a service and its port; the first is for the machine that tests
     (`--far-end HOST:PORT`). Ctrl-C ends them."""
+    from atdriver.cli.farend import serve
 
-    def action() -> None:
-        from atdriver.cli.farend import serve
-
-        if verbose:
-            be_verbose()
-        serve(host, port, token, allow or [], megabytes)
-
-    raise typer.Exit(execute(action))
+    serve(host, port, token, allow or [], megabytes)

@@ -7,12 +7,11 @@ from typing import Annotated
 
 import typer
 
-from atdriver.cli.commands.root import app
-from atdriver.cli.failure import be_verbose, execute
-from atdriver.cli.options import Json, Verbose
+from atdriver.cli.commands.declare import command
+from atdriver.cli.options import Json
 
 
-@app.command()
+@command()
 def demo(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Where the capability report goes.")
@@ -20,45 +19,28 @@ def demo(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the simulated modules running until Ctrl-C.")
     ] = False,
-    verbose: Verbose = False,
-) -> None:
+) -> int:
     """Show the main job with simulated modules."""
+    from atdriver.cli.demo import show
 
-    def action() -> int:
-        from atdriver.cli.demo import show
-
-        if verbose:
-            be_verbose()
-        return show(out, keep=keep)
-
-    raise typer.Exit(execute(action))
+    return show(out, keep=keep)
 
 
-@app.command()
-def ports(as_json: Json = False, verbose: Verbose = False) -> None:
+@command()
+def ports(as_json: Json = False) -> None:
     """List serial ports and what is behind them."""
+    from atdriver.cli.ports import show
 
-    def action() -> None:
-        from atdriver.cli.ports import show
-
-        if verbose:
-            be_verbose()
-        show(as_json)
-
-    raise typer.Exit(execute(action))
+    show(as_json)
 
 
-@app.command()
+@command(verbose=False)
 def udev() -> None:
     """Print udev rules that name AT ports and keep ModemManager away.
 
     For example: atdriver udev | sudo tee /etc/udev/rules.d/70-atdriver.rules"""
+    from atdriver.cli import output
+    from atdriver.udev import rules
 
-    def action() -> None:
-        from atdriver.cli import output
-        from atdriver.udev import rules
-
-        for text in rules().splitlines():
-            output.line(text)
-
-    raise typer.Exit(execute(action))
+    for text in rules().splitlines():
+        output.line(text)
