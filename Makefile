@@ -13,7 +13,7 @@ IN_TWO  = failed=0; \
 	$(PYTEST) --ignore=tests/packaging -m "serial$(1)" $(2) || failed=1; \
 	exit $$failed
 
-.PHONY: help demo test nightly lint types layers package check mutation simulation bench diagrams clean
+.PHONY: help demo test gates nightly lint types layers package check mutation simulation bench diagrams clean
 
 help:            ## Show this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -22,7 +22,10 @@ demo: $(VENV)/.runtime   ## Fetch a page and echo a datagram through two simulat
 	$(BIN)/atdriver demo
 
 test: $(VENV)/.test      ## Run the tests (under 10 minutes on 2 cores)
-	@$(call IN_TWO, and not nightly)
+	@$(call IN_TWO, and not nightly and not gate)
+
+gates: $(VENV)/.test     ## What each commit is asked beside `make test` (see docs/reliability.md)
+	@$(call IN_TWO, and gate and not nightly,--timeout=1800)
 
 nightly: $(VENV)/.test   ## Also the long ones
 	@$(call IN_TWO,,--timeout=3600)
@@ -42,7 +45,8 @@ package: $(VENV)/.lint   ## Build the wheel, install it elsewhere, look inside
 
 check: lint types layers package  ## All static checks
 
-mutation: $(VENV)/.test  ## Change every fact of the fakes, one at a time: a test must fail (long)
+mutation: $(VENV)/.test  ## Change every fact of the fakes, and the driver where each fault test says: a test must fail (long)
+	$(BIN)/python -m tests.faults.changes
 	$(BIN)/python -m tests.mutation
 
 simulation: $(VENV)/.test  ## Driver and module under faults in virtual time, SEEDS=0-499
