@@ -40,6 +40,7 @@ from atdriver.events import (
 from atdriver.exchange import Command, Reply
 from atdriver.framer import Data, Framer, Head, Line, Noise, Prompt
 from atdriver.resync import RESYNC_LIMIT, Judgement, Resync, Verdict
+from atdriver.trailer import Trailer
 
 
 class Stage(Enum):
@@ -84,7 +85,6 @@ STEPS: dict[tuple[Stage, Token], str] = {
     (Stage.BUSY, Token.BUSY): "wait_busy",
 }
 
-LINE_END = b"\r\n"
 TRAILER = "payload does not end at its trailer"
 BANNER = "banner in a damaged answer"
 ECHO = "the echo came back"
@@ -118,9 +118,7 @@ class Engine:
         self._now = 0.0
         self._payload_written = False
         self._confirmed = True
-        self._awaiting_trailer = False
-        self._trailer = b""
-        self._trailer_frames = 0
+        self._trailer: Trailer | None = None
         self._strange: bytes | None = None
         self._counted: Command | None = None
         self._attempts = 0
@@ -166,7 +164,7 @@ class Engine:
         self._confirmed = command.confirm is None
         self._strange = None
         self._quiet = True
-        self._awaiting_trailer = False
+        self._trailer = None
         self._attempts += 1
         self._result_deadline = now + command.timeout
         if command.payload is None:
@@ -271,7 +269,8 @@ class Engine:
 
     def _data(self, data: Data) -> None:
         command = self._command
-        if self._awaiting_trailer and not self._may_stand_in_trailer(data.lead, framed=True):
+        trailer = self._trailer
+        if trailer is not None and not trailer.admits(data.lead, framed=True):
             self._damaged(TRAILER, data.payload[:16])
         if command is not None and command.block is not None and command.block is data.head:
             if self._reply.block is not None or len(data.payload) > command.block_max:
@@ -279,23 +278,21 @@ class Engine:
                 return
             self._answer_began()
             self._reply.block = data
-            self._awaiting_trailer = True
-            self._trailer = b""
-            self._trailer_frames = 0
+            self._trailer = Trailer(command.block_lead, empty=not data.payload)
             return
         if self.stage is Stage.RESYNC:
             self._resync.disturb()
             if self._retry is not None and self._retry.block is data.head:
                 self._taken_after_all()
-        self._trailer += data.lead
-        self._trailer_frames += 2
+        if trailer is not None:
+            trailer.passed(data.lead, frames=2)
         self.events.append(Received(data, self._doubtful))
 
     def _line(self, line: Line) -> None:
         text = line.text
         command = self._command
-        if self._awaiting_trailer:
-            self._trailer_line(line)
+        if self._trailer is not None:
+            self._trailer_line(line, self._trailer)
             return
         if not text.strip():
             return
@@ -387,41 +384,22 @@ class Engine:
             if command is None:
                 self._doubt(text)
 
-    def _trailer_line(self, line: Line) -> None:
+    def _trailer_line(self, line: Line, trailer: Trailer) -> None:
         """Behind a counted payload: notices, exact line ends, the result. All else is damage."""
         command = self._command
         assert command is not None
-        self._trailer += line.lead
         framed = self.dialect.framed.fullmatch(line.text) is not None
-        if line.text in command.ok and self._trailer_complete(command, line.lead):
+        if line.text in command.ok and trailer.ends(line.lead):
             self._step(Token.GOOD, line.text)
-        elif self.dialect.notices.fullmatch(line.text) and self._may_stand_in_trailer(
-            line.lead, framed=framed
-        ):
-            self._trailer_frames += 1
+        elif self.dialect.notices.fullmatch(line.text) and trailer.admits(line.lead, framed=framed):
+            trailer.passed(line.lead, frames=1)
             self._other_line(line)
         else:
             self._damaged(TRAILER, line.lead + line.text)
 
-    def _may_stand_in_trailer(self, lead: bytes, *, framed: bool) -> bool:
-        """Whether a notice with these line ends before it fits between a payload and its result."""
-        command = self._command
-        assert command is not None
-        if command.block_lead == LINE_END:
-            return lead == LINE_END or (not framed and not lead)
-        return lead in (LINE_END, LINE_END * 2)  # the sum is judged at the end
-
-    def _trailer_complete(self, command: Command, lead: bytes) -> bool:
-        if command.block_lead == LINE_END:  # notices of such modules may or may not begin with one
-            return lead == LINE_END
-        wanted = command.block_lead + LINE_END * self._trailer_frames
-        block = self._reply.block
-        empty = block is not None and not block.payload  # then the payload's own line end may lack
-        return self._trailer == wanted or (empty and self._trailer == wanted[2:])
-
     def _damaged(self, reason: str, sample: bytes) -> bool:
         """An anomaly that proves a counted answer wrong fails the command at once."""
-        if self._command is None or not (self._awaiting_trailer or self._command.block):
+        if self._command is None or not (self._trailer or self._command.block):
             return False
         self._count(reason, sample)
         self._mistrust = True
@@ -537,7 +515,7 @@ class Engine:
         self._command = None
         self.stage = Stage.IDLE
         self._deadline = None
-        self._awaiting_trailer = False
+        self._trailer = None
         self.framer.armed = False
         if self._suspicion:
             self._count(self._suspicion, b"")
@@ -589,7 +567,7 @@ class Engine:
         self._suspicion = ""
         self._counted = None  # from here on results too many are expected
         self.framer.armed = False
-        self._awaiting_trailer = False
+        self._trailer = None
         limit = self.probing_limit if afresh else None
         self._resync.begin(self._now, limit, steps, answers_owed=reason != "start")
         self._deadline = self._resync.deadline
