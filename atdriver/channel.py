@@ -18,7 +18,7 @@ from atdriver.dialect import Probe, Step
 from atdriver.engine import Engine
 from atdriver.errors import ATError, EncodeError, ModuleSilent, PortLost
 from atdriver.events import Anomaly, Completed, Deaf, Event, Failed, InStep, OutOfStep, Restarted
-from atdriver.exchange import Command, Reply
+from atdriver.exchange import Command, Reply, mask
 from atdriver.lifecycle import ChannelLife, ChannelMode
 from atdriver.link import Link
 from atdriver.resync import RESYNC_LIMIT
@@ -57,6 +57,7 @@ class Channel:
         self.sample = b""
         self._make_trace = make_trace
         self._trace: Trace | None = None
+        self._secrets: set[bytes] = set()  # of all commands so far
         self._life: ChannelLife | None = None
         self._used = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -168,11 +169,6 @@ class Channel:
             self.engine.suspect(reason)
             self._work()
 
-    def hide(self, secret: bytes) -> None:
-        """Keep these bytes out of the trace."""
-        if self._trace is not None:
-            self._trace.hide(secret)
-
     def flush_trace(self) -> None:
         """Put what was traced so far into its file, for who reads it meanwhile."""
         if self._trace is not None:
@@ -273,8 +269,9 @@ class Channel:
             self._current = future
             if began is not None:
                 began()
-            for secret in command.secrets:
-                self.hide(secret)
+            self._secrets.update(command.hidden)
+            if self._trace is not None:
+                self._traced(self._trace.begin, command)
             assert self._loop is not None
             self.engine.begin(command, self._loop.time())
             return True
@@ -299,12 +296,14 @@ class Channel:
             self._fire("in_step")
             self._settle_synchronise(None)
         elif isinstance(event, Deaf):
+            self.sample = mask(self.sample, self._secrets)
             error = ModuleSilent(f"{self.link.name}: the module does not answer", (), self.sample)
             self._fire("deaf")
             self._settle_synchronise(error)
             self._fail_all(error)
         elif isinstance(event, Anomaly):
-            log.debug("%s: %s: %s", self.link.name, event.reason, printable(event.sample[:80]))
+            sample = mask(event.sample, self._secrets)[:80]
+            log.debug("%s: %s: %s", self.link.name, event.reason, printable(sample))
         elif isinstance(event, Restarted):
             self._record("!", b"the module restarted")
         self._tell(event)
@@ -315,7 +314,7 @@ class Channel:
         try:
             self.listener(event)
         except Exception:
-            log.exception("%s: listener failed on %r", self.link.name, event)
+            log.exception("%s: listener failed on %s", self.link.name, type(event).__name__)
 
     def _settle_synchronise(self, error: ATError | None) -> None:
         waiter, self._in_step = self._in_step, None

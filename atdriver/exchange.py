@@ -8,15 +8,18 @@ payload follows a prompt, which parts are secret.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from atdriver.framer import Data, Head
 
 OK = b"OK"
+HIDDEN = b"***"
 ERROR = b"ERROR"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Command:
     """One command line and the grammar of its answer. Times are seconds, lengths bytes."""
 
@@ -56,12 +59,32 @@ class Command:
     """Whether the module's start banner ends it (reset commands)."""
     repeatable: bool = True
     """Whether it may be sent again once it is proven that a busy module did not take it."""
-    secrets: tuple[bytes, ...] = ()
-    """Parts of `text` that no log may show."""
+    secrets: tuple[tuple[int, int], ...] = ()
+    """Parts of `text` that nobody may be shown: the places of the first byte and behind the last,
+    in order."""
+    private: re.Pattern[bytes] | None = None
+    """What nobody may be shown of the lines of its answer."""
+
+    @property
+    def hidden(self) -> tuple[bytes, ...]:
+        """The secrets themselves."""
+        return tuple(self.text[start:end] for start, end in self.secrets if start < end)
+
+    @property
+    def shown(self) -> bytes:
+        """The line with every secret replaced by `***`."""
+        text = self.text
+        for start, end in reversed(self.secrets):
+            if start < end:
+                text = text[:start] + HIDDEN + text[end:]
+        return text
 
     def __str__(self) -> str:
-        """The line as it may be shown to people: secrets replaced."""
-        return mask(self.text, self.secrets).decode("utf-8", "backslashreplace")
+        """The line as it may be shown to people."""
+        return self.shown.decode("utf-8", "backslashreplace")
+
+    def __repr__(self) -> str:
+        return f"<Command {self}>"
 
 
 @dataclass(slots=True, eq=False)
@@ -77,9 +100,21 @@ class Reply:
     final: bytes = b""
 
 
-def mask(text: bytes, secrets: tuple[bytes, ...]) -> bytes:
-    """`text` with every secret replaced by `***`."""
-    for secret in secrets:
+def with_secret(before: bytes, secret: bytes, after: bytes = b"") -> dict[str, Any]:
+    """`text` and `secrets` of a Command one part of which is secret; quotes around it are not.
+
+    >>> str(Command(**with_secret(b"AT+CPIN=", b"1234"), timeout=1.0))
+    'AT+CPIN=***'
+    """
+    quoted = len(secret) >= 2 and secret[:1] == secret[-1:] == b'"'
+    start, end = len(before) + quoted, len(before) + len(secret) - quoted
+    return {"text": before + secret + after, "secrets": ((start, end),)}
+
+
+def mask(text: bytes, secrets: Iterable[bytes]) -> bytes:
+    """`text` with every one of the secrets replaced by `***`, wherever it stands: for what nobody
+    knows the structure of."""
+    for secret in sorted(secrets, key=len, reverse=True):
         if secret:
-            text = text.replace(secret, b"***")
+            text = text.replace(secret, HIDDEN)
     return text

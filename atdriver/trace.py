@@ -1,5 +1,10 @@
 """The wire trace: every byte in both directions with its time, secrets masked, as JSON lines.
 
+What is masked is known by its place: commands say which of their parts are secret. Such a command
+is masked wherever the whole line stands, so its echo as well; its secrets alone, and what it calls
+private in its answer, until the next command begins. Payload that happens to hold the four digits
+of a PIN is payload.
+
 One record a line: {"t": seconds since the start, "dir": ">" (to the module) | "<" | "!" (note),
 "data": text with \\xNN for bytes that are no printable ASCII}.
 """
@@ -12,6 +17,8 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import IO
+
+from atdriver.exchange import HIDDEN, Command
 
 _UNPRINTABLE = re.compile(rb"[^\x20-\x5b\x5d-\x7e]")
 
@@ -59,31 +66,44 @@ def trace_to(path: str) -> Callable[[], Trace]:
 
 
 class StreamMasker:
-    """Replaces secrets in a byte stream by `***`, also where a read cuts one in two."""
+    """Replaces secrets in a byte stream, also where a read cuts one in two."""
 
     def __init__(self) -> None:
-        self._secrets: list[bytes] = []
+        self._always: dict[bytes, bytes] = {}
+        self._now: tuple[bytes, ...] = ()
+        self._private: re.Pattern[bytes] | None = None
         self._kept = b""
 
-    def add(self, secret: bytes) -> None:
-        """From now on, hide this."""
-        if secret and secret not in self._secrets:
-            self._secrets.append(secret)
-            self._secrets.sort(key=len, reverse=True)
+    def add(self, secret: bytes, shown: bytes = HIDDEN) -> None:
+        """From now on, show the second instead of the first."""
+        if secret:
+            self._always[secret] = shown
+
+    def for_now(self, secrets: tuple[bytes, ...], private: re.Pattern[bytes] | None) -> bytes:
+        """Until the next call, hide these, and what `private` finds in a line. Returns what was
+        held back for the last call's sake, and may be shown now."""
+        rest = b""
+        if self._private is not None and self._private is not private:
+            rest, self._kept = self._private.sub(HIDDEN, self._kept), b""
+        self._now, self._private = secrets, private
+        return rest
 
     def feed(self, data: bytes) -> bytes:
         """The part of the stream that may be shown; a beginning of a secret is held back."""
         text = self._kept + data
-        for secret in self._secrets:
-            text = text.replace(secret, b"***")
-        held = max((_overlap(text, secret) for secret in self._secrets), default=0)
-        self._kept = text[len(text) - held :] if held else b""
-        return text[: len(text) - held] if held else text
+        secrets = [*self._always.items(), *((each, HIDDEN) for each in self._now)]
+        for secret, shown in sorted(secrets, key=lambda pair: len(pair[0]), reverse=True):
+            text = text.replace(secret, shown)
+        held = max((_overlap(text, secret) for secret, _ in secrets), default=0)
+        if self._private is not None:
+            held = max(held, len(text) - text.rfind(b"\n") - 1)  # the line that has not ended
+        shown, self._kept = text[: len(text) - held], text[len(text) - held :]
+        return shown if self._private is None else self._private.sub(HIDDEN, shown)
 
     def flush(self) -> bytes:
         """What was held back; the stream has ended."""
         kept, self._kept = self._kept, b""
-        return kept and b"***"
+        return kept and HIDDEN
 
 
 def _overlap(text: bytes, secret: bytes) -> int:
@@ -100,16 +120,26 @@ class Trace:
     def __init__(self, out: IO[str]) -> None:
         self._out = out
         self._start = time.monotonic()
-        self._maskers = {">": StreamMasker(), "<": StreamMasker()}
+        self._lines: dict[bytes, bytes] = {}  # commands with secrets, and how they are shown
+        self._heard = StreamMasker()
 
-    def hide(self, secret: bytes) -> None:
-        """Never show these bytes, in either direction."""
-        for masker in self._maskers.values():
-            masker.add(secret)
+    def begin(self, command: Command) -> None:
+        """This command is about to be written: hide what is secret in it and in its answer."""
+        if command.secrets:
+            self._lines[command.text] = command.shown
+            self._heard.add(command.text, command.shown)
+        rest = self._heard.for_now(command.hidden, command.private)
+        if rest:
+            self._write("<", printable(rest))
 
     def record(self, direction: str, data: bytes) -> None:
         """Bytes that passed: direction ">" to the module, "<" from it."""
-        shown = self._maskers[direction].feed(data)
+        shown = data
+        if direction == "<":
+            shown = self._heard.feed(data)
+        else:  # a command's line stands whole in one write
+            for line, masked in self._lines.items():
+                shown = shown.replace(line, masked)
         if shown:
             self._write(direction, printable(shown))
 
@@ -128,10 +158,9 @@ class Trace:
     def close(self) -> None:
         """Write what is held back and close the file."""
         try:
-            for direction, masker in self._maskers.items():
-                rest = masker.flush()
-                if rest:
-                    self._write(direction, printable(rest))
+            rest = self._heard.flush()
+            if rest:
+                self._write("<", printable(rest))
         finally:
             self._out.close()
 

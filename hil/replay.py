@@ -21,6 +21,7 @@ from unittest import mock
 
 from atdriver.channel import Channel
 from atdriver.engine import Engine
+from atdriver.exchange import Command
 from atdriver.link import Receiver
 from atdriver.registry import Value, load_driver
 from atdriver.trace import from_printable
@@ -65,8 +66,13 @@ class _Link:
 class _Secrets:
     """The player's stand-in for a trace: only hears what is to be hidden."""
 
-    def __init__(self, secrets: set[bytes]) -> None:
-        self.hide = secrets.add
+    def __init__(self, secrets: dict[bytes, bytes]) -> None:
+        self._secrets = secrets
+
+    def begin(self, command: Command) -> None:
+        """A line, and how a recording shows it."""
+        if command.secrets:
+            self._secrets[command.text] = command.shown
 
     def record(self, direction: str, data: bytes) -> None:
         pass
@@ -144,7 +150,7 @@ class Player:
             raise ValueError(f"a recording of format {self.session['format']}, not {FORMAT}")
         self.name = f"{self.session['module']}:replay"
         self.receiver: Receiver | None = None
-        self.secrets: set[bytes] = set()
+        self.secrets: dict[bytes, bytes] = {}
         self.written = b""
         self.probe = "the bring-up"
         self.calls = self.bytes = 0
@@ -194,10 +200,10 @@ class Player:
         return driver.create(channel, self.session["module"], values)
 
     def write(self, data: bytes) -> None:
-        """What the driver writes, masked. A secret stands whole in one write, so that nothing is
+        """What the driver writes, masked. A line stands whole in one write, so that nothing is
         kept back here; where a recording has kept back a byte, it comes with the next record."""
-        for secret in sorted(self.secrets - {b""}, key=len, reverse=True):
-            data = data.replace(secret, b"***")
+        for line, shown in self.secrets.items():
+            data = data.replace(line, shown)
         self.written += data
 
     # -- moves --------------------------------------------------------------------------------

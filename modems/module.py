@@ -11,6 +11,7 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import ClassVar
 
@@ -131,9 +132,10 @@ class ModuleStack(Transfers):
                 if question in self.rewrites and former.get(question, answer) != answer:
                     head, command = self.rewrites[question]
                     text = command + former[question].removeprefix(head)
-                    secrets = tuple(text.encode().split(b'"')[1::2])
+                    line = text.encode()
+                    quoted = tuple(each.span(1) for each in re.finditer(rb'"([^"]*)"', line))
                     with contextlib.suppress(CommandFailed):
-                        await self.channel.run(Command(text.encode(), BASIC, secrets=secrets))
+                        await self.channel.run(Command(line, BASIC, secrets=quoted))
             return await self._ask_kept()
 
     @contextlib.asynccontextmanager

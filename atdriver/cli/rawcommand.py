@@ -7,7 +7,7 @@ import re
 from atdriver.cli.failure import UsageProblem
 from atdriver.dialect import Dialect
 from atdriver.exchange import Command
-from atdriver.syntax import fields, unquote
+from atdriver.syntax import fields
 from atdriver.trace import printable
 
 # Ends of a command in every dialect here; those with a code (+CME ERROR) are the dialect's own.
@@ -32,6 +32,14 @@ _SECRET_FROM = {
     b"QICSGP": 3,
 }
 """Commands that carry a password or PIN: the first parameter (from 0) that may be one."""
+_TELLS = re.compile(
+    rb"AT\+(?:CGSN|GSN|EGMR|CIMI|Q?CCID|CNUM|CPB[FR]|QICSGP|CGAUTH|CWSAP(?:_CUR|_DEF)?)\b.*",
+    re.IGNORECASE | re.DOTALL,
+)
+"""Commands whose answer says who somebody is, or with which password."""
+_PRIVATE = re.compile(rb'(?<=")[^",\r\n]+(?=")|\d{7,}')
+"""All that stands in quotes in such an answer, and every number long enough to be a subscriber's, a
+module's or a card's."""
 _NAME = re.compile(rb"AT\+(?P<name>[A-Z]+)(?:_CUR|_DEF)?=(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 
 
@@ -64,20 +72,22 @@ def build(line: bytes, dialect: Dialect, timeout: float) -> Command:
         bare=True,
         ok=(*GOOD, *BAD),
         secrets=secrets(line),
+        private=_PRIVATE if _TELLS.fullmatch(line) else None,
     )
 
 
-def secrets(line: bytes) -> tuple[bytes, ...]:
-    """The parts of a command that no trace may show."""
+def secrets(line: bytes) -> tuple[tuple[int, int], ...]:
+    """The parts of a command that no trace may show: from the first parameter that may be one to
+    the end, as a person may have got the quotes wrong."""
     match = _NAME.fullmatch(line)
-    if match is None:
+    first = _SECRET_FROM.get(match["name"].upper()) if match else None
+    if match is None or first is None:
         return ()
-    name = match["name"].upper()
-    first = _SECRET_FROM.get(name)
-    if first is None:
+    parts = fields(match["rest"])
+    if len(parts) <= first or parts == [b"?"]:
         return ()
-    return tuple(
-        unquote(field)
-        for field in fields(match["rest"])[first:]
-        if len(field) > 1 and (field.startswith(b'"') or name == b"CPIN")
-    )
+    start = match.start("rest")
+    for part in parts[:first]:
+        start = line.index(part, start) + len(part)
+        start = line.index(b",", start) + 1
+    return ((start, len(line)),)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from atdriver.exchange import ERROR, Command
+from atdriver.exchange import ERROR, Command, with_secret
 from modems.bg96.dialect import MAX_READ, READ, READ_TLS, SSL_CONTEXT
 from modems.commands import BASIC, SLOWEST_LINE, query, simple
 
@@ -52,7 +52,12 @@ SOCKETS = query("AT+QISTATE?", rb"\+QISTATE: .*")
 TLS_SOCKETS = query("AT+QSSLSTATE", rb"\+QSSLSTATE: .*")
 LAST_ERROR = query("AT+QIGETERROR", rb"\+QIGETERROR: .*")
 NOTICE_PORT = query('AT+QURCCFG="urcport"', rb'\+QURCCFG: "urcport",".*"')
-PROFILE = query("AT+QICSGP=1", rb"\+QICSGP: .*")
+PROFILE = Command(
+    b"AT+QICSGP=1",
+    BASIC,
+    info=re.compile(rb"\+QICSGP: .*"),
+    private=re.compile(rb'(?<=",")[^"]+(?=",\d)'),  # the stored password, before <authentication>
+)
 
 PROMPT = 60.0
 """Seconds for a prompt. Where the network is bad it comes 20 to 30 s late, and once it was given up
@@ -61,13 +66,13 @@ nothing may be written that a late prompt would take for data. The manual allows
 
 def pin(code: bytes) -> Command:
     """Enter the SIM's PIN (bare digits)."""
-    return Command(b"AT+CPIN=" + code, SIM, secrets=(code,))
+    return Command(**with_secret(b"AT+CPIN=", code), timeout=SIM)
 
 
 def profile(apn: bytes, user: bytes, password: bytes, authentication: int) -> Command:
     """Set up context 1 for IPv4; strings already encoded."""
-    text = b"AT+QICSGP=1,1,%b,%b,%b,%d" % (apn, user, password, authentication)
-    return Command(text, BASIC, secrets=(password.strip(b'"'),))
+    line = with_secret(b"AT+QICSGP=1,1,%b,%b," % (apn, user), password, b",%d" % authentication)
+    return Command(**line, timeout=BASIC)
 
 
 def open_tcp(link: int, host: str, port: int, local_port: int) -> Command:

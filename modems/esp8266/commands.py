@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from atdriver.exchange import ERROR, Command
+from atdriver.exchange import ERROR, Command, with_secret
 from atdriver.framer import Head
 from modems.commands import BASIC, SLOWEST_LINE, query
 
@@ -34,12 +34,8 @@ VERSION = Command(b"AT+GMR", BASIC, bare=True)
 
 def join(suffix: str, ssid: bytes, password: bytes) -> Command:
     """Join an access point; ssid and password already encoded (quoted)."""
-    return Command(
-        b"AT+CWJAP" + suffix.encode() + b"=" + ssid + b"," + password,
-        JOIN,
-        error=(ERROR, b"FAIL"),
-        secrets=(password.strip(b'"'),),
-    )
+    line = with_secret(b"AT+CWJAP" + suffix.encode() + b"=" + ssid + b",", password)
+    return Command(**line, timeout=JOIN, error=(ERROR, b"FAIL"))
 
 
 def scan() -> Command:

@@ -12,6 +12,7 @@ import pytest
 from atdriver.cli import main, ports
 from atdriver.cli.rawcommand import check, secrets
 from atdriver.discovery import Port
+from atdriver.exchange import Command
 
 from .harness import PATIENCE, Cli, Fake, Starter, read_line
 
@@ -204,10 +205,17 @@ def test_what_may_be_sent() -> None:
 
 
 def test_secrets_of_raw_commands() -> None:
-    assert secrets(b'AT+CWJAP="lab","pass,word"') == (b"pass,word",)
-    assert secrets(b"AT+CPIN=1234") == (b"1234",)
-    assert secrets(b'AT+QICSGP=1,1,"internet","me","word",1') == (b"me", b"word")
-    assert secrets(b'AT+CIPDOMAIN="srv"') == ()
+    for line, shown in (
+        (b'AT+CWJAP="lab","pass,word"', 'AT+CWJAP="lab",***'),
+        (b'AT+CWJAP_CUR="lab" , "password', 'AT+CWJAP_CUR="lab" ,***'),
+        (b"AT+CPIN=1234", "AT+CPIN=***"),
+        (b'at+qicsgp=1,1,"internet","me","word",1', 'at+qicsgp=1,1,"internet",***'),
+        (b'AT+CIPDOMAIN="srv"', 'AT+CIPDOMAIN="srv"'),
+        (b"AT+CPIN=?", "AT+CPIN=?"),
+        (b"AT+QICSGP=1", "AT+QICSGP=1"),
+        (b'AT+CLCK="SC",2', 'AT+CLCK="SC",2'),
+    ):
+        assert str(Command(line, 1.0, secrets=secrets(line))) == shown
 
 
 def test_raw_secrets_are_masked(cli: Cli, esp8266: Fake, tmp_path: Path) -> None:

@@ -1446,13 +1446,22 @@ def test_no_error_text_shows_a_secret() -> None:
                 bench.feed(said)
             failure = next(event for event in bench.events if isinstance(event, Failed))
             shown += str(failure.error) + repr(failure.error.args)
-        for secret in command.secrets:
+        for secret in command.hidden:
             assert secret.decode() not in shown
             assert "***" in shown
 
 
 def test_mask_ignores_an_empty_secret() -> None:
     assert mask(b'AT+CWJAP="a",""', (b"",)) == b'AT+CWJAP="a",""'
+    assert str(esp_at.join("", b'"a"', b'""')) == 'AT+CWJAP="a",""'
+
+
+def test_a_secret_is_masked_at_its_place_alone() -> None:
+    for password in (b'"1"', rb'"\""', rb'"a\""', b'"AT"'):
+        command = bg96_at.profile(b'"1"', b'"1"', password, 1)
+        assert str(command) == 'AT+QICSGP=1,1,"1","1","***",1'
+        assert command.hidden == (password[1:-1],)
+        assert repr(command) == f"<Command {command}>"
 
 
 def test_every_failure_names_the_command_and_has_an_errno() -> None:

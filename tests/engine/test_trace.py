@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atdriver.exchange import Command, with_secret
 from atdriver.trace import StreamMasker, Trace, printable, trace_to
+from modems.bg96 import commands as bg96_at
 
 SECRETS = st.lists(st.text("ab", min_size=1, max_size=5).map(str.encode), max_size=3)
 STREAM = st.text("abc", max_size=40).map(str.encode)
@@ -95,27 +97,65 @@ def test_records_are_json_lines_with_time_and_direction() -> None:
     assert out.closed
 
 
+JOIN = Command(**with_secret(b'AT+CWJAP="net",', b'"hunter2"'), timeout=1.0)
+PIN = Command(**with_secret(b"AT+CPIN=", b"1234"), timeout=1.0)
+NEXT = Command(b"AT", 1.0)
+
+
+def written(out: io.StringIO, direction: str) -> str:
+    records = map(json.loads, out.getvalue().splitlines())
+    return "".join(record["data"] for record in records if record["dir"] == direction)
+
+
 def test_a_secret_is_hidden_in_both_directions_and_across_reads() -> None:
     out = io.StringIO()
     trace = Trace(out)
-    trace.hide(b"hunter2")
-    line = b'AT+CWJAP="net","hunter2"\r\n'
+    trace.begin(JOIN)
+    line = JOIN.text + b"\r\n"
     trace.record(">", line)
     for index in range(len(line)):
         trace.record("<", line[index : index + 1])
     trace.record("<", b"hunt")
-    text = out.getvalue()
-    assert "hunt" not in text
-    echo = "".join(
-        record["data"] for record in map(json.loads, text.splitlines()) if record["dir"] == "<"
-    )
-    assert echo == 'AT+CWJAP="net","***"\\r\\n'
+    assert "hunt" not in out.getvalue()
+    for direction in "<>":
+        assert written(out, direction) == 'AT+CWJAP="net","***"\\r\\n'
+
+
+def test_a_secret_is_known_by_its_place() -> None:
+    """Four digits of a PIN may stand in any payload; its command is masked wherever it stands."""
+    out = io.StringIO()
+    trace = Trace(out)
+    trace.begin(PIN)
+    trace.record(">", b"AT+CPIN=1234\r\n")
+    trace.record("<", b"AT+CPN=1234\r\n")  # a damaged echo
+    trace.begin(NEXT)
+    trace.record(">", b"AT\r\n")
+    trace.record(">", b"in 1234")
+    trace.record("<", b"in 1234 AT+CPIN=12")
+    trace.record("<", b"34 1234\r\n")
+    assert written(out, ">") == "AT+CPIN=***\\r\\nAT\\r\\nin 1234"
+    assert written(out, "<") == "AT+CPN=***\\r\\nin 1234 AT+CPIN=*** 1234\\r\\n"
+
+
+def test_what_is_private_in_an_answer_is_hidden() -> None:
+    """A password that the module has stored, and that nobody gave to this program."""
+    out = io.StringIO()
+    trace = Trace(out)
+    trace.begin(bg96_at.PROFILE)
+    answer = b'\r\n+QICSGP: 1,"apn","user","hunter2",1\r\n\r\nOK\r\n'
+    for index in range(len(answer)):
+        trace.record("<", answer[index : index + 1])
+    trace.record("<", b'+QICSGP: 1,"apn","user","hunter2",1')
+    trace.begin(NEXT)
+    trace.record("<", b"hunter2")
+    line = '+QICSGP: 1,"apn","user","***",1'
+    assert written(out, "<") == rf"\r\n{line}\r\n\r\nOK\r\n{line}hunter2"
 
 
 def test_what_is_held_back_is_written_masked_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     with trace_to(str(path))() as trace:
-        trace.hide(b"hunter2")
+        trace.begin(JOIN)
         trace.record("<", b"OK hunte")
     assert [json.loads(line)["data"] for line in path.read_text().splitlines()] == ["OK ", "***"]
 
@@ -123,7 +163,7 @@ def test_what_is_held_back_is_written_masked_at_the_end(tmp_path: Path) -> None:
 def test_what_was_flushed_can_be_read_meanwhile(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     with trace_to(str(path))() as trace:
-        trace.hide(b"hunter2")
+        trace.begin(JOIN)
         trace.record("<", b"OK hunte")
         trace.flush()
         assert [json.loads(line)["data"] for line in path.read_text().splitlines()] == ["OK "]

@@ -23,6 +23,7 @@ from typing import Any
 
 from atdriver.channel import Channel
 from atdriver.engine import Engine
+from atdriver.exchange import Command
 from atdriver.links.memory import MemoryLink
 from atdriver.registry import load_driver
 from fakes import FakeModem, Peer, Scenario, Step, build
@@ -95,7 +96,7 @@ class Wire:
     def note(self, text: str) -> None:
         self.notes.append(text)
 
-    def hide(self, secret: bytes) -> None: ...
+    def begin(self, command: Command) -> None: ...
 
     def flush(self) -> None: ...
 

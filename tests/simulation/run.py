@@ -149,7 +149,7 @@ class Simulation:
         """A remark of the driver, or of this simulation."""
         self._wire.append(f"{asyncio.get_running_loop().time():.6f} ! {text}")
 
-    def hide(self, secret: bytes) -> None:
+    def begin(self, command: object) -> None:
         """Nothing is secret here."""
 
     def flush(self) -> None:
