@@ -49,7 +49,7 @@ mutation: $(VENV)/.test  ## Change every fact of the fakes, and the driver where
 	$(BIN)/python -m tests.faults.changes
 	$(BIN)/python -m tests.mutation
 
-simulation: $(VENV)/.test  ## Driver and module under faults in virtual time, SEEDS=0-499
+simulation: $(VENV)/.test  ## Driver and module under faults in virtual time, SEEDS=0-499; on all cores
 	$(BIN)/python -m tests.simulation --all --shrink $(SEEDS)
 
 bench: $(VENV)/.test     ## Measure; rewrites docs/performance.md

@@ -14,7 +14,7 @@ A name as address resolves by itself, to an address of 192.0.2.0/24.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -77,6 +77,9 @@ class PeerBook:
     Args:
         peers: "host:port" -> Peer; the host is a name or a literal address ([::1]:7 for IPv6).
 
+    Attributes:
+        opened: called with each conversation that begins.
+
     Raises:
         ScenarioError: a key is no host and port.
     """
@@ -84,6 +87,7 @@ class PeerBook:
     def __init__(self, peers: Mapping[str, Peer] | None = None) -> None:
         self.names: dict[str, str] = {}
         self.conversations: dict[str, list[Conversation]] = {}
+        self.opened: Callable[[Conversation], None] = lambda _conversation: None
         self._peers: dict[tuple[str, int], tuple[str, Peer]] = {}
         for place, peer in (peers or {}).items():
             self.add(place, peer)
@@ -118,6 +122,12 @@ class PeerBook:
     def knows(self, address: str) -> bool:
         """Whether any peer has this literal address (its other ports refuse)."""
         return any(each == address for each, _port in self._peers)
+
+    def enter(self, place: str, conversation: Conversation) -> None:
+        """A conversation begins; those of this place that are over are forgotten."""
+        others = self.conversations.get(place, ())
+        self.conversations[place] = [*(one for one in others if not one.over), conversation]
+        self.opened(conversation)
 
     def talking(self, place: str | None = None) -> Iterator[Conversation]:
         """The conversations that stand, of one place or of all."""

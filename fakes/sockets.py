@@ -45,7 +45,8 @@ class SocketSet:
         self._members: dict[int, Watched] = {}
         self._memory: list[Conversation | MemoryDatagrams | MemoryListener] = []
         self._next_port = _FIRST_PORT
-        self._loop.add_reader(self._epoll.fileno(), self._poll)
+        if not world.offline:
+            self._loop.add_reader(self._epoll.fileno(), self._poll)
 
     def __len__(self) -> int:
         return len(self._members)
@@ -144,7 +145,7 @@ class SocketSet:
         own = (self._own(address), self._port(local_port))
         made = Conversation(self.world, peer, (address, port), own, window)
         self._remember(made)
-        self.world.peers.conversations.setdefault(place, []).append(made)
+        self.world.peers.enter(place, made)
         return made
 
     def _port(self, wanted: int) -> int:
@@ -173,7 +174,7 @@ class SocketSet:
                 caller = (remote[0], remote[1] or self._port(0))
                 made = Conversation(self.world, peer, caller, each.local, each.window)
                 self._remember(made)
-                self.world.peers.conversations.setdefault(f"dial:{port}", []).append(made)
+                self.world.peers.enter(f"dial:{port}", made)
                 return each.dial(made)
         return False
 

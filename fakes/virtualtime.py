@@ -45,7 +45,8 @@ class _Jumping(selectors.SelectSelector):
         self._loop = loop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
+        # Alone in it is the loop's own wake-up, and a loop that never sleeps needs none.
+        ready = super().select(0) if len(self.get_map()) > 1 else []
         if ready or timeout == 0:
             return ready
         if timeout is None:

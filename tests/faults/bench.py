@@ -145,10 +145,12 @@ def assemble(
     names: Mapping[str, str] | None = None,
     fake: Mapping[str, Any] | None = None,
     seed: int = 1,
+    tracer: Any = None,
     **settings: Any,
 ) -> Bench:
     """A driver that is not up yet. `fake`: further arguments of the fake; `settings`: the driver's,
-    beside what a successful bring-up needs."""
+    beside what a successful bring-up needs; `tracer`: who is
+    told what passes on the wire, instead of the bench's own `wire`."""
     driver = load_driver(module)
     values: dict[str, Any] = {each.name: each.default for each in driver.settings}
     world: dict[str, Any] = {}
@@ -168,7 +170,7 @@ def assemble(
     })  # fmt: skip
     wire = Wire()
     channel = Channel(
-        Engine(driver.dialect), lambda: MemoryLink(modem, f"{module}:fake"), lambda: wire
+        Engine(driver.dialect), lambda: MemoryLink(modem, f"{module}:fake"), lambda: tracer or wire
     )
     stack = driver.create(channel, module, values)
     return Bench(interface_for(stack), stack, channel, modem, wire)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from fakes.conversation import Conversation
 
-from .payload import Stream, serial_of
+from .payload import serial_of, stream
 
 COMMAND = re.compile(rb"AT[+&E]")
 
@@ -84,7 +84,7 @@ class History:
                 found.append(f"V1 {who}: got the stream of {far.place} ({serial})")
                 continue
             taken.add(serial)
-            complaint = Stream(serial).complaint(near.received)
+            complaint = stream(serial).complaint(near.received)
             if complaint:
                 found.append(f"V1 {who}: {complaint}")
             elif len(near.received) > far.said:
@@ -106,7 +106,7 @@ class History:
         if near.end == "eof" and any(t <= near.ended_at <= t + NOTICED for t in self.silent_losses):
             return True
         for far in self.far:
-            said = Stream(far.serial).piece(0, len(near.received)) == near.received
+            said = stream(far.serial).piece(0, len(near.received)) == near.received
             if far.place == near.place and said and len(near.received) <= far.said:
                 closed = far.conversation.ended and far.said == len(near.received)
                 if near.end != "eof" or closed or far.conversation.reset:
@@ -129,11 +129,11 @@ class History:
                     found.append(f"V2 {who}: was told {bytes(told[:40])!r}")
                 continue
             taken.add(near.serial)
-            stream = Stream(near.serial)
-            complaint = stream.complaint(told)
+            offered = stream(near.serial)
+            complaint = offered.complaint(told)
             if complaint is None and len(told) > near.offered:
                 complaint = f"was told {len(told)} bytes of {near.offered} offered"
-            if complaint and not self._excused(told, stream.right(told), near):
+            if complaint and not self._excused(told, offered.right(told), near):
                 found.append(f"V2 {who}: {complaint} (sure {near.sure}, offered {near.offered})")
         return found
 

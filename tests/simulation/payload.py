@@ -7,6 +7,7 @@ it came from can be told.
 
 from __future__ import annotations
 
+import functools
 import struct
 import zlib
 
@@ -44,6 +45,8 @@ class Stream:
     def right(self, got: bytes | bytearray) -> int:
         """How many bytes at the beginning of `got` are right."""
         wanted = self.piece(0, len(got))
+        if got == wanted:
+            return len(got)
         return next((at for at, byte in enumerate(got) if wanted[at] != byte), len(got))
 
     def complaint(self, got: bytes | bytearray) -> str | None:
@@ -55,6 +58,12 @@ class Stream:
             f"stream {self.serial}: byte {at} of {len(got)} is wrong; there stands "
             f"{bytes(got[max(0, at - 8) : at + 40])!r}{origin(got, at)}"
         )
+
+
+@functools.lru_cache(maxsize=512)
+def stream(serial: int) -> Stream:
+    """The stream with this number; what was made of it is kept for the next who asks."""
+    return Stream(serial)
 
 
 def serial_of(got: bytes | bytearray) -> int | None:

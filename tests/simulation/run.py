@@ -14,21 +14,18 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from atdriver.channel import Channel
-from atdriver.engine import Engine
 from atdriver.errors import ATError
-from atdriver.links.memory import MemoryLink
-from atdriver.registry import load_driver
-from fakes import FakeModem, Peer, build
+from fakes import FakeModem, Peer
 from fakes.actions import perform
+from fakes.conversation import Conversation
 from fakes.virtualtime import VirtualTimeLoop
 from netsocket.errors import NetsocketError
 from netsocket.interface import AsyncNetworkInterface
-from netsocket.interface_kinds import interface_for
 from netsocket.stream import AsyncTCPSocket
+from tests.faults.bench import assemble
 
 from .history import FarEnd, History, NearEnd
-from .payload import Stream
+from .payload import stream
 from .schedule import BACK, Fault
 
 T = TypeVar("T")
@@ -85,7 +82,7 @@ class Simulation:
         self._serials = iter(range(1, 1 << 31))
         self._hash = hashlib.sha256()
         self._wire: deque[str] = deque(maxlen=LAST_LINES)
-        self._watched: set[int] = set()
+        self._speakers: set[asyncio.Task[None]] = set()
         self._heard = bytearray()
         self._listening = False
         self._listener: asyncio.Task[None] | None = None
@@ -112,25 +109,17 @@ class Simulation:
         )
 
     def _make(self) -> AsyncNetworkInterface:
-        driver = load_driver(self.module)
-        values: dict[str, Any] = {each.name: each.default for each in driver.settings}
-        stations = {}
-        if driver.kind == "wifi":
-            stations = {"lab": "secret99"}
-            values.update(ssid="lab", password="secret99")
-        self.fake: FakeModem = build(
+        made = assemble(
             self.module,
-            firmware=self.firmware,
-            resolve=NAMES,
-            access_points=stations,
+            self.firmware,
             peers={place: Peer("discard") for place in self.places},
-            offline=True,
+            names=NAMES,
             seed=self.seed,
+            tracer=self,
         )
-        link = MemoryLink(self.fake, f"{self.module}:fake")
-        self._channel = Channel(Engine(driver.dialect), lambda: link, lambda: self)
-        self._stack = driver.create(self._channel, self.module, values)
-        return interface_for(self._stack)
+        self.fake: FakeModem = made.fake
+        self._stack = made.stack
+        return made.net
 
     # -- the wire, as a trace -----------------------------------------------------------------
 
@@ -164,13 +153,15 @@ class Simulation:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._escaped)
         net = self._make()
-        self.history.input_lost = any((fault.action or ("",))[0] == "eat" for fault in self.faults)
+        self.fake.world.peers.opened = self._far_end
+        self._hosts = {address: name for name, address in self.fake.world.peers.names.items()}
+        actions = {fault.action[0] for fault in self.faults if fault.action is not None}
+        self.history.input_lost = bool(actions & {"eat", "deaf"})
         await net.up()
         workers = [
             *(loop.create_task(self._application(net, place)) for place in self.places),
             loop.create_task(self._resolver(net)),
         ]
-        watcher = loop.create_task(self._far_ends())
         armed = []
         for fault in self.faults:
             await asyncio.sleep(max(0.0, fault.at - loop.time()))
@@ -192,8 +183,9 @@ class Simulation:
         if not hanging:
             await self._recovered(net, loop.time())
         await self._limited("close of the interface", net.close(), 60.0)
-        watcher.cancel()
-        await asyncio.gather(watcher, return_exceptions=True)
+        for task in self._speakers:
+            task.cancel()
+        await asyncio.gather(*self._speakers, return_exceptions=True)
         left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         if left:
             self._violated("V4", f"tasks are left: {left!r}")
@@ -246,7 +238,7 @@ class Simulation:
         try:
             sock.settimeout(30)
             near.offered = 4096
-            await sock.sendall(Stream(near.serial).piece(0, 4096))
+            await sock.sendall(stream(near.serial).piece(0, 4096))
             while data := await sock.recv(65536):
                 near.received += data
             near.end = "eof"
@@ -290,11 +282,11 @@ class Simulation:
             task.cancel()
 
     async def _write(self, sock: AsyncTCPSocket, near: NearEnd, source: random.Random) -> None:
-        stream = Stream(near.serial)
+        told = stream(near.serial)
         total = source.choice((32, 500, 3000, 20_000))
         while near.offered < total:
             size = min(source.choice((1, 40, 700, 1460, 5000)), total - near.offered)
-            data = stream.piece(near.offered, size)
+            data = told.piece(near.offered, size)
             begun = near.offered
             near.offered = begun + size
             try:
@@ -358,37 +350,24 @@ class Simulation:
 
     # -- far ends -----------------------------------------------------------------------------
 
-    async def _far_ends(self) -> None:
-        """Give every conversation that appears a stream of its own."""
-        loop = asyncio.get_running_loop()
-        speakers: set[asyncio.Task[None]] = set()
-        try:
-            while True:
-                for place in self.places:
-                    for conversation in self.fake.world.peers.talking(place):
-                        if id(conversation) in self._watched:
-                            continue
-                        self._watched.add(id(conversation))
-                        far = FarEnd(next(self._serials), place, conversation)
-                        self.history.far.append(far)
-                        task = loop.create_task(self._speak(far))
-                        speakers.add(task)
-                        task.add_done_callback(speakers.discard)
-                await asyncio.sleep(0.02)
-        finally:
-            for task in speakers:
-                task.cancel()
-            await asyncio.gather(*speakers, return_exceptions=True)
+    def _far_end(self, conversation: Conversation) -> None:
+        """Give a conversation that begins a stream of its own, and somebody who speaks it."""
+        place = f"{self._hosts[conversation.remote[0]]}:{conversation.remote[1]}"
+        far = FarEnd(next(self._serials), place, conversation)
+        self.history.far.append(far)
+        task = asyncio.get_running_loop().create_task(self._speak(far))
+        self._speakers.add(task)
+        task.add_done_callback(self._speakers.discard)
 
     async def _speak(self, far: FarEnd) -> None:
         source = random.Random(f"{self.seed} far {far.serial}")
-        stream = Stream(far.serial)
+        said = stream(far.serial)
         talk = far.conversation
         total = 4096 if self._clean else source.choice((32, 700, 6000, 30_000))
         while far.said < total and not talk.over and not talk.ended:
             size = min(source.choice((32, 200, 1460, 4000)), total - far.said)
             if talk.unread() < 8192:
-                talk.say(stream.piece(far.said, size))
+                talk.say(said.piece(far.said, size))
                 far.said += size
             await asyncio.sleep(source.choice((0.0, 0.02, 0.5)))
         if self._clean:

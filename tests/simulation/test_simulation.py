@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -9,13 +13,14 @@ import pytest
 from modems.esp8266.stack import Esp8266Stack
 from modems.sockets import ModuleSocket
 
-from .__main__ import RATES, TARGETS, command, simulate
+from .__main__ import Job, command
 from .payload import Stream, record
 from .run import Simulation
 from .schedule import Fault, as_text, from_plain
 
-SEEDS = 6
-"""Seeds of each target in `make test`; more by `make simulation`."""
+SEEDS = 138
+"""Schedules in `make test`, beside those that were found; more by `make gates`, `make nightly` and
+`make simulation`."""
 
 FOUND = (
     ("esp8266", "E24", 4, 0.05, 28),  # a restart without a word: only the echo gave it away
@@ -33,33 +38,73 @@ FOUND = (
 """Runs that failed once, and what was wrong in the driver."""
 
 
-def holds(module: str, firmware: str, slots: int, rate: float, seed: int) -> None:
-    run = simulate(module, firmware, seed, None, rate, slots)
+def holds(job: Job) -> str:
+    """The hash of its trace."""
+    run = job.simulation()
     result = run.run()
     assert not result.violations, "\n".join([*result.violations, "replay: " + command(run)])
-    assert result.connections > slots
+    assert result.connections > job.slots
     assert result.received > 1000
     assert result.told > 1000
+    return result.trace_hash
 
 
-@pytest.mark.parametrize("number", range(SEEDS))
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: "-".join(map(str, target)))
-def test_nothing_is_lost_doubled_or_misdelivered(target: tuple[str, str, int], number: int) -> None:
-    holds(*target, RATES[number % 2], 1000 + number)
+@pytest.mark.parametrize("seed", range(1000, 1000 + SEEDS))
+def test_nothing_is_lost_doubled_or_misdelivered(seed: int) -> None:
+    holds(Job.nth(seed))
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("shard", range(35))
+def test_other_schedules_every_month(shard: int) -> None:
+    """With those of `make test`: 500."""
+    today = datetime.datetime.now(datetime.UTC)
+    first = (today.year * 12 + today.month) * 10_000 + 10 * shard
+    for seed in range(first, first + 10):
+        holds(Job.nth(seed))
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("shard", range(100))
+def test_other_schedules_every_night(shard: int) -> None:
+    """10,000."""
+    first = datetime.datetime.now(datetime.UTC).toordinal() * 10_000 + 100 * shard
+    for seed in range(first, first + 100):
+        holds(Job.nth(seed))
 
 
 @pytest.mark.parametrize("found", FOUND, ids=lambda found: "-".join(map(str, found)))
 def test_what_failed_once(found: tuple[str, str, int, float, int]) -> None:
-    holds(*found)
+    module, firmware, slots, rate, seed = found
+    holds(Job(seed, module, firmware, slots, rate))
 
 
-@pytest.mark.parametrize("target", TARGETS[::2], ids=lambda target: target[0])
-def test_a_seed_is_the_whole_run(target: tuple[str, str, int]) -> None:
-    module, firmware, slots = target
-    first, second, other = (
-        simulate(module, firmware, seed, None, 0.15, slots).run() for seed in (7, 7, 8)
+def traces(first: int, count: int, process: int) -> list[str]:
+    """The same in a process whose sets and dictionaries have another order."""
+    told = subprocess.run(
+        [sys.executable, "-m", "tests.simulation", "--all", "--traces", "--jobs", "1"]
+        + [f"{first}-{first + count - 1}"],
+        env={**os.environ, "PYTHONHASHSEED": str(process)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert first.trace_hash == second.trace_hash != other.trace_hash
+    return told.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("first", "count"),
+    [
+        (6, 2),
+        *(pytest.param(at, 5, marks=pytest.mark.gate) for at in range(50, 100, 5)),
+        *(pytest.param(at, 20, marks=pytest.mark.nightly) for at in range(1100, 2100, 20)),
+    ],
+)
+def test_a_seed_is_the_whole_run(first: int, count: int) -> None:
+    here = [f"{seed} {holds(Job.nth(seed))}" for seed in range(first, first + count)]
+    assert len({line.split()[1] for line in here}) == count
+    assert traces(first, count, first) == here
 
 
 # -- the judge can be shown something --------------------------------------------------------------
@@ -90,8 +135,9 @@ def test_a_driver_that_believes_a_damaged_answer_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     broken(monkeypatch, Esp8266Stack, "_verify", lambda self, name, text: False)
-    run = alone(Fault(23.25, ("dup", 251)), seed=1009)  # in the head of a block, see FOUND
-    assert any("V8" in each for each in run.run().violations)
+    faults = [Fault(15.0 + at, ("dup", 1 + at * 37 % 400)) for at in range(100)]
+    runs = (alone(*faults, seed=seed) for seed in range(6))  # one is in the head of a block
+    assert any("V8" in each for run in runs for each in run.run().violations)
 
 
 def test_a_driver_that_sends_again_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,5 +163,5 @@ def test_payload_says_where_it_comes_from() -> None:
 
 
 def test_faults_can_be_written_down() -> None:
-    run = simulate("bg96", "bg96", 5, None, 0.3, 4)
+    run = Job(5, "bg96", "bg96", 4, 0.3).simulation()
     assert from_plain(as_text(run.faults)) == run.faults
