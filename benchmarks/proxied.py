@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from atdriver.modem import assemble
 from benchmarks.transfers import MB, MODULES, download, fake, process, upload
+from netsocket.adapters.destinations import Destinations
 from netsocket.adapters.pool import Pool
 from netsocket.adapters.proxy import Proxy
 from netsocket.interface import AsyncNetworkInterface
@@ -52,7 +53,7 @@ async def measure_one(
         async with (
             AsyncNetworkInterface(modem.stack) as net,
             Pool.of(net) as pool,
-            Proxy(pool) as proxy,
+            Proxy(pool, destinations=Destinations.of(allow=["loopback"])) as proxy,
         ):
             address = await proxy.listen(port=0)
             for _ in range(rounds):

@@ -156,6 +156,12 @@ class InterfaceLife:
         if self._closed:
             raise NetworkDown("the interface was closed")
 
+    async def wait_attached(self, timeout: float | None = None) -> None:
+        """Return at once, or when an interface that is attaching has done so or given up. Raises
+        NetworkTimeout after `timeout` seconds."""
+        loop = asyncio.get_running_loop()
+        await self._wait_attached(None if timeout is None else loop.time() + timeout)
+
     async def _wait_attached(self, deadline: float | None) -> None:
         while self._state is InterfaceStatus.CONNECTING:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()

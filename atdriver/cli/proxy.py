@@ -17,6 +17,7 @@ from atdriver.cli.options import Request
 from atdriver.cli.pooled import pool_of, tell
 from atdriver.cli.proxy_status import event, show
 from atdriver.cli.session import until_signal
+from netsocket.adapters.destinations import Destinations, Region
 from netsocket.adapters.pac import text_for
 from netsocket.adapters.passage import Limits
 from netsocket.adapters.pool import MemberStatus
@@ -41,6 +42,8 @@ class Wanted:
     pac_file: Path | None = None
     balance: str = "least-busy"
     clients: int = 256
+    allow: Sequence[str] = ()
+    refuse: Sequence[str] = ()
     as_json: bool = False
 
 
@@ -57,6 +60,7 @@ def serve(wanted: Wanted) -> None:
         raise UsageProblem(f"--wait {wanted.wait:g}: 0 or more seconds are expected")
     if wanted.idle is not None and not 0 < wanted.idle < float("inf"):
         raise UsageProblem(f"--idle {wanted.idle:g}: more than 0 seconds are expected")
+    destinations = _destinations(wanted)
     pac = _pac(wanted)
     alone, opened = len(wanted.requests) == 1, False
 
@@ -73,6 +77,7 @@ def serve(wanted: Wanted) -> None:
             user=wanted.user,
             password=password,
             limits=Limits(wait=wanted.wait, idle=wanted.idle, clients=wanted.clients),
+            destinations=destinations,
             pac=pac,
         )
         with until_signal():
@@ -151,6 +156,14 @@ def _password(wanted: Wanted) -> str | None:
             "user and password may have 255 octets each, and the user no colon (RFC 1929, RFC 7617)"
         )
     return given
+
+
+def _destinations(wanted: Wanted) -> Destinations:
+    try:
+        return Destinations.of(wanted.allow, wanted.refuse)
+    except ValueError as error:
+        known = ", ".join(each.value for each in Region)
+        raise UsageProblem(f"--allow and --refuse: {error}; they take {known}") from None
 
 
 def _pac(wanted: Wanted) -> Callable[[SocketAddress], str] | None:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import h11
 
+from netsocket.adapters.destinations import DestinationRefused
 from netsocket.address import SocketAddress
 
 _HOP_BY_HOP: Final = frozenset(
@@ -52,6 +53,8 @@ class Unfit(Exception):
 
 def status_for(error: OSError) -> int:
     """The status that says most of an error."""
+    if isinstance(error, DestinationRefused):
+        return 403
     if isinstance(error, _socket.gaierror):
         return 502
     if error.errno in _LATER:

@@ -177,10 +177,14 @@ class Passage:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         async with self.watching():
-            socket = await lease.connect(address, timeout=self.limits.connect)
+            socket = await self.reach(lease, address)
         self._round_trip = loop.time() - begun
         self.relaying()
         return socket
+
+    async def reach(self, lease: Lease[AsyncTCPSocket], address: SocketAddress) -> AsyncTCPSocket:
+        """The leased socket, connected there, within `limits.connect`. Raises OSError."""
+        return await lease.connect(address, timeout=self.limits.connect)
 
     async def pump(self, socket: AsyncTCPSocket, first: bytes) -> None:
         """Pass bytes to and fro until the end, or `make_room`; `finish` waits for the client's."""

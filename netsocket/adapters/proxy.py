@@ -4,6 +4,7 @@
         address = await proxy.listen("127.0.0.1", 1080)
 
 Names reach the module as the client wrote them: this host resolves nothing and connects nowhere.
+The address that the module found is judged (`destinations`), and connected to.
 What a client asks for is in `proxy_socks` and `proxy_http`; here is who may come, how many, and
 for how long. The log tells which client came and how it ended, never where it went or what it said.
 """
@@ -17,6 +18,7 @@ import socket as _socket
 from collections.abc import Callable
 
 from netsocket.adapters import proxy_http, proxy_socks
+from netsocket.adapters.destinations import Destinations
 from netsocket.adapters.front import Front
 from netsocket.adapters.passage import Limits
 from netsocket.adapters.pool import Pool
@@ -31,8 +33,8 @@ class Proxy(Front[Visit]):
     """See the module's docstring. It belongs to one event loop.
 
     With `user` and `password` every client must give them; without, only loopback addresses are
-    listened on. `pac(address)` makes the text of /proxy.pac for the address that was connected to;
-    without it there is none.
+    listened on. `destinations` says where it leads. `pac(address)` makes the text of /proxy.pac for
+    the address that was connected to; without it there is none.
     """
 
     def __init__(
@@ -42,11 +44,13 @@ class Proxy(Front[Visit]):
         user: str | None = None,
         password: str | None = None,
         limits: Limits | None = None,
+        destinations: Destinations | None = None,
         pac: Callable[[SocketAddress], str] | None = None,
     ) -> None:
         if (user is None) != (password is None) or password == "" or user == "":
             raise ValueError("a user and a password belong together, and neither is empty")
         super().__init__(pool, limits)
+        self.destinations = destinations or Destinations()
         self.pac = pac
         self.secret = None if user is None else (user.encode(), str(password).encode())
 

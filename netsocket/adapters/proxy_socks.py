@@ -196,8 +196,7 @@ class _Association:
                 self._drop(type(error).__name__)
 
     async def _send(self, target: SocketAddress, payload: bytes) -> None:
-        if not target.is_literal:
-            target = SocketAddress((await self._net.resolve(target.host))[0], target.port)
+        target = (await self._visit.proxy.destinations.find(self._net, target))[0]
         if len(self._targets) < 2:
             self._targets.add(target)
         await self._socket.sendto(payload, target)

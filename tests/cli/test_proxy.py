@@ -24,7 +24,7 @@ def running(
     *arguments: str, env: dict[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        [*COMMAND, "proxy", *arguments],
+        [*COMMAND, "proxy", *arguments, "--allow", "loopback"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(env),
     )  # fmt: skip
     try:

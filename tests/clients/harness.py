@@ -86,7 +86,16 @@ class Proxy:
         self._complaints = (folder / f"stderr-{spec.partition(':')[0]}").open("w+b")
         self.process = subprocess.Popen(
             [*map(str, prefix), sys.executable, "-W", "error", str(HERE / "monitored.py")]
-            + [str(self.log), "proxy", spec, "--listen", "127.0.0.1:0", *options],
+            + [
+                str(self.log),
+                "proxy",
+                spec,
+                "--listen",
+                "127.0.0.1:0",
+                "--allow",
+                "loopback",
+                *options,
+            ],
             stdout=subprocess.PIPE,
             stderr=self._complaints,
             env=environment({"ATDRIVER_PROXY_PASSWORD": PASSWORD}),

@@ -30,6 +30,7 @@ async def proxy(fake: RunningFake, wait: float) -> AsyncIterator[int]:
     """The command in a process of its own; its port."""
     process = await asyncio.create_subprocess_exec(
         *COMMAND, "proxy", f"esp8266:{fake.port}", "--listen", "127.0.0.1:0", "--wait", str(wait),
+        "--allow", "loopback",
         env=environment({"ATDRIVER_SSID": "lab", "ATDRIVER_PASSWORD": "secret99"}),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

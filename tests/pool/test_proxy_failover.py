@@ -14,6 +14,9 @@ from tests.cli.harness import COMMAND, environment
 from .stamped import stamped_server
 from .test_proxy_clients import Client, Refused
 
+LOOPBACK = ("--allow", "loopback")
+"""Where the simulated world is."""
+
 
 @contextlib.asynccontextmanager
 async def command(*arguments: object) -> AsyncIterator[asyncio.subprocess.Process]:
@@ -62,7 +65,7 @@ async def test_clients_go_on_and_the_modem_returns(tmp_path: Path) -> None:
         proxy = await stack.enter_async_context(
             command(
                 "proxy", f"esp8266:{first}", f"bg96:{second}", "--balance", "failover",
-                "--listen", "127.0.0.1:0", "--set", "apn=internet",
+                "--listen", "127.0.0.1:0", "--set", "apn=internet", *LOOPBACK,
             )
         )  # fmt: skip
         assert proxy.stdout is not None
@@ -125,7 +128,9 @@ async def test_the_only_modem_is_gone_for_a_while(tmp_path: Path) -> None:
     async with (
         plugged,
         stamped_server() as server,
-        command("proxy", f"bg96:{link}", "--listen", "127.0.0.1:0", "--wait", 1) as proxy,
+        command(
+            "proxy", f"bg96:{link}", "--listen", "127.0.0.1:0", "--wait", 1, *LOOPBACK
+        ) as proxy,
     ):
         assert proxy.stdout is not None
         port = int((await proxy.stdout.readline()).rpartition(b":")[2])

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from netsocket.adapters.destinations import Destinations
 from netsocket.adapters.passage import Limits
 from netsocket.adapters.pool import Pool
 from netsocket.adapters.proxy import Proxy
@@ -20,6 +21,8 @@ from tests.drivers import rig as drivers
 
 MODULES = ("host", "esp8266", "bg96")
 PATIENT = 20.0
+LOOPBACK = Destinations.of(allow=["loopback"])
+"""The simulated world."""
 
 
 @asynccontextmanager
@@ -165,6 +168,7 @@ async def proxy_over(
 ) -> AsyncIterator[Served]:
     limits = limits or Limits(denied=0.0)
     pool = Pool.of(net)
+    settings.setdefault("destinations", LOOPBACK)
     proxy = Proxy(pool, limits=limits, **settings)
     clients: list[Client] = []
     try:

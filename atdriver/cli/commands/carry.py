@@ -98,6 +98,23 @@ def proxy(
         Path | None,
         typer.Option("--pac-file", metavar="FILE", help="Serve this one as /proxy.pac."),
     ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow",
+            metavar="REGION",
+            help="Also lead to such addresses: loopback (needed with a simulated module), own, "
+            "unspecified, link-local, multicast; repeatable.",
+        ),
+    ] = None,
+    refuse: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--refuse",
+            metavar="REGION",
+            help="Do not lead there: private (the module's own network), public; repeatable.",
+        ),
+    ] = None,
     balance: Annotated[
         str,
         typer.Option(
@@ -125,6 +142,8 @@ def proxy(
             pac_file=pac_file,
             balance=balance,
             clients=clients,
+            allow=allow or [],
+            refuse=refuse or [],
             as_json=wanted[0].as_json,
         )
     )
