@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from atdriver.engine import Engine
 from atdriver.errors import ATError, EncodeError, ModuleSilent, PortLost
 from atdriver.events import Anomaly, Completed, Deaf, Event, Failed, InStep, OutOfStep, Restarted
 from atdriver.exchange import Command, Reply, mask
+from atdriver.holders import advice, port_holders
 from atdriver.lifecycle import ChannelLife, ChannelMode
 from atdriver.link import Link
 from atdriver.resync import RESYNC_LIMIT
@@ -29,6 +31,8 @@ log = logging.getLogger("atdriver.channel")
 Listener = Callable[[Event], None]
 SAMPLE_CAP = 256
 """Bytes kept of what a silent port printed, for the error message."""
+COMPANY_PAUSE = 60.0
+"""Seconds between two looks at who else has the port open, once answers do not fit."""
 
 
 class _Waiting(NamedTuple):
@@ -70,6 +74,7 @@ class Channel:
         self._in_step: asyncio.Future[None] | None = None
         self._failure: ATError | None = None
         self._working = False
+        self._look_again = 0.0
 
     def trace_with(self, make_trace: Callable[[], Trace] | None) -> None:
         """From the next `open` on, record into what this makes; None: record nothing."""
@@ -304,9 +309,26 @@ class Channel:
         elif isinstance(event, Anomaly):
             sample = mask(event.sample, self._secrets)[:80]
             log.debug("%s: %s: %s", self.link.name, event.reason, printable(sample))
+            self._look_for_company(event.reason)
         elif isinstance(event, Restarted):
             self._record("!", b"the module restarted")
         self._tell(event)
+
+    def _look_for_company(self, reason: str) -> None:
+        """What does not fit may be the doing of another program: name those on the same port."""
+        name, loop = self.link.name, self._loop
+        if loop is None or loop.time() < self._look_again or not os.path.exists(name):
+            return
+        self._look_again = loop.time() + COMPANY_PAUSE
+
+        def seen(found: asyncio.Future[list[str]]) -> None:
+            if not found.cancelled() and (holders := ", ".join(found.result())):
+                log.warning(
+                    "%s: %s; other programs have this port open, and each takes answers and data "
+                    "of the others: %s%s", name, reason, holders, advice(holders),
+                )  # fmt: skip
+
+        loop.run_in_executor(None, port_holders, name).add_done_callback(seen)
 
     def _tell(self, event: Event) -> None:
         if self.listener is None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from serial.tools import list_ports
 
 from atdriver.errors import PortMissing, SpecificationError
+from atdriver.holders import port_holders
 from atdriver.registry import load_driver, modem_names
 from atdriver.usb import AT, UsbIdentity
 
@@ -114,44 +114,6 @@ def _interface_number(location: str | None) -> int | None:
         return None
     tail = location.rsplit(".", 1)[-1]
     return int(tail) if tail.isdigit() else None
-
-
-def port_holders(path: str) -> list[str]:
-    """ "name (pid N)" of every other process that has the port open, by process id.
-
-    Reads /proc; without the rights for other users' processes only one's own are seen. Empty where
-    the system does not tell.
-    """
-    proc = Path("/proc")
-    try:
-        target = os.stat(path).st_rdev
-        processes = sorted(int(entry.name) for entry in proc.iterdir() if entry.name.isdigit())
-    except OSError:
-        return []
-    found = []
-    for number in processes:
-        process = proc / str(number)
-        if number != os.getpid() and _has_open(process, target):
-            try:
-                name = (process / "comm").read_text().strip()
-            except OSError:
-                continue
-            found.append(f"{name} (pid {number})")
-    return found
-
-
-def _has_open(process: Path, target: int) -> bool:
-    try:
-        descriptors = list((process / "fd").iterdir())
-    except OSError:
-        return False
-    for descriptor in descriptors:
-        try:
-            if descriptor.stat().st_rdev == target:
-                return True
-        except OSError:  # closed meanwhile
-            continue
-    return False
 
 
 def permission_problem(path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from atdriver.channel import Channel
 from atdriver.dialect import Step
 from atdriver.errors import ModuleSilent
+from atdriver.holders import advice, port_holders
 from atdriver.trace import printable
 
 FIRST_PATIENCE = 4.0
@@ -68,5 +69,7 @@ def _nothing_found(channel: Channel, rates: tuple[int, ...], sample: bytes) -> M
         seen = f"what came back looks like another baud rate: {printable(sample[:40])}"
     else:
         seen = f"what came back is no AT answer: {printable(sample[:60])}"
+    if holders := ", ".join(port_holders(name)):
+        seen += f"; the port is also open in {holders}{advice(holders)}"
     shown = rates if channel.link.has_rate else ()
     return ModuleSilent(f"{name}: no AT module answers{tried}; {seen}", shown, sample)

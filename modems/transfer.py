@@ -107,7 +107,8 @@ class Transfers(SocketOptions):
             await self._fetch(sock, size)
         except (ReplyCorrupt, CommandTimeout) as error:
             # The bytes of this read are gone from the module and did not arrive whole.
-            self._break(sock, errors.ConnectionReset(f"received data was lost: {error}"))
+            why = f"received data was lost (is another program using the port?): {error}"
+            self._break(sock, errors.ConnectionReset(why))
         except CommandFailed as error:
             self._break(sock, errors.ConnectionReset(f"the module cannot be read: {error}"))
         except ATError:

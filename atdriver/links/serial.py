@@ -2,7 +2,8 @@
 
 pyserial-asyncio is dormant, so it is kept behind this file: the port is opened here, in a thread
 (an open can block), locked twice (advisory lock and TIOCEXCL: each stops programs that the other
-does not), and read back to be sure that it is raw.
+does not), and read back to be sure that it is raw. Both locks are asked for as well: TIOCEXCL does
+not stop root, so what another program has set is looked at.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 
 import serial
 import serial_asyncio
 
-from atdriver.discovery import group_hint, port_holders
+from atdriver.discovery import group_hint
 from atdriver.errors import PortBusy, PortDenied, PortLost, PortMissing
+from atdriver.holders import advice, port_holders
 from atdriver.link import Receiver
 
 if os.name == "posix":
@@ -30,6 +33,50 @@ DEFAULT_RATE = 115200
 
 # termios.error is no OSError.
 _LINE_ERRORS = (OSError, termios.error) if os.name == "posix" else (OSError,)
+_TIOCGEXCL = 0x80045440
+"""Linux: whether TIOCEXCL is set (ioctl_tty(2)); Python's termios has no name for it."""
+
+
+class _Port(serial.Serial):
+    """pyserial's port, without what can wait for a device in the event loop's thread."""
+
+    exclusive_by_us = False
+    """Whether TIOCEXCL is ours to give back: it belongs to the terminal, not to a descriptor."""
+
+    if os.name == "posix":
+
+        def write(self, data: bytes, /) -> int | None:  # type: ignore[override]
+            """One attempt: pyserial's own tries on and on while the port takes nothing. Raises
+            BlockingIOError then, SerialException for a port that is gone."""
+            try:
+                return os.write(self.fileno(), data)
+            except (BlockingIOError, InterruptedError):
+                raise
+            except OSError as error:
+                raise serial.SerialException(error.errno, f"write failed: {error}") from error
+
+        def flush(self) -> None:
+            """Drop what was not sent. pyserial-asyncio calls this at the end of a port, and
+            pyserial would wait there until the device has taken everything."""
+            with contextlib.suppress(*_LINE_ERRORS):
+                termios.tcflush(self.fileno(), termios.TCOFLUSH)
+
+        def close(self) -> None:
+            """Give both locks back, also where a forked child still has the descriptor."""
+            if self.is_open:
+                if self.exclusive_by_us:
+                    with contextlib.suppress(*_LINE_ERRORS):
+                        fcntl.ioctl(self.fileno(), termios.TIOCNXCL)
+                with contextlib.suppress(*_LINE_ERRORS):
+                    fcntl.flock(self.fileno(), fcntl.LOCK_UN)
+            super().close()
+
+
+class _Transport(serial_asyncio.SerialTransport):
+    def _fatal_error(self, exc: Exception, message: str = "") -> None:
+        """A write to a port that is gone: told by `connection_lost`, and no traceback in a log."""
+        del message
+        self._abort(exc)
 
 
 class SerialLink(asyncio.Protocol):
@@ -52,7 +99,7 @@ class SerialLink(asyncio.Protocol):
         self._rtscts = rtscts
         self._lines = (dtr, rts)
         self._port: serial.Serial | None = None
-        self._transport: serial_asyncio.SerialTransport | None = None
+        self._transport: _Transport | None = None
         self._receiver: Receiver | None = None
         self._closed = asyncio.Event()
         self._closing = False
@@ -68,7 +115,7 @@ class SerialLink(asyncio.Protocol):
             raise
         self._port = port
         self._receiver = receiver
-        self._transport = serial_asyncio.SerialTransport(loop, self, port)
+        self._transport = _Transport(loop, self, port)
         self._transport._max_read_size = READ_SIZE
 
     def _open_blocking(self) -> serial.Serial:
@@ -81,7 +128,7 @@ class SerialLink(asyncio.Protocol):
             raise PortDenied(f"{path}: permission denied{group_hint(path)}") from None
         if not stat.S_ISCHR(mode):
             raise PortMissing(f"{path}: this is not a serial port")
-        port = serial.Serial()
+        port = _Port()
         port.port = path
         port.baudrate = self._rate
         port.rtscts = self._rtscts
@@ -103,18 +150,28 @@ class SerialLink(asyncio.Protocol):
             raise
         return port
 
-    def _lock_and_check(self, port: serial.Serial) -> None:
+    def _lock_and_check(self, port: _Port) -> None:
         if os.name != "posix":
             return
+        number = port.fileno()
         try:
-            fcntl.ioctl(port.fileno(), termios.TIOCEXCL)
-            iflag, oflag, _, lflag, *_ = termios.tcgetattr(port.fileno())
+            if sys.platform == "linux" and _is_exclusive(number) and port_holders(self.name):
+                raise OSError(errno.EBUSY, "another program has it for itself")
+            fcntl.ioctl(number, termios.TIOCEXCL)
+            port.exclusive_by_us = True
+            attributes = termios.tcgetattr(number)
+            attributes[2] &= ~termios.HUPCL  # closing leaves DTR and RTS as they are, too
+            termios.tcsetattr(number, termios.TCSANOW, attributes)
+            iflag, oflag, cflag, lflag, *_ = termios.tcgetattr(number)
         except _LINE_ERRORS as error:
             raise _open_error(self.name, error) from error
+        # A setting that was taken in part is no error to tcsetattr (POSIX), so it is read back.
         cooked = (
-            iflag & (termios.IXON | termios.ICRNL | termios.ISTRIP)
+            iflag & (termios.IXON | termios.IXOFF | termios.ISTRIP | termios.INPCK)
+            or iflag & (termios.ICRNL | termios.INLCR | termios.IGNCR)
             or oflag & termios.OPOST
-            or lflag & (termios.ICANON | termios.ECHO)
+            or lflag & (termios.ICANON | termios.ECHO | termios.ISIG | termios.IEXTEN)
+            or cflag & termios.CSIZE != termios.CS8
         )
         if cooked:
             raise PortDenied(
@@ -133,8 +190,9 @@ class SerialLink(asyncio.Protocol):
         self._closed.set()
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
-            error = None if self._closing else PortLost(f"{self.name}: the port is gone ({exc})")
-            receiver.link_lost(error)
+            error = PortLost(f"{self.name}: the port is gone ({exc})")
+            error.__cause__ = exc
+            receiver.link_lost(None if self._closing else error)
 
     # -- Link ---------------------------------------------------------------------------------
 
@@ -158,9 +216,6 @@ class SerialLink(asyncio.Protocol):
             self._closing = True
             return
         self._closing = True
-        if self._port is not None and os.name == "posix":
-            with contextlib.suppress(*_LINE_ERRORS):
-                fcntl.ioctl(self._port.fileno(), termios.TIOCNXCL)
         self._transport.abort()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._closed.wait(), 2.0)
@@ -171,6 +226,12 @@ def _close_late(opening: asyncio.Future[serial.Serial]) -> None:
         opening.result().close()
 
 
+def _is_exclusive(number: int) -> bool:
+    """Whether somebody has set TIOCEXCL on the terminal, which stops everybody but root."""
+    answer = fcntl.ioctl(number, _TIOCGEXCL, bytes(4))
+    return answer != bytes(4)
+
+
 def _open_error(path: str, error: BaseException) -> OSError:
     number = getattr(error, "errno", None) or (error.args[0] if error.args else None)
     if number in (errno.EACCES, errno.EPERM):
@@ -178,12 +239,7 @@ def _open_error(path: str, error: BaseException) -> OSError:
     if number in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK):
         holder = ", ".join(port_holders(path))
         by = f" by {holder}" if holder else ""
-        hint = (
-            "; ModemManager probes serial ports: `atdriver udev` keeps it away"
-            if "ModemManager" in holder
-            else ""
-        )
-        return PortBusy(f"{path}: the port is in use{by}{hint}", holder)
+        return PortBusy(f"{path}: the port is in use{by}{advice(holder)}", holder)
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
         return PortMissing(f"{path}: no such port (plugged in? see `atdriver ports`)")
     return PortLost(f"{path}: cannot open ({error})")

@@ -13,8 +13,9 @@ from serial.tools.list_ports_common import ListPortInfo
 
 from atdriver import discovery
 from atdriver.cli import main
-from atdriver.discovery import find_port, list_serial_ports, port_holders
+from atdriver.discovery import find_port, list_serial_ports
 from atdriver.errors import PortMissing, SpecificationError
+from atdriver.holders import port_holders
 from atdriver.udev import rules
 from atdriver.usb import UsbIdentity
 
