@@ -11,6 +11,10 @@ TWINS = {
 }  # fmt: skip
 """Clients and modules that a commit gate leaves to the night."""
 
+EVERYWHERE = {"streams", "descriptor", "anyio", "requests", "httpx-async"}
+"""Clients that `make test` tries on the host and on both modules, a blocking and an asynchronous one
+of each kind; the others on one module, and `make gates` on the rest."""
+
 SLOW = ("module-restarts", "connect-timeout")
 """Cases that wait seconds for the module or the kernel: on one module at a commit."""
 
@@ -30,5 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             or case == "cancelled-at-every-step"
         ):
             item.add_marker(pytest.mark.nightly)
+        elif module != "esp8266" and name not in EVERYWHERE:
+            item.add_marker(pytest.mark.gate)
         if case == "tls" and BY_NAME[name].litters:
             item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <ssl:ResourceWarning"))

@@ -25,15 +25,24 @@ from tests.capability.measured import OPEN_DEFECTS
 
 from .harness import PATIENCE, Cli, Starter, read_line
 
+FEW = ("tcp.abort", "tcp.peer_name", "udp.boundaries", "dns.resolve")
 
-def test_fakes_side_by_side_without_surprise(cli: Cli, tmp_path: Path) -> None:
+
+@pytest.mark.parametrize(
+    "only", [FEW, pytest.param((), marks=pytest.mark.gate)], ids=["a few promises", "all"]
+)
+def test_fakes_side_by_side_without_surprise(
+    cli: Cli, tmp_path: Path, only: tuple[str, ...]
+) -> None:
     out = tmp_path / "out"
-    done = cli("report", "esp8266:fake", "bg96:fake", "--out", out, timeout=170)
+    options = [word for promise in only for word in ("--only", promise)]
+    done = cli("report", "esp8266:fake", "bg96:fake", *options, "--out", out, timeout=170)
     told = done.err.splitlines()
     assert all(any(id_ in line for id_ in OPEN_DEFECTS["esp8266"]) for line in told), done.err
     assert done.status == (1 if told else 0)
     assert done.out.decode().count(" 0 unknown, 0 anomalies (evidence: simulated)") == 2
-    assert f"bg96:fake: {len(PROBES)} probes, 0 contradictions" in done.out.decode()
+    probes = [each for each in PROBES.values() if not only or each.promise in only]
+    assert f"bg96:fake: {len(probes)} probes, 0 contradictions" in done.out.decode()
     data = json.loads((out / "report.json").read_text())
     assert [module["module"] for module in data["modules"]] == ["esp8266", "bg96"]
     for module in data["modules"]:

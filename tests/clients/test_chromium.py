@@ -86,7 +86,7 @@ def widths(page: Page) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("way", ["socks5", "http", "pac"])
+@pytest.mark.parametrize("way", ["socks5", "pac", pytest.param("http", marks=pytest.mark.gate)])
 def test_a_page_with_20_assets(esp8266: Through, web: Web, way: str) -> None:
     fill(web)
     with browsing(esp8266.proxy, way) as (page, complaints):

@@ -72,6 +72,7 @@ def hunt(*arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.gate
 @pytest.mark.serial
 @pytest.mark.timeout(600)
 def test_without_the_test_that_kills_it_a_mutant_lives() -> None:
@@ -87,6 +88,7 @@ def test_without_the_test_that_kills_it_a_mutant_lives() -> None:
     assert f"lives: {mutant}" in others.stdout
 
 
+@pytest.mark.gate
 @pytest.mark.serial
 @pytest.mark.timeout(600)
 def test_a_sample_of_the_mutants_dies() -> None:

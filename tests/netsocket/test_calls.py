@@ -124,7 +124,10 @@ def outcomes() -> dict[str, dict[Cell, Outcome | BaseException]]:
             stack,
             cell,
             id="-".join((stack, *cell)).replace(" ", "_"),
-            marks=pytest.mark.xdist_group(f"calls {stack}"),  # which share their outcomes
+            marks=[
+                pytest.mark.xdist_group(f"calls {stack}"),  # which share their outcomes
+                *([pytest.mark.gate] if stack == "N17" else ()),  # the other Espressif stays
+            ],
         )
         for stack in STACKS
         for cell in cells(stack)
