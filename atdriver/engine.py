@@ -450,6 +450,8 @@ class Engine:
         assert command.payload is not None
         self.writes.append(command.payload)
         self._payload_written = True
+        if command.may_echo:
+            self.framer.expect_echo(command.payload)
         self.stage = Stage.RESULT
         self._deadline = self._result_deadline = self._now + command.timeout
 
@@ -517,6 +519,7 @@ class Engine:
         self._deadline = None
         self._trailer = None
         self.framer.armed = False
+        self.framer.expect_echo(b"")
         if self._suspicion:
             self._count(self._suspicion, b"")
             self._enter_resync(self._suspicion)

@@ -40,6 +40,8 @@ class Command:
     """Bytes to send when the module prompts for them."""
     before_prompt: tuple[bytes, ...] = ()
     """Lines that may precede the prompt and mean nothing by themselves (Espressif: OK)."""
+    may_echo: bool = False
+    """The module may repeat the payload behind its prompt: an exact repetition is skipped."""
     prompt_timeout: float = 5.0
     """Limit for the prompt, counted from writing the line."""
     confirm: bytes | None = None

@@ -114,6 +114,7 @@ class Framer:
         self._nuls = 0
         self._held_low = False
         self._swallow_blank = False
+        self._echo = b""
         self._dropping = False
         self._head: Head | None = None
         self._match: re.Match[bytes] | None = None
@@ -142,6 +143,25 @@ class Framer:
         self._buffer = data
         self._position = 0
 
+    def expect_echo(self, payload: bytes) -> None:
+        """What was just written may come back, first of all: skip it, if it is exactly that.
+
+        Not for a payload that begins as an answer does, with a line end. b"": nothing any more.
+        """
+        self._echo = payload if payload[:1] not in (b"\r", b"\n") else b""
+
+    def _skip_echo(self) -> bool:
+        """True when there is something behind it, or no echo."""
+        start = self._position + (self._swallow_blank and self._buffer[self._position] == 0x20)
+        held = self._buffer[start : start + len(self._echo)]
+        if not held or (len(held) < len(self._echo) and self._echo.startswith(held)):
+            return False
+        if held == self._echo:
+            self._swallow_blank = False
+            self._position = start + len(held)
+        self._echo = b""
+        return self._position < len(self._buffer)
+
     def abandon_payload(self) -> tuple[Head, bytes] | None:
         """Give up a payload that does not complete; returns its head and the bytes that came."""
         if self._head is None:
@@ -168,6 +188,8 @@ class Framer:
             return None
         if self._head is not None:
             return self._take_payload(self._head)
+        if self._echo and not self._skip_echo():
+            return None
         if self._dropping and not self._skip_to_line_end():
             return None
         more = self._skip_blanks()

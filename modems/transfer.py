@@ -189,7 +189,7 @@ class Transfers(SocketOptions):
         except CommandFailed as error:
             return await self._after_failed_send(sock, error, len(data))
         except CommandTimeout as error:
-            return await self._after_silent_send(sock, error, len(data))
+            return await self._after_silent_send(sock, error, data)
         except ModuleBusy:
             self._later(sock)
             return 0
@@ -214,9 +214,11 @@ class Transfers(SocketOptions):
             if len(sock.buffer) > held:
                 self._wake(sock)
 
-    async def _after_silent_send(self, sock: ModuleSocket, error: CommandTimeout, size: int) -> int:
+    async def _after_silent_send(
+        self, sock: ModuleSocket, error: CommandTimeout, data: bytes
+    ) -> int:
         """No result: nobody knows what went out."""
-        self._unknown(sock, str(error), size)
+        self._unknown(sock, str(error), len(data))
 
     def _unknown(self, sock: ModuleSocket, why: str, size: int) -> NoReturn:
         """End a stream of which nobody knows how much was sent."""

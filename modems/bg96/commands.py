@@ -113,6 +113,7 @@ def send(
         SEND + len(payload) / SLOWEST_LINE,
         payload=payload,
         prompt_timeout=PROMPT,
+        may_echo=True,
         ok=(b"SEND OK",),
         error=(ERROR, b"SEND FAIL"),
         stray=(b"SEND OK", 0.3),

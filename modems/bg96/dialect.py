@@ -82,10 +82,16 @@ SPARE = bytes(64)
 What is left over is the beginning of a line that is refused."""
 
 
+_PREFIX = re.compile(rb"(?i)at")
+_REPEAT = re.compile(rb"(?i)a/")
+
+
 def filler(payload: bytes) -> bytes:
-    """What completes a send whose prompt was missed: the real bytes, unless they hold a CR, which
-    a module that is not waiting for data would take for the end of a command."""
-    return payload if b"\r" not in payload else bytes(len(payload))
+    """What completes a send whose prompt was missed: the real bytes, unless a module that is not
+    waiting for data could take them for a command: its prefix somewhere (V.250, 5.2.1: what stands
+    before it is ignored) and a CR, or `A/`, which needs none."""
+    command = _REPEAT.search(payload) or (b"\r" in payload and _PREFIX.search(payload))
+    return bytes(len(payload)) if command else payload
 
 
 def unstick(command: Command, payload_written: bool) -> tuple[Step, ...]:

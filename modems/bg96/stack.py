@@ -12,7 +12,7 @@ from atdriver.events import Anomaly, Received
 from atdriver.exchange import Command
 from atdriver.syntax import fields, number, string
 from modems.bg96 import commands
-from modems.bg96.dialect import ENCODER, NO_CONTEXT, SOCKETS
+from modems.bg96.dialect import ENCODER, NO_CONTEXT, SOCKETS, filler
 from modems.bg96.network import (
     CONTEXT,
     context_address,
@@ -364,14 +364,15 @@ class Bg96Stack(Bg96Tls):
             self._wake(sock)
         return gone
 
-    async def _after_silent_send(self, sock: ModuleSocket, error: CommandTimeout, size: int) -> int:
+    async def _after_silent_send(
+        self, sock: ModuleSocket, error: CommandTimeout, data: bytes
+    ) -> int:
+        size = len(data)
         if sock.kind is Kind.UDP or sock.link is None:
             self._unknown(sock, str(error), size)
-        strays = self._strays
-        # The filler completed the count with other bytes than ours if a result came behind it.
-        return await self._settle(
-            sock, size, trusted=not error.payload_written, why=str(error), strays=strays
-        )
+        # What completed the count were other bytes than ours if a result came behind them.
+        ours = not error.payload_written and filler(data) == data
+        return await self._settle(sock, size, trusted=ours, why=str(error), strays=self._strays)
 
     async def _settle(
         self, sock: ModuleSocket, size: int, *, trusted: bool, why: str, strays: int | None = None

@@ -92,10 +92,14 @@ NOTHING = re.compile(rb"(?!)")
 def unstick(command: Command, payload_written: bool) -> tuple[Step, ...]:
     """Leave the data phase of AT+CIPSEND: `+++` as a packet of its own, 20 ms of silence around
     it, one second before the next command (ESP-AT User Guide, AT+CIPSEND). What the module had
-    already taken is discarded by it; the connection counts as broken."""
-    del payload_written
-    if command.payload is None:
+    already taken is discarded by it; the connection counts as broken.
+
+    A count that the escape itself would complete gets the real bytes, when none were written."""
+    payload = command.payload
+    if payload is None:
         return ()
+    if not payload_written and len(payload) <= len(ESCAPE[0][1]):
+        return ((0.2, payload), (1.1, b""))
     return ESCAPE
 
 

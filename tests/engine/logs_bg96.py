@@ -424,7 +424,7 @@ CASES = (
         Send(HELLO),
         Feed(PROMPT),
         Feed(b"hello\r\nSEND OK\r\n"),
-        expect(unknown(b"hello"), done(HELLO, final=b"SEND OK")),
+        expect(done(HELLO, final=b"SEND OK")),
         Send(STATE_0),
         Feed(line(_ROW_53) + OK + line(b"+QIOPEN: 0,563")),
         expect(done(STATE_0, _ROW_53), urc("opened", b"+QIOPEN: 0,563")),

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -122,6 +123,8 @@ class Bench:
     channel: Channel
     fake: FakeModem
     wire: Wire
+    serials: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    """Of the streams of payload that are said here (`ends.Ends`)."""
 
     @property
     def engine(self) -> Engine:
