@@ -259,18 +259,20 @@ class Talk:
         self.flavour = flavour
         self.steps: list[Action] = []
         self.said = b""
+        self.gaps: list[int] = []
         self.seen: list[Seen] = []
         self.reasons: list[bytes] = []
         self.counted: Command | None = None
         """The last read that ended well: one OK too many puts it in doubt."""
 
     def say(self, data: bytes) -> None:
+        self.gaps.append(len(self.said))
         self.said += data
 
     def interrupt(self, *, in_flight: bool = True, plain: bool = False) -> None:
         pieces = self.draw(between(self.flavour, in_flight=in_flight, plain=plain))
         for said, seen, reasons in pieces:
-            self.said += said
+            self.say(said)
             self.seen += seen
             self.reasons += reasons
             if restarted(self.flavour.banner) in seen:
@@ -281,8 +283,10 @@ class Talk:
 
     def flush(self) -> None:
         """The host acts next: what was said is fed, and its events are asserted."""
-        self.steps += [Feed(self.said), expect(*self.seen)]
+        gaps = tuple(sorted({*self.gaps, len(self.said)}))
+        self.steps += [Feed(self.said, gaps), expect(*self.seen)]
         self.said = b""
+        self.gaps = []
         self.seen = []
 
     def begin(self, command: Command) -> None:

@@ -170,9 +170,10 @@ class Send(NamedTuple):
 
 
 class Feed(NamedTuple):
-    """The module prints."""
+    """The module prints. `gaps`: where it could have printed a notice as well, if known."""
 
     data: bytes
+    gaps: tuple[int, ...] = ()
 
 
 class Tick(NamedTuple):
@@ -358,27 +359,30 @@ def answers(probe: Probe, said: bytes, terminator: bytes) -> Callable[[bytes], b
     return lambda written: said if written == line else b""
 
 
+def perform(bench: Bench, step: Action, where: str = "") -> None:
+    """Do one step; an Expect and a Writes are asserted."""
+    if isinstance(step, Send):
+        bench.send(step.command)
+    elif isinstance(step, Feed):
+        bench.feed(step.data)
+    elif isinstance(step, Tick):
+        bench.tick(step.seconds)
+    elif isinstance(step, Expect):
+        assert bench.take() == step.events, where
+    elif isinstance(step, Writes):
+        assert bench.take_writes() == step.data, where
+    elif isinstance(step, Probing):
+        if step.probe is not None:
+            bench.engine.probe = step.probe
+        bench.probing(step.limit)
+    else:
+        engine = bench.engine
+        bench.in_sync(answers(engine.probe, step.answer, engine.dialect.terminator))
+
+
 def play(item: Case, dialect: Dialect, cutter: Cutter) -> None:
     """Run the steps; every Expect and Writes is asserted, and nothing may be left over."""
-    dialect = item.dialect or dialect
-    bench = Bench(dialect, cutter)
+    bench = Bench(item.dialect or dialect, cutter)
     for number, step in enumerate(item.steps):
-        where = f"step {number}"
-        if isinstance(step, Send):
-            bench.send(step.command)
-        elif isinstance(step, Feed):
-            bench.feed(step.data)
-        elif isinstance(step, Tick):
-            bench.tick(step.seconds)
-        elif isinstance(step, Expect):
-            assert bench.take() == step.events, where
-        elif isinstance(step, Writes):
-            assert bench.take_writes() == step.data, where
-        elif isinstance(step, Probing):
-            if step.probe is not None:
-                bench.engine.probe = step.probe
-            bench.probing(step.limit)
-        else:
-            probe = bench.engine.probe
-            bench.in_sync(answers(probe, step.answer, dialect.terminator))
+        perform(bench, step, f"step {number}")
     assert bench.take() == (), "events that the case does not expect"

@@ -5,19 +5,14 @@ from __future__ import annotations
 import pytest
 
 from atdriver.dialect import Dialect
-from modems.bg96 import dialect as bg96
-from modems.esp8266 import dialect as esp8266
 
 from . import logs_bg96, logs_esp
 from .harness import Case, bytewise, cut_at, play, whole
+from .transcripts import LOGS
 
-ALL: list[tuple[str, Case, Dialect]] = [
-    *[("esp", item, esp8266.DIALECT) for item in (*logs_esp.CASES, *logs_esp.CANARY_CASES)],
-    *[("bg96", item, bg96.DIALECT) for item in logs_bg96.CASES],
-]
 CASES = [
     pytest.param(item, dialect, id=f"{vendor}-L{item.log}-{item.title.replace(' ', '-')}")
-    for vendor, item, dialect in ALL
+    for vendor, item, dialect in LOGS
 ]
 
 
