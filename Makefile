@@ -6,6 +6,7 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Programs that a test starts inherit that a warning is an error; pip, in tests/packaging, must not.
 PYTEST  = PYTHONWARNINGS=error $(BIN)/python -m pytest
 SEEDS  ?= 0-499
+RUNS   ?= 1000000
 # Most tests wait more than they work, so they share the machine; what judges CPU or real time runs
 # alone behind them. Both are run in any case, and a failure in either fails the command.
 IN_TWO  = failed=0; \
@@ -13,7 +14,7 @@ IN_TWO  = failed=0; \
 	$(PYTEST) --ignore=tests/packaging -m "serial$(1)" $(2) || failed=1; \
 	exit $$failed
 
-.PHONY: help demo test gates nightly lint types layers package check mutation simulation bench diagrams clean
+.PHONY: help demo test gates nightly fuzz lint types layers package check mutation simulation bench diagrams clean
 
 help:            ## Show this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -51,6 +52,10 @@ mutation: $(VENV)/.test  ## Change every fact of the fakes, and the driver where
 
 simulation: $(VENV)/.test  ## Driver and module under faults in virtual time, SEEDS=0-499; on all cores
 	$(BIN)/python -m tests.simulation --all --shrink $(SEEDS)
+
+fuzz: $(VENV)/.test      ## Fuzz parser and engine, guided by coverage, RUNS=1000000 of each
+	$(BIN)/python -m tests.fuzz parser --runs $(RUNS)
+	$(BIN)/python -m tests.fuzz differential --runs $(RUNS)
 
 bench: $(VENV)/.test     ## Measure; rewrites docs/performance.md
 	$(BIN)/python -m benchmarks

@@ -158,6 +158,76 @@ PUSH = replace(
 )
 FLAVOURS = (ESP, BG96, PUSH)
 
+LEGAL = {
+    "esp": [
+        b"\r\n+IPD,0,5:hello",
+        b'\r\n+IPD,1,5,"192.0.2.1",80:hello',
+        b"\r\n+IPD,2,1460\r\n",
+        b"\r\n+CIPRECVDATA,5:hello" + OK,
+        b"+CIPRECVDATA:5,hello" + OK,
+        b"+CIPMUX:1\r\n" + OK,
+        b"0,CONNECT\r\n",
+        b"0,CLOSED\r\n",
+        OK + b"> ",
+        b"\r\nRecv 4 bytes\r\n\r\nSEND OK\r\n",
+        b"\r\nSEND FAIL\r\n",
+        b"\r\nbusy p...\r\n",
+        b"\r\nready\r\n",
+        b"\r\nERROR\r\n",
+        b"+CIPMUX:0\r\n",
+        b"+IPD,0,8192:",
+        b"+IPD,0,99999999999999999999:",
+        b"+IPD,99,-1:",
+        b"+CIPRECVDATA,8192:",
+        b"+IPD,0,",
+        b"+CIPRECVDATA:5",
+    ],
+    "bg96": [
+        b"\r\n+QIRD: 5\r\nhello\r\n" + OK,
+        b"\r\n+QIRD: 0\r\n" + OK,
+        b"\r\n+QIRD: 10,4,6\r\n" + OK,
+        b'\r\n+QIURC: "recv",0\r\n',
+        b'\r\n+QIURC: "recv",0,5\r\nhello\r\n',
+        b'\r\n+QIURC: "closed",0\r\n',
+        b"\r\n+QIOPEN: 0,0\r\n",
+        b"\r\n> ",
+        b"\r\nSEND OK\r\n",
+        b"\r\nSEND FAIL\r\n",
+        b"\r\n+CME ERROR: 30\r\n",
+        b"\r\nERROR\r\n",
+        b"\r\nRDY\r\n",
+        OK,
+        b"\r\n+QIRD: 1500\r\n",
+        b"\r\n+QIRD: 99999999999999999999\r\n",
+        b'\r\n+QIURC: "recv",0,1500\r\n',
+        b'\r\n+QIURC: "recv",99999,-1\r\n',
+        b"\r\n+QIRD: 4",
+        b'\r\n+CEREG: 2,1,"271B","3355B16",8\r\n',
+        b"\r\n+CEREG: 0,1\r\n",
+    ],
+}
+"""Pieces of conversations, some of them with impossible numbers."""
+IN_FLIGHT: dict[str, list[Command | None]] = {
+    "esp": [
+        None,
+        simple("AT"),
+        query("AT+CIPMUX?", rb"\+CIPMUX:\d"),
+        esp_at.send(0, b"ping", None, 15.0),
+        esp_at.read(0, 100, esp.RECEIVED_N),
+        esp_at.read(0, 100, esp.RECEIVED_E_SENDER),
+        Command(b"AT+GMR", 3.0, bare=True),
+    ],
+    "bg96": [
+        None,
+        simple("AT"),
+        bg96_at.EPS_REGISTRATION,
+        bg96_at.send(0, b"ping", None),
+        bg96_at.read(0, 1500, datagram=False),
+        bg96_at.IDENTITY,
+    ],
+}
+"""Commands of every kind, to have one in flight; None: none."""
+
 Piece = tuple[bytes, list[Seen], list[bytes]]
 """What is printed, which events come of it, which reasons it adds to the command in flight."""
 

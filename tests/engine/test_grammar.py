@@ -20,11 +20,11 @@ from atdriver.exchange import Command
 from atdriver.framer import LINE_CAP, Head
 from modems.bg96 import commands as bg96_at
 from modems.bg96 import dialect as bg96
-from modems.commands import query, simple
+from modems.commands import simple
 from modems.esp8266 import commands as esp_at
 from modems.esp8266 import dialect as esp
 
-from .grammar import ESP, FLAVOURS, HOSTILE, Flavour, conversations
+from .grammar import ESP, FLAVOURS, HOSTILE, IN_FLIGHT, LEGAL, Flavour, conversations
 from .harness import Action, Bench, Case, Cutter, bytewise, play, whole
 from .recovery import settle, works_again
 
@@ -75,54 +75,6 @@ def test_a_legal_conversation_is_what_it_says_however_it_is_cut(
 
 # -- rubbish -------------------------------------------------------------------------------------
 
-LEGAL = {
-    "esp": [
-        b"\r\n+IPD,0,5:hello",
-        b'\r\n+IPD,1,5,"192.0.2.1",80:hello',
-        b"\r\n+IPD,2,1460\r\n",
-        b"\r\n+CIPRECVDATA,5:hello" + OK,
-        b"+CIPRECVDATA:5,hello" + OK,
-        b"+CIPMUX:1\r\n" + OK,
-        b"0,CONNECT\r\n",
-        b"0,CLOSED\r\n",
-        OK + b"> ",
-        b"\r\nRecv 4 bytes\r\n\r\nSEND OK\r\n",
-        b"\r\nSEND FAIL\r\n",
-        b"\r\nbusy p...\r\n",
-        b"\r\nready\r\n",
-        b"\r\nERROR\r\n",
-        b"+CIPMUX:0\r\n",
-        b"+IPD,0,8192:",
-        b"+IPD,0,99999999999999999999:",
-        b"+IPD,99,-1:",
-        b"+CIPRECVDATA,8192:",
-        b"+IPD,0,",
-        b"+CIPRECVDATA:5",
-    ],
-    "bg96": [
-        b"\r\n+QIRD: 5\r\nhello\r\n" + OK,
-        b"\r\n+QIRD: 0\r\n" + OK,
-        b"\r\n+QIRD: 10,4,6\r\n" + OK,
-        b'\r\n+QIURC: "recv",0\r\n',
-        b'\r\n+QIURC: "recv",0,5\r\nhello\r\n',
-        b'\r\n+QIURC: "closed",0\r\n',
-        b"\r\n+QIOPEN: 0,0\r\n",
-        b"\r\n> ",
-        b"\r\nSEND OK\r\n",
-        b"\r\nSEND FAIL\r\n",
-        b"\r\n+CME ERROR: 30\r\n",
-        b"\r\nERROR\r\n",
-        b"\r\nRDY\r\n",
-        OK,
-        b"\r\n+QIRD: 1500\r\n",
-        b"\r\n+QIRD: 99999999999999999999\r\n",
-        b'\r\n+QIURC: "recv",0,1500\r\n',
-        b'\r\n+QIURC: "recv",99999,-1\r\n',
-        b"\r\n+QIRD: 4",
-        b'\r\n+CEREG: 2,1,"271B","3355B16",8\r\n',
-        b"\r\n+CEREG: 0,1\r\n",
-    ],
-}
 FLOODS = [b"\0" * 300, b"x" * (LINE_CAP + 10), b"\r\n" * 200, b">" * 100, b"+IPD," * 50]
 MUTATIONS = st.lists(
     st.tuples(
@@ -154,27 +106,6 @@ def rubbish(flavour: Flavour) -> st.SearchStrategy[bytes]:
     piece = st.sampled_from(legal) | st.sampled_from(HOSTILE) | st.binary(max_size=20)
     stream = st.lists(piece | piece | piece | st.sampled_from(FLOODS), max_size=12).map(b"".join)
     return st.tuples(stream, MUTATIONS).map(lambda both: mutated(*both))
-
-
-IN_FLIGHT: dict[str, list[Command | None]] = {
-    "esp": [
-        None,
-        simple("AT"),
-        query("AT+CIPMUX?", rb"\+CIPMUX:\d"),
-        esp_at.send(0, b"ping", None, 15.0),
-        esp_at.read(0, 100, esp.RECEIVED_N),
-        esp_at.read(0, 100, esp.RECEIVED_E_SENDER),
-        Command(b"AT+GMR", 3.0, bare=True),
-    ],
-    "bg96": [
-        None,
-        simple("AT"),
-        bg96_at.EPS_REGISTRATION,
-        bg96_at.send(0, b"ping", None),
-        bg96_at.read(0, 1500, datagram=False),
-        bg96_at.IDENTITY,
-    ],
-}
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS, ids=lambda flavour: flavour.name)
