@@ -20,6 +20,8 @@ from netsocket.stack import Handle, Kind
 
 RETRY_SEND_AFTER = 0.2
 """Seconds after which a send that the module refused for lack of room is worth trying again."""
+REFUSED_SENDS = 25
+"""Errors without a cause, one behind the other, before a link that takes nothing is given up."""
 READS_BEFORE_SEND = 4
 """Enough to take more than two frames' worth of answers, few enough not to starve the send."""
 
@@ -226,6 +228,17 @@ class Transfers(SocketOptions):
         if sock.kind is Kind.TCP:
             self._break(sock, error)
         raise error
+
+    def _refused(self, sock: ModuleSocket, error: CommandFailed) -> int:
+        """A send that failed before its payload was written, on a connection that stands by all the
+        module says: worth another try, and a link that is dead in truth does not take for ever."""
+        sock.refused += 1
+        if sock.refused > REFUSED_SENDS:
+            broken = errors.DeviceError(f"the module takes no more data: {error}")
+            self._break(sock, broken)
+            raise broken from error
+        self._later(sock)
+        return 0
 
     def _later(self, sock: ModuleSocket) -> None:
         """Nothing will tell when the module has room again: try after a moment."""

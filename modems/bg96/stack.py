@@ -349,8 +349,7 @@ class Bg96Stack(Bg96Tls):
             if await self._is_gone(sock):
                 raise errors.BrokenPipe("the connection is closed") from error
             if not error.payload_written:
-                self._later(sock)
-                return 0
+                return self._refused(sock, error)
         return await self._settle(sock, size, trusted=True, why=str(error))
 
     async def _is_gone(self, sock: ModuleSocket) -> bool:

@@ -47,8 +47,6 @@ AIR_DELAYS = (LINK_LOSS_GRACE, 5.0, 10.0, 15.0, 30.0, 30.0, 60.0, 60.0, 60.0)
 """Seconds between looks whether the WiFi is back."""
 JOIN_AT = 2
 """The first of these looks that joins anew: most firmware does so by itself."""
-REFUSED_SENDS = 25
-"""Refusals in a row before a link that takes nothing is given up."""
 
 
 class Esp8266Stack(Esp8266Tls):
@@ -133,7 +131,11 @@ class Esp8266Stack(Esp8266Tls):
             self._receive(sock, data.payload, sender_of(data.fields))
 
     def _on_anomaly(self, event: Anomaly) -> None:
-        """In push mode a parse anomaly may mean that bytes were lost inside a stream."""
+        """In push mode a parse anomaly may mean that bytes were lost inside a stream, and unknown
+        text be the rest of a start banner whose beginning was counted as data."""
+        pushes = any(not sock.pull and sock.connected for sock in self._sockets.values())
+        if event.reason == "unknown line" and pushes:
+            self.channel.suspect("unknown text where data is pushed")
         if event.reason not in ("payload stalled", "line too long") and not event.sample.startswith(
             b"+IPD"
         ):
@@ -439,13 +441,7 @@ class Esp8266Stack(Esp8266Tls):
             sock.peer_closed = True
             self._wake(sock)
             raise errors.BrokenPipe("the connection is closed") from error
-        sock.refused += 1
-        if sock.refused > REFUSED_SENDS:
-            broken = errors.DeviceError(f"the module takes no more data: {error}")
-            self._break(sock, broken)
-            raise broken from error
-        self._later(sock)
-        return 0
+        return self._refused(sock, error)
 
     # -- questions ----------------------------------------------------------------------------
 
