@@ -67,7 +67,7 @@ NOTICES = re.compile(
     rb"|\+QCSCON: .{1,10}"
     rb"|\+QPSMTIMER: .{1,40}|PSM POWER DOWN|\+QNTP: .{1,60}|\+CTZ.{1,40}|\+CGEV: .{1,60}|RING"
     rb'|NO CARRIER|\+QSSLURC: "[a-z]+",.{1,20}'
-    # Calls, messages and USSD (V.250, 5.7; 3GPP TS 27.005 and 27.007): nothing of ours, and no results.
+    # Calls, messages, USSD (V.250, 5.7; 3GPP TS 27.005, 27.007): nothing of ours, and no results.
     rb"|BUSY|NO ANSWER|NO DIALTONE|\+C(?:MTI|DSI|BMI|CWA|LIP|RING): .{1,80}|\+CUSD: .{1,200})"
 )
 
