@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import re
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
@@ -29,6 +30,7 @@ from atdriver.trace import Trace, printable
 log = logging.getLogger("atdriver.channel")
 
 Listener = Callable[[Event], None]
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 SAMPLE_CAP = 256
 """Bytes kept of what a silent port printed, for the error message."""
 COMPANY_PAUSE = 60.0
@@ -147,8 +149,11 @@ class Channel:
         `urgent` commands (closes, reads) pass those that wait. `began()` is called just before it
         is written: a notice that comes earlier answers an older one. Raises CommandFailed,
         CommandTimeout, ReplyCorrupt, ModuleBusy, RestartSeen, ModuleSilent, PortLost, and
-        EncodeError, before anything is written, for a line longer than the module takes.
+        EncodeError, before anything is written, for a line longer than the module takes, and for
+        one that would be more than a line.
         """
+        if _CONTROL.search(command.text):
+            raise EncodeError("a control character would end or extend the command")
         dialect = self.engine.dialect
         length = len(command.text) + len(dialect.terminator)
         if length > self.max_command:

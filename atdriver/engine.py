@@ -95,6 +95,8 @@ BUSY_PATIENCE = 1.0
 """After "busy": how long the answer may still come (esp-at issue 731: it does)."""
 BUSY_ATTEMPTS = 8
 """How often a command is offered to a module that keeps being busy."""
+FOREIGN_QUIET = 0.3
+"""How long nothing must follow a result among text that strangers have chosen."""
 CUT_PATIENCE = 1.0
 """How long a result may still come after a notice that makes it unlikely."""
 
@@ -120,6 +122,7 @@ class Engine:
         self._confirmed = True
         self._trailer: Trailer | None = None
         self._strange: bytes | None = None
+        self._held: tuple[Token, bytes] | None = None  # a result among text of strangers
         self._counted: Command | None = None
         self._attempts = 0
         self._stray = b""
@@ -163,6 +166,7 @@ class Engine:
         self._payload_written = False
         self._confirmed = command.confirm is None
         self._strange = None
+        self._held = None
         self._quiet = True
         self._trailer = None
         self._attempts += 1
@@ -211,6 +215,8 @@ class Engine:
         if self.framer.mid_payload and now >= self._progress + STALL:
             self._stalled()
         if self._deadline is None or now < self._deadline:
+            return
+        if self._settle_held():
             return
         if self.stage in (Stage.PROMPT, Stage.RESULT):
             self._timed_out()
@@ -262,6 +268,8 @@ class Engine:
                 self._step(Token.PROMPT, b">")
             else:
                 self._noise(token)
+        if self._held is not None and self._command is not None:
+            self._wait_for_quiet()
 
     def _noise(self, noise: Noise) -> None:
         if not self._damaged(noise.reason, noise.sample):
@@ -333,8 +341,9 @@ class Engine:
     def _doubtful(self) -> bool:
         """Whether lines may be the payload of a block whose head was damaged."""
         command = self._command
-        cut = command is not None and command.block is not None and self._strange is not None
-        return cut or self._mistrust
+        if self._mistrust or command is None:
+            return self._mistrust
+        return command.foreign or (command.block is not None and self._strange is not None)
 
     def _echo(self) -> None:
         """Nobody needs to know, unless the settings were made: those of the module are gone then,
@@ -419,7 +428,11 @@ class Engine:
 
     def _step(self, token: Token, text: bytes) -> None:
         action = STEPS.get((self.stage, token))
-        if action == "succeed":
+        command = self._command
+        if command is not None and command.foreign and token in (Token.GOOD, Token.BAD):
+            self._held = token, text
+            self._wait_for_quiet()
+        elif action == "succeed":
             self._succeed(text)
         elif action == "send_payload":
             self._send_payload()
@@ -429,6 +442,21 @@ class Engine:
             self._wait_busy(text)
         elif action is None:
             self._count("result without a command", text)
+
+    def _wait_for_quiet(self) -> None:
+        """A result may be a piece of a name: the last one counts, when nothing follows."""
+        self._deadline = min(self._now + FOREIGN_QUIET, self._result_deadline)
+
+    def _settle_held(self) -> bool:
+        """Whether a result that was held back has ended the command: nothing has followed it."""
+        if self._held is None or self._command is None or self._now >= self._result_deadline:
+            return False
+        token, text = self._held
+        if token is Token.GOOD:
+            self._succeed(text)
+        else:
+            self._refused(text)
+        return True
 
     def _succeed(self, text: bytes) -> None:
         command = self._command

@@ -59,6 +59,9 @@ class Command:
     """A notice (full match) that makes a result unlikely: wait a moment more, then give up."""
     ends_at_banner: bool = False
     """Whether the module's start banner ends it (reset commands)."""
+    foreign: bool = False
+    """Whether strangers choose text in its answer (names from the air): a result counts only when
+    nothing follows it, and what looks like a notice meanwhile is verified."""
     repeatable: bool = True
     """Whether it may be sent again once it is proven that a busy module did not take it."""
     secrets: tuple[tuple[int, int], ...] = ()

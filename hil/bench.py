@@ -17,16 +17,14 @@ from atdriver.cli.farend import reached
 from atdriver.cli.options import Request, key_values
 from atdriver.cli.report import is_fake
 from atdriver.cli.session import put_together
+from atdriver.disguise import STAND_IN_FAR, STAND_IN_OWN, disguised
 from atdriver.modem import Modem
 from atdriver.registry import load_driver
 from atdriver.specification import parse
 from hil import power, results
 from hil.recording import (
     FORMAT,
-    STAND_IN_FAR,
-    STAND_IN_OWN,
     SessionTrace,
-    disguised,
     excerpt,
     load,
 )

@@ -18,12 +18,12 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from atdriver.disguise import disguised
 from atdriver.trace import Trace, from_printable, printable
 from netsocket.address import SocketAddress
 from netsocket.cellular import AccessPointName, Authentication
@@ -31,13 +31,9 @@ from netsocket.stack import Handle, Kind
 from netsocket.wifi import Security, WiFiCredentials
 
 FORMAT: Final = 2
-STAND_IN_FAR: Final = "198.51.100.7"
-STAND_IN_OWN: Final = "198.51.100.20"
 HIDDEN: Final = "***"
 TOGETHER: Final = 0.03
 """Seconds within which reads are joined."""
-_NETWORK: Final = re.compile(r'(\+CWLAP:\(\d+,\\?")(.*?)(\\?",-?\d)')
-_MAC: Final = re.compile(r"\b(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}\b")
 
 
 class SessionTrace(Trace):
@@ -92,27 +88,6 @@ def merged(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         else:
             found.append(dict(record))
     return found
-
-
-def disguised(text: str, known: Mapping[str, str]) -> str:
-    """`known` texts, hardware addresses and names of WiFi networks in sight, each replaced by
-    the same stand-in everywhere."""
-    for real, stand_in in sorted(known.items(), key=lambda pair: -len(pair[0])):
-        text = re.sub(rf"(?<![0-9A-Za-z]){re.escape(real)}(?![0-9A-Za-z])", stand_in, text)
-    hardware: dict[str, str] = {}
-    text = _MAC.sub(lambda m: _numbered(hardware, m[0].lower(), "02:00:00:00:00:{:02x}"), text)
-    networks: dict[str, str] = {}
-    for match in _NETWORK.finditer(text):
-        if match[2] not in known.values():
-            _numbered(networks, match[2], "network-{}")
-    for real, stand_in in networks.items():
-        if real:
-            text = re.sub(rf'(?<=[\'"]){re.escape(real)}(?=\\?[\'"])', stand_in, text)
-    return text
-
-
-def _numbered(seen: dict[str, str], real: str, form: str) -> str:
-    return seen.setdefault(real, form.format(len(seen) + 1))
 
 
 # -- values ------------------------------------------------------------------------------------

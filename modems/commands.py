@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from atdriver.errors import EncodeError
 from atdriver.exchange import Command
 
 BASIC = 3.0
@@ -14,10 +15,18 @@ SLOWEST_LINE = 960.0
 
 
 def simple(text: str, timeout: float = BASIC) -> Command:
-    """A setting: OK or ERROR."""
-    return Command(text.encode("ascii"), timeout)
+    """A setting: OK or ERROR. Raises EncodeError."""
+    return Command(_ascii(text), timeout)
 
 
-def query(text: str, info: bytes, timeout: float = BASIC) -> Command:
-    """A question whose answer lines match `info`."""
-    return Command(text.encode("ascii"), timeout, info=re.compile(info))
+def query(text: str, info: bytes, timeout: float = BASIC, *, foreign: bool = False) -> Command:
+    """A question whose answer lines match `info`; `foreign`, see Command. Raises EncodeError."""
+    return Command(_ascii(text), timeout, info=re.compile(info), foreign=foreign)
+
+
+def _ascii(text: str) -> bytes:
+    """Settings that are put back came from the module, which may have said anything."""
+    try:
+        return text.encode("ascii")
+    except UnicodeEncodeError:
+        raise EncodeError(f"no command of this driver: {text[:40]!a}") from None

@@ -5,6 +5,7 @@ Everything measured on a fake is called simulated, in every record.
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from atdriver.cli.failure import FAILED, OK, Failure, Terminated, UsageProblem, 
 from atdriver.cli.farend import reached, token_of
 from atdriver.cli.options import Request
 from atdriver.cli.session import assembled, opened, put_together, run, side_by_side
+from atdriver.disguise import STAND_IN_FAR, STAND_IN_OWN, disguised_record
 from atdriver.modem import FAKE_OPEN, Modem
 from atdriver.specification import parse
 from netsocket.capability import compare as comparison
@@ -32,6 +34,8 @@ EXCERPT = 14
 """Lines of the wire shown for one probe."""
 LONGEST = 160
 """Characters of one such line."""
+JOINED = 4096
+"""Characters of one before names in it are replaced."""
 INTERRUPTED = "the command was ended before its turn was over"
 
 
@@ -59,12 +63,16 @@ class Wire:
             new = file.read()
         whole = new[: new.rfind(b"\n") + 1]
         self._at += len(whole)
-        found = []
+        found: list[str] = []
         for line in whole.splitlines():
             item: dict[str, Any] = json.loads(line)
-            if item.get("dir") in ("<", ">"):
-                text = f"{item['dir']} {item['data']}"
-                found.append(text if len(text) <= LONGEST else text[:LONGEST] + "…")
+            if item.get("dir") not in ("<", ">"):
+                continue
+            if item["dir"] == "<" and found and found[-1][0] == "<" and found[-1][-2:] != "\\n":
+                found[-1] += item["data"]  # the rest of a line
+            else:
+                found.append(f"{item['dir']} {item['data']}")
+            found[-1] = found[-1][:JOINED]
         if len(found) > EXCERPT:
             left_out = f"… {len(found) - EXCERPT} lines …"
             found = [*found[: EXCERPT // 2], left_out, *found[-EXCERPT // 2 :]]
@@ -87,6 +95,12 @@ class Findings:
     measurements: list[measure.Measurement] = field(default_factory=list)
     excerpts: list[dict[str, list[str]]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
+    addresses: dict[str, str] = field(default_factory=dict)
+    """Addresses that say where this was measured, and what stands in for them."""
+    networks: list[str] = field(default_factory=list)
+    """WiFi networks that were joined."""
+    identities: bool = False
+    """Whether names and addresses may stay in the report."""
 
     @property
     def done(self) -> int:
@@ -104,12 +118,13 @@ def show(
     name: str | None,
     only: Sequence[str],
     open_ssid: str = "",
+    identities: bool = False,
 ) -> int:
     """Measure every module and write the report; the status is 1 on a contradiction, and when a
     module could not be measured. An interrupted command leaves a report of what it has."""
     old = None if compare is None else _read(compare)
     _check(only, out)
-    found = Findings()
+    found = Findings(identities=identities)
     with tempfile.TemporaryDirectory() as folder:
         candidates = [
             _candidate(request, Path(folder) / str(number))
@@ -169,7 +184,7 @@ async def _measure_all(
         for candidate in candidates:
             far.open_network = FAKE_OPEN if _in_process(candidate.request.spec) else open_ssid
             try:
-                measurement = await _measure(candidate, far, only)
+                measurement = await _measure(candidate, far, only, found)
             except (OSError, Failure) as error:
                 found.failed.append((candidate.request.shown, sentence(error)))
                 note(f"{candidate.request.shown}: not measured: {sentence(error)}")
@@ -179,12 +194,18 @@ async def _measure_all(
                 _tell(measurement)
 
 
-async def _measure(candidate: Candidate, far: FarEnd, only: Sequence[str]) -> measure.Measurement:
+async def _measure(
+    candidate: Candidate, far: FarEnd, only: Sequence[str], findings: Findings
+) -> measure.Measurement:
     request, wire = candidate.request, candidate.wire
     modem = candidate.modem or await put_together(request)
     wire.channel = modem.channel
     kind = "simulated" if is_fake(request.spec.partition(":")[2]) else "measured"
+    findings.networks += filter(None, [str(modem.settings.get("ssid", "")), far.open_network])
     async with opened(modem, request, attach=True) as net:
+        for address, stand_in in ((net.ip_address, STAND_IN_OWN), (far.host, STAND_IN_FAR)):
+            if address and not ipaddress.ip_address(address).is_loopback:
+                findings.addresses[address] = stand_in
         found = await measure.run(net, far, kind=kind, only=only or None, progress=wire.take)
     found.spec = candidate.request.shown
     if modem.channel is not None:
@@ -222,6 +243,13 @@ def _write(out: Path, found: Findings, old: comparison.Report | None) -> None:
     if not found.measurements:
         return
     record = to_record(found.measurements, found.excerpts, found.failed)
+    if not found.identities:
+        record = disguised_record(record, found.addresses, found.networks)
+    for module in record["modules"]:
+        for probe in (probe for cell in module["cells"] for probe in cell["probes"]):
+            probe["exchange"] = [
+                text if len(text) <= LONGEST else text[:LONGEST] + "…" for text in probe["exchange"]
+            ]
     if old is not None:
         record["changes"] = comparison.changes(old, record)
     write(out, record)

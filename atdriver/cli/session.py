@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from atdriver.cli.failure import Failure, Terminated, UsageProblem, note, sentence
 from atdriver.cli.options import Request
 from atdriver.errors import ATError
+from atdriver.links.network import in_clear, leaves
 from atdriver.modem import Modem, assemble, named
 from atdriver.registry import Setting, Value, load_driver, modem_names
 from atdriver.specification import parse, refuse
@@ -45,6 +46,8 @@ def assembled(request: Request, *, warn: bool = True) -> Modem:
         refuse(found.module, strangers, settings)
     if warn:
         warn_of_secrets(settings, (found.settings, request.settings))
+        if leaves(found.port):
+            note(f"warning: {in_clear(found.port)}")
     if request.trace is not None:
         keywords["trace"] = str(request.trace)
     try:

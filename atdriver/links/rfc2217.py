@@ -15,6 +15,7 @@ import serial.rfc2217
 
 from atdriver.errors import PortLost, PortMissing
 from atdriver.link import Receiver
+from atdriver.links import network
 
 READ_TIMEOUT = 0.2
 """Seconds a read waits, which is how fast a close is noticed."""
@@ -27,6 +28,7 @@ class Rfc2217Link:
 
     def __init__(self, host: str, port: int, *, rate: int) -> None:
         self.name = f"rfc2217://{host}:{port}"
+        self._host = host
         self._rate = rate
         self._port: serial.rfc2217.Serial | None = None
         self._receiver: Receiver | None = None
@@ -36,6 +38,7 @@ class Rfc2217Link:
 
     async def open(self, receiver: Receiver) -> None:
         """Connect and start reading. Raises PortMissing."""
+        network.warn(self.name, self._host)
         self._loop = asyncio.get_running_loop()
         try:
             self._port = await self._loop.run_in_executor(None, self._open_blocking)

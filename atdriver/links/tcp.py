@@ -6,6 +6,7 @@ import asyncio
 
 from atdriver.errors import PortLost, PortMissing
 from atdriver.link import Receiver
+from atdriver.links import network
 
 OPEN_TIMEOUT = 10.0
 
@@ -25,6 +26,7 @@ class TcpLink(asyncio.Protocol):
 
     async def open(self, receiver: Receiver) -> None:
         """Connect. Raises PortMissing when nothing answers there."""
+        network.warn(self.name, self._address[0])
         loop = asyncio.get_running_loop()
         self._receiver = receiver
         try:

@@ -45,7 +45,7 @@ PIN_COUNTER = query('AT+QPINC="SC"', rb'\+QPINC: ?"SC",.*')
 FUNCTIONALITY = query("AT+CFUN?", rb"\+CFUN: ?\d")
 SIGNAL_BY_TECHNOLOGY = query("AT+QCSQ", rb"\+QCSQ: .*")
 SIGNAL = query("AT+CSQ", rb"\+CSQ: \d{1,3},\d{1,3}")
-OPERATOR = query("AT+COPS?", rb"\+COPS: .*", 10.0)
+OPERATOR = query("AT+COPS?", rb"\+COPS: .*", 10.0, foreign=True)  # the network sends its name
 NETWORK = query("AT+QNWINFO", rb"\+QNWINFO: .*")
 CONTEXTS = query("AT+QIACT?", rb"\+QIACT: .*")
 SOCKETS = query("AT+QISTATE?", rb"\+QISTATE: .*")

@@ -40,7 +40,7 @@ def join(suffix: str, ssid: bytes, password: bytes) -> Command:
 
 def scan() -> Command:
     """List access points."""
-    return query("AT+CWLAP", rb"\+CWLAP:\(.*\)", SCAN)
+    return query("AT+CWLAP", rb"\+CWLAP:\(.*\)", SCAN, foreign=True)
 
 
 def _opened(link: int) -> bytes:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from atdriver.cli.failure import Failure, UsageProblem
+from atdriver.disguise import disguised
 from hil import results
 from hil.bench import Bench, Options
-from hil.recording import disguised, load
+from hil.recording import load
 from hil.replay import replay
 from hil.soak import Corrupt, message, soak
 from netsocket.capability import CATALOGUE, FarEnd, Measurement

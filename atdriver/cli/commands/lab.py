@@ -152,6 +152,13 @@ def report(
         str,
         typer.Option("--open-ssid", metavar="SSID", help="An open WiFi network to join as well."),
     ] = "",
+    identities: Annotated[
+        bool,
+        typer.Option(
+            "--identities",
+            help="Leave names of networks, addresses and long numbers in the report.",
+        ),
+    ] = False,
 ) -> int:
     """Measure the Socket API on modules and compare it with their claims.
 
@@ -168,6 +175,7 @@ def report(
         name=name,
         only=only or [],
         open_ssid=open_ssid,
+        identities=identities,
     )
 
 
