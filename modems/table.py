@@ -122,6 +122,17 @@ class ModuleSockets(abc.ABC):
 
     async def _open_datagram(self, sock: ModuleSocket, peer: SocketAddress | None) -> None:
         """Open it on its own port, or on one of our choice: that is chosen anew when refused."""
+        within, sock.connecting = sock.connecting, True
+        try:
+            await self._open_datagram_somewhere(sock, peer)
+        finally:
+            sock.connecting = within
+            if sock.closing and not within:
+                await self._release(sock, abort=True)
+
+    async def _open_datagram_somewhere(
+        self, sock: ModuleSocket, peer: SocketAddress | None
+    ) -> None:
         for left in reversed(range(PORT_ATTEMPTS)):
             port = sock.local_port or self._free_port()
             try:

@@ -37,6 +37,7 @@ class InterfaceLife:
         self._state_watchers: Waiters = {}
         self._dependants: dict[object, Callable[[OSError], Coroutine[Any, Any, None]]] = {}
         self._closed = False
+        self._ending: asyncio.Task[None] | None = None
         self.ups = 0
         """How often the interface has come up, by itself or by `up`."""
 
@@ -46,6 +47,8 @@ class InterfaceLife:
         """Bring the interface up; nothing when it is. Raises AuthenticationFailed,
         NetworkNotFound, NetworkTimeout, DhcpFailed, OSError."""
         self._check_open()
+        if self._ending is not None:
+            await asyncio.wait({self._ending})
         if self._state is InterfaceStatus.DISCONNECTED:
             self._status_noticed(InterfaceStatus.CONNECTING)
         try:
@@ -57,16 +60,31 @@ class InterfaceLife:
 
     async def down(self) -> None:
         """Close every socket and take the interface down; `up` may follow."""
-        await self._end_sockets("the interface was taken down")
-        self._table.closed = False
-        self._status_noticed(InterfaceStatus.DISCONNECTED)
+        await self._end("the interface was taken down")
 
     async def close(self) -> None:
         """Take the interface down for good; nothing of it is left running. Idempotent."""
-        if self._closed:
-            return
-        self._closed = True
-        await self._end_sockets("the interface was closed")
+        if not self._closed:
+            self._closed = True
+            await self._end("the interface was closed")
+        elif self._ending is not None:
+            await asyncio.wait({self._ending})
+
+    async def _end(self, reason: str) -> None:
+        """Once begun it runs to its end, whatever becomes of the caller: half of it would leave an
+        interface that is neither up nor down."""
+        if not self._dependants:  # they may have something to send yet
+            await self._table.close(NetworkDown(reason))  # at once, before anybody else's turn
+        ending = asyncio.get_running_loop().create_task(self._fall(reason, self._ending))
+        ending.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._ending = ending
+        await asyncio.shield(ending)
+
+    async def _fall(self, reason: str, former: asyncio.Task[None] | None) -> None:
+        if former is not None:
+            await asyncio.wait({former})
+        await self._end_sockets(reason)
+        self._table.closed = self._closed
         self._status_noticed(InterfaceStatus.DISCONNECTED)
 
     async def _end_sockets(self, reason: str) -> None:

@@ -69,7 +69,13 @@ class _Port(serial.Serial):
                         fcntl.ioctl(self.fileno(), termios.TIOCNXCL)
                 with contextlib.suppress(*_LINE_ERRORS):
                     fcntl.flock(self.fileno(), fcntl.LOCK_UN)
-            super().close()
+            try:
+                super().close()
+            except OSError:
+                # The descriptor is gone all the same (close(2)), and its number may be somebody
+                # else's soon: pyserial shall close its pipes, and that number never again.
+                self.fd = os.open(os.devnull, os.O_RDONLY)
+                super().close()
 
 
 class _Transport(serial_asyncio.SerialTransport):
@@ -113,9 +119,13 @@ class SerialLink(asyncio.Protocol):
         except asyncio.CancelledError:
             opening.add_done_callback(_close_late)
             raise
+        try:  # it sets time-outs, and each sets up the whole port again
+            self._transport = _Transport(loop, self, port)
+        except _LINE_ERRORS as error:
+            port.close()
+            raise _open_error(self.name, error) from error
         self._port = port
         self._receiver = receiver
-        self._transport = _Transport(loop, self, port)
         self._transport._max_read_size = READ_SIZE
 
     def _open_blocking(self) -> serial.Serial:
@@ -124,8 +134,8 @@ class SerialLink(asyncio.Protocol):
             mode = os.stat(path).st_mode
         except FileNotFoundError:
             raise PortMissing(f"{path}: no such port (plugged in? see `atdriver ports`)") from None
-        except PermissionError:
-            raise PortDenied(f"{path}: permission denied{group_hint(path)}") from None
+        except OSError as error:
+            raise _open_error(path, error) from error
         if not stat.S_ISCHR(mode):
             raise PortMissing(f"{path}: this is not a serial port")
         port = _Port()

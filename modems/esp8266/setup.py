@@ -64,7 +64,7 @@ class Esp8266Setup(ModuleStack):
         self._send_timeout = send_timeout
         self._receive_mode = "push"
         self._per_link_type = False
-        self._sender_info = False
+        self._sender_info: bool | None = False  # None: an answer is due, or was lost
         self._form = asyncio.Lock()  # held while a command's answer depends on CIPDINFO
         self._resting: dict[int, float] = {}
         self._poller: asyncio.Task[None] | None = None

@@ -326,8 +326,12 @@ class Esp8266Stack(Esp8266Tls):
         """CIPDINFO changes the form of every received block, so nothing may be read meanwhile."""
         async with self._form:
             if not self._sender_info:
-                await self.run(simple("AT+CIPDINFO=1"))
-                self._sender_info = True
+                await self._show_senders()
+
+    async def _show_senders(self) -> None:
+        self._sender_info = None  # an answer that does not come leaves both possible
+        await self.run(simple("AT+CIPDINFO=1"))
+        self._sender_info = True
 
     async def _close_link(self, sock: ModuleSocket, *, abort: bool) -> None:
         link = sock.link
@@ -368,6 +372,8 @@ class Esp8266Stack(Esp8266Tls):
     async def _fetch(self, sock: ModuleSocket, size: int) -> None:
         del size  # always a whole window: what is left over waits in the host's buffer
         async with self._form:
+            if self._sender_info is None:
+                await self._show_senders()
             if sock.link is None:
                 return
             link = sock.link

@@ -25,6 +25,7 @@ from typing import Any
 from atdriver.channel import Channel
 from atdriver.engine import Engine
 from atdriver.exchange import Command
+from atdriver.link import Link
 from atdriver.links.memory import MemoryLink
 from atdriver.registry import load_driver
 from fakes import FakeModem, Peer, Scenario, Step, build
@@ -149,11 +150,13 @@ def assemble(
     fake: Mapping[str, Any] | None = None,
     seed: int = 1,
     tracer: Any = None,
+    modem: FakeModem | None = None,
+    link: Callable[[FakeModem], Link] | None = None,
     **settings: Any,
 ) -> Bench:
     """A driver that is not up yet. `fake`: further arguments of the fake; `settings`: the driver's,
-    beside what a successful bring-up needs; `tracer`: who is
-    told what passes on the wire, instead of the bench's own `wire`."""
+    beside what a successful bring-up needs; `tracer`: who is told what passes on the wire, instead of
+    the bench's own `wire`; `modem`: a module that is there already; `link`: what leads to it."""
     driver = load_driver(module)
     values: dict[str, Any] = {each.name: each.default for each in driver.settings}
     world: dict[str, Any] = {}
@@ -161,7 +164,7 @@ def assemble(
         world["access_points"] = dict(ACCESS_POINTS)
         values.update(ssid="lab", password="secret99")
     values.update(settings)
-    modem: FakeModem = build(module, **{
+    modem = modem or build(module, **{
         "firmware": firmware or dict(BOTH)[module],
         "scenario": scenario,
         "resolve": dict(names or {}),
@@ -172,11 +175,11 @@ def assemble(
         **(fake or {}),
     })  # fmt: skip
     wire = Wire()
-    channel = Channel(
-        Engine(driver.dialect), lambda: MemoryLink(modem, f"{module}:fake"), lambda: tracer or wire
-    )
+    made = modem
+    make_link = link or (lambda fake: MemoryLink(fake, f"{module}:fake"))
+    channel = Channel(Engine(driver.dialect), lambda: make_link(made), lambda: tracer or wire)
     stack = driver.create(channel, module, values)
-    return Bench(interface_for(stack), stack, channel, modem, wire)
+    return Bench(interface_for(stack), stack, channel, made, wire)
 
 
 @asynccontextmanager
