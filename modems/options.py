@@ -14,6 +14,7 @@ import struct
 from modems.listening import Listening
 from modems.sockets import ModuleSocket
 from netsocket import errors
+from netsocket.address import check_host
 from netsocket.capability.model import Capability, Level, Manual
 from netsocket.module_tls import ENABLE, SET_HOSTNAME, TLS_LEVEL
 from netsocket.stack import Handle, Kind
@@ -99,7 +100,10 @@ class SocketOptions(Listening):
             if not self.tls_takes_name:
                 text = f"the {self.name} cannot tell the server a name other than the host's"
                 raise errors.NotSupported(record, text, errno=errno.ENOPROTOOPT)
-            sock.tls_name = value.decode("ascii")
+            try:
+                sock.tls_name = check_host(value.decode("ascii"))
+            except ValueError:
+                raise errors.InvalidArgument(f"no name of a server: {value[:80]!r}") from None
         else:
             text = f"no certificates are loaded into the {self.name}: use TLS on the host"
             raise errors.NotSupported(record, text, errno=errno.ENOPROTOOPT)

@@ -51,7 +51,7 @@ class WiFiCredentials:
 
     def __post_init__(self) -> None:
         """Check what is certain without asking a radio; a dialect may refuse characters, too."""
-        size = len(self.ssid.encode("utf-8", "surrogateescape"))
+        size = _size(self.ssid)
         if not 1 <= size <= MAX_SSID:
             raise InvalidArgument(f"an SSID has 1 to {MAX_SSID} bytes, not {size}")
         problem = _password_problem(self.password, self.security)
@@ -59,8 +59,16 @@ class WiFiCredentials:
             raise InvalidArgument(problem)
 
 
+def _size(text: str) -> int:
+    """Bytes of it on the air."""
+    try:
+        return len(text.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        raise InvalidArgument("a lone surrogate is no character of a name or password") from None
+
+
 def _password_problem(password: str, security: Security | None) -> str:
-    size = len(password.encode("utf-8", "surrogateescape"))
+    size = _size(password)
     shortest, longest = PASSPHRASE
     passphrase = shortest <= size <= longest
     if security is Security.NONE:
