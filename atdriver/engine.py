@@ -131,6 +131,7 @@ class Engine:
         self._retry: Command | None = None
         self._suspicion = ""
         self._mistrust = False  # an answer was damaged, and pieces of it may still come
+        self._behind = False  # the last token was a counted payload
         self._echoing = False
         self._quiet = True  # the command in flight was not repeated
 
@@ -268,6 +269,7 @@ class Engine:
                 self._step(Token.PROMPT, b">")
             else:
                 self._noise(token)
+            self._behind = isinstance(token, Data)
         if self._held is not None and self._command is not None:
             self._wait_for_quiet()
 
@@ -382,16 +384,21 @@ class Engine:
             self._reply.reasons.append(text)
         elif dialect.glued is not None and (match := dialect.glued.search(text)):
             self._strange = text
-            self._count("notice glued to other text", text)
+            self._unknown(line, "notice glued to other text")
             name = match.lastgroup or ""
             self.events.append(Unsolicited(name, match[match.lastgroup or 0], self._doubtful))
         elif command is not None and command.bare:
             self._reply.lines.append(text)
         else:
             self._strange = text
-            self._count("unknown line", text)
+            self._unknown(line, "unknown line")
             if command is None:
                 self._doubt(text)
+
+    def _unknown(self, line: Line, reason: str) -> None:
+        behind = self._behind and not line.lead
+        self.anomalies[reason] += 1
+        self.events.append(Anomaly(reason, line.text, behind))
 
     def _trailer_line(self, line: Line, trailer: Trailer) -> None:
         """Behind a counted payload: notices, exact line ends, the result. All else is damage."""

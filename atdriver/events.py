@@ -47,10 +47,15 @@ class Restarted(NamedTuple):
 
 
 class Anomaly(NamedTuple):
-    """Something that no rule covers; never fatal by itself. `reason` is a fixed phrase."""
+    """Something that no rule covers; never fatal by itself. `reason` is a fixed phrase.
+
+    `behind`: text that stands straight behind a counted payload, without a line end. Modules glue
+    their notices there, but hardly anything else: it may be the rest of a payload whose length was
+    damaged."""
 
     reason: str
     sample: bytes
+    behind: bool = False
 
 
 class Doubted(NamedTuple):

@@ -131,7 +131,7 @@ class Transfers(SocketOptions):
             self._break(sock, errors.ConnectionReset(why))
             return
         if not sock.deliver(payload, sender):
-            log.debug("%s: datagram dropped, nobody reads link %s", self.name, sock.link)
+            log.debug("%s: data of link %s dropped", self.name, sock.link)
         self._wake(sock)
 
     # -- sending ------------------------------------------------------------------------------

@@ -47,6 +47,8 @@ AIR_DELAYS = (LINK_LOSS_GRACE, 5.0, 10.0, 15.0, 30.0, 30.0, 60.0, 60.0, 60.0)
 """Seconds between looks whether the WiFi is back."""
 JOIN_AT = 2
 """The first of these looks that joins anew: most firmware does so by itself."""
+MISSING = frozenset({"payload stalled", "line too long", "line broke off"})
+"""Anomalies that may be pieces of pushed data."""
 
 
 class Esp8266Stack(Esp8266Tls):
@@ -136,9 +138,8 @@ class Esp8266Stack(Esp8266Tls):
         pushes = any(not sock.pull and sock.connected for sock in self._sockets.values())
         if event.reason == "unknown line" and pushes:
             self.channel.suspect("unknown text where data is pushed")
-        if event.reason not in ("payload stalled", "line too long") and not event.sample.startswith(
-            b"+IPD"
-        ):
+        head = event.sample.startswith(b"+IPD")
+        if not event.behind and not head and event.reason not in MISSING:
             return
         why = errors.ConnectionReset(f"bytes may be missing on the serial line ({event.reason})")
         for sock in self._sockets.values():
