@@ -58,6 +58,7 @@ class Esp8266Setup(ModuleStack):
         self._found_in: str | None = None  # the WiFi network that the module was found in
         self._looked = False
         self._checking = False  # whether the links are being asked for
+        self._check_due = False  # whether they will be, soon
         self._watching: asyncio.Task[None] | None = None
         self._air_lost = False  # between WIFI DISCONNECT and WIFI GOT IP
         self._receive_setting = receive

@@ -47,6 +47,8 @@ AIR_DELAYS = (LINK_LOSS_GRACE, 5.0, 10.0, 15.0, 30.0, 30.0, 60.0, 60.0, 60.0)
 """Seconds between looks whether the WiFi is back."""
 JOIN_AT = 2
 """The first of these looks that joins anew: most firmware does so by itself."""
+CHECK_DELAY = 0.5
+"""Seconds from a notice that the WiFi is back to the look at the links."""
 MISSING = frozenset({"payload stalled", "line too long", "line broke off"})
 """Anomalies that may be pieces of pushed data."""
 
@@ -169,8 +171,15 @@ class Esp8266Stack(Esp8266Tls):
         self._set_status(InterfaceStatus.DISCONNECTED)
 
     def _check_links_soon(self) -> None:
-        if self._wanted_up and self.channel.listener is not None:
-            self._spawn(self._check_links())
+        """Once for many notices: a module may print one with every command, ours included."""
+        if self._wanted_up and self.channel.listener is not None and not self._check_due:
+            self._check_due = True
+            self._spawn(self._check_links_once())
+
+    async def _check_links_once(self) -> None:
+        await asyncio.sleep(CHECK_DELAY)
+        self._check_due = False
+        await self._check_links()
 
     async def _check_links(self, why: str = "the WiFi connection was lost") -> None:
         """Ask which links are open, and end the sockets whose link is not."""
