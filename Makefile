@@ -6,6 +6,10 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Programs that a test starts inherit that a warning is an error; pip, in tests/packaging, must not.
 PYTEST  = PYTHONWARNINGS=error $(BIN)/python -m pytest
 SEEDS  ?= 0-499
+COVERED = $(PYTEST) --cov --cov-report= -n auto --dist loadgroup
+COVERAGE = $(BIN)/python -m coverage report
+PARSER  = atdriver/framer.py,atdriver/engine.py,atdriver/trailer.py,atdriver/resync.py,atdriver/syntax.py,atdriver/exchange.py,atdriver/dialect.py,atdriver/events.py,atdriver/channel.py
+DRIVERS = 88
 RUNS   ?= 1000000
 # Most tests wait more than they work, so they share the machine; what judges CPU or real time runs
 # alone behind them. Both are run in any case, and a failure in either fails the command.
@@ -14,7 +18,7 @@ IN_TWO  = failed=0; \
 	$(PYTEST) --ignore=tests/packaging -m "serial$(1)" $(2) || failed=1; \
 	exit $$failed
 
-.PHONY: help demo test gates nightly fuzz lint types layers package check mutation simulation bench diagrams clean
+.PHONY: help demo test gates coverage coverage-all mutants nightly fuzz lint types layers package check mutation simulation bench diagrams clean
 
 help:            ## Show this list
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -27,6 +31,19 @@ test: $(VENV)/.test      ## Run the tests (under 10 minutes on 2 cores)
 
 gates: $(VENV)/.test     ## What each commit is asked beside `make test` (see docs/reliability.md)
 	@$(call IN_TWO, and gate and not nightly,--timeout=1800)
+
+coverage: $(VENV)/.test  ## Lines and branches of parser, engine and drivers that their own tests reach
+	@rm -rf out/coverage && mkdir -p out/coverage
+	$(COVERED) -m "not serial and not gate and not nightly" tests/engine tests/drivers tests/faults
+	$(COVERED) --cov-append -k what_failed_once tests/simulation
+	$(COVERAGE) --include="$(PARSER)" --fail-under=100
+	$(COVERAGE) --include="modems/*" --fail-under=$(DRIVERS)
+
+coverage-all: $(VENV)/.test  ## The same of everything, by everything that `make test` runs (long)
+	@rm -rf out/coverage && mkdir -p out/coverage
+	$(COVERED) --ignore=tests/packaging -m "not serial and not gate and not nightly"
+	$(COVERAGE) --include="$(PARSER)" --fail-under=100
+	$(COVERAGE) --fail-under=95
 
 nightly: $(VENV)/.test   ## Also the long ones
 	@$(call IN_TWO,,--timeout=3600)
@@ -49,6 +66,9 @@ check: lint types layers package  ## All static checks
 mutation: $(VENV)/.test  ## Change every fact of the fakes, and the driver where each fault test says: a test must fail (long)
 	$(BIN)/python -m tests.faults.changes
 	$(BIN)/python -m tests.mutation
+
+mutants: $(VENV)/.test  ## mutmut over parser, engine and drivers; NAMES="atdriver.framer*" for some (long)
+	$(BIN)/python -m tests.mutation.driver $(NAMES)
 
 simulation: $(VENV)/.test  ## Driver and module under faults in virtual time, SEEDS=0-499; on all cores
 	$(BIN)/python -m tests.simulation --all --shrink $(SEEDS)

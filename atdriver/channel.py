@@ -121,8 +121,8 @@ class Channel:
         self._life.fire("opened")
 
     def _fire(self, trigger: str) -> None:
-        if self._life is not None:
-            self._life.fire(trigger)
+        assert self._life is not None
+        self._life.fire(trigger)
 
     async def synchronise(self, limit: float = RESYNC_LIMIT, steps: tuple[Step, ...] = ()) -> None:
         """Probe until host and module are in step. Raises ModuleSilent after `limit` seconds."""
@@ -191,8 +191,8 @@ class Channel:
             return
         self._fail_all(PortLost(f"{self.link.name}: the channel was closed"))
         life, self._life = self._life, None
-        if life is not None:
-            life.end()
+        assert life is not None
+        life.end()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

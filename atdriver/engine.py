@@ -225,7 +225,7 @@ class Engine:
             self._offer_again()
         elif self.stage is Stage.SETTLE:
             self._rest()
-        elif self.stage is Stage.RESYNC:
+        else:  # RESYNC: the others have no deadline
             self._continue_resync()
 
     def _timed_out(self) -> None:
@@ -239,8 +239,7 @@ class Engine:
 
     def _stalled(self) -> None:
         abandoned = self.framer.abandon_payload()
-        if abandoned is None:
-            return
+        assert abandoned is not None
         head, partial = abandoned
         self._count("payload stalled", partial)
         if any(self.dialect.banner.fullmatch(line.strip(b"\r\0")) for line in partial.split(b"\n")):
@@ -447,7 +446,7 @@ class Engine:
             self._refused(text)
         elif action == "wait_busy":
             self._wait_busy(text)
-        elif action is None:
+        else:
             self._count("result without a command", text)
 
     def _wait_for_quiet(self) -> None:

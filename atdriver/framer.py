@@ -223,13 +223,9 @@ class Framer:
 
     def _take_payload(self, head: Head) -> Token | None:
         start = self._position
-        if self._payload:
+        if self._payload:  # `push` left in the buffer what completes it
             end = start + self._needed - len(self._payload)
-            self._payload += self._buffer[start:end]
-            if end > len(self._buffer):
-                self._position = len(self._buffer)
-                return None
-            payload = bytes(self._payload)
+            payload = bytes(self._payload) + self._buffer[start:end]
             self._payload = bytearray()
         else:
             end = start + self._needed

@@ -16,6 +16,7 @@ from atdriver.errors import CommandFailed, CommandTimeout, RestartSeen
 from atdriver.events import (
     Anomaly,
     Completed,
+    Deaf,
     Doubted,
     Event,
     Failed,
@@ -152,7 +153,10 @@ def normal(event: Event) -> Seen:
         return doubted(event.command)
     if isinstance(event, OutOfStep):
         return out_of_step(event.reason)
-    return IN_STEP if isinstance(event, InStep) else DEAF
+    if isinstance(event, InStep):
+        return IN_STEP
+    assert isinstance(event, Deaf)
+    return DEAF
 
 
 def shown_fields(fields: dict[str, bytes]) -> dict[str, bytes]:

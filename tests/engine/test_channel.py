@@ -776,3 +776,63 @@ async def test_the_canary_is_asked_once_it_is_set() -> None:
         channel.set_probe(Probe(b"AT+N?", re.compile(rb"\+N:\d+")))
         await channel.synchronise()
         assert set(link.lines) == {b"AT+N?\r\n"}
+
+
+# -- what others put around a channel --------------------------------------------------------------
+
+
+@virtual
+async def test_a_link_and_a_trace_can_be_put_around_from_the_next_opening_on() -> None:
+    made: list[ScriptedLink] = []
+    out = io.StringIO()
+
+    def make() -> ScriptedLink:
+        made.append(ScriptedLink(Module()))
+        return made[-1]
+
+    class Listening(ScriptedLink):
+        def __init__(self, inner: ScriptedLink) -> None:
+            super().__init__(inner.answer)
+            self.inner = inner
+
+    channel = Channel(Engine(esp.DIALECT), make)
+    channel.link_with(Listening)  # type: ignore[arg-type]
+    channel.trace_with(lambda: Trace(out))
+    await channel.open()
+    await channel.open()  # it is open
+    assert isinstance(channel.link, Listening)
+    assert channel.link.opened == 1
+    await channel.synchronise()
+    assert '"AT' in out.getvalue()
+    await channel.close()
+    assert len(made) == 2
+
+
+@virtual
+async def test_a_suspicion_is_looked_into_and_a_channel_that_is_lost_has_none() -> None:
+    link = ScriptedLink(Module())
+    heard: list[Event] = []
+    async with channel_to(link) as channel:
+        channel.listener = heard.append
+        channel.suspect("something odd")
+        assert [type(event) for event in heard] == [Anomaly, OutOfStep]
+        assert await channel.run(AT), "once it is in step again"
+        assert link.lines == [b"AT\r\n"] * 3, "two probes and the command"
+        link.drop(PortLost("unplugged"))
+        heard.clear()
+        channel.suspect("something odd")
+        assert heard == []
+    channel.suspect("something odd")
+    assert heard == []
+
+
+@virtual
+async def test_a_link_that_ends_in_order_or_behind_the_close_is_no_loss() -> None:
+    link = ScriptedLink(Module())
+    heard: list[Event] = []
+    async with channel_to(link) as channel:
+        channel.listener = heard.append
+        channel.link_lost(None)
+        assert await channel.run(AT)
+    channel.link_lost(OSError("late"))
+    assert heard == []

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atdriver.dialect import Dialect, Probe
+from atdriver.dialect import Dialect, Probe, no_unsticking
 from atdriver.engine import BUSY_ATTEMPTS, BUSY_PATIENCE, STALL, STEPS, Engine, Stage, Token
 from atdriver.errors import ATError, CommandFailed, CommandTimeout, PortLost
 from atdriver.events import Completed, Failed
-from atdriver.exchange import Command, mask
+from atdriver.exchange import Command, mask, with_secret
 from atdriver.framer import HELD_LOW, LINE_CAP, Framer, Head, Line, Noise, Prompt
 from atdriver.resync import DOUBTFUL_QUIET, PROBE_PAUSE, PROBE_TIMEOUT, QUIET
 from modems.bg96 import commands as bg96_at
@@ -526,6 +526,28 @@ def test_a_refused_probe_is_repeated_after_a_pause(said: bytes) -> None:
     assert bench.take_writes() == ()
     bench.tick(PROBE_PAUSE * 0.2)
     assert bench.take_writes() == (b"AT\r\n",)
+
+
+def test_a_result_too_many_puts_the_next_probe_off_from_when_it_came() -> None:
+    bench = esp_bench()
+    bench.probing()
+    bench.tick(QUIET)
+    bench.feed(OK)
+    bench.tick(QUIET / 2)
+    bench.feed(OK)
+    bench.take_writes()
+    assert bench.engine.next_deadline() == bench.now + PROBE_PAUSE
+    bench.tick(PROBE_PAUSE * 0.9)
+    assert bench.take_writes() == ()
+
+
+def test_the_limit_itself_is_too_late() -> None:
+    """At the very instant of the limit the module counts as deaf: it is not asked once more."""
+    bench = esp_bench()
+    bench.probing(limit=QUIET + PROBE_TIMEOUT)
+    bench.tick(QUIET + PROBE_TIMEOUT)
+    assert bench.take_writes() == (b"AT\r\n",)
+    assert bench.take() == (out_of_step("start"), DEAF)
 
 
 def test_a_payload_notice_while_probing_breaks_the_silence() -> None:
@@ -1456,6 +1478,19 @@ def test_mask_ignores_an_empty_secret() -> None:
     assert str(esp_at.join("", b'"a"', b'""')) == 'AT+CWJAP="a",""'
 
 
+def test_of_two_secrets_one_inside_the_other_nothing_remains() -> None:
+    for secrets in ((b"hush", b"hush-hush"), (b"hush-hush", b"hush")):
+        assert mask(b"say hush-hush, or hush", secrets) == b"say ***, or ***"
+
+
+def test_quotes_around_a_secret_are_shown_and_a_single_one_is_part_of_it() -> None:
+    for secret, shown in (
+        (b'"a"', '"***"'), (b'""', '""'), (b"a", "***"), (b'"', "***"), (b'"a', "***"), (b'a"', "***"),
+    ):  # fmt: skip
+        command = Command(**with_secret(b"AT+X=", secret, b",1"), timeout=1.0)
+        assert str(command) == f"AT+X={shown},1"
+
+
 def test_a_secret_is_masked_at_its_place_alone() -> None:
     for password in (b'"1"', rb'"\""', rb'"a\""', b'"AT"'):
         command = bg96_at.profile(b'"1"', b'"1"', password, 1)
@@ -1504,3 +1539,31 @@ def test_a_tick_before_the_deadline_changes_nothing() -> None:
         bench.engine.tick(bench.now + AT.timeout - 1e-6)
     bench.feed(OK)
     assert bench.take() == (done(AT),)
+
+
+# -- a dialect that says no more than it must ------------------------------------------------------
+
+
+def test_a_dialect_without_a_data_phase_is_probed_at_once() -> None:
+    plain = replace(esp.DIALECT, unstick=no_unsticking, glued=None)
+    bench = Bench(plain)
+    bench.send(AT)
+    bench.take_writes()
+    bench.feed(b"x+CIPSTATUS 0,CLOSED\r\n")
+    assert bench.take() == (unknown(b"x+CIPSTATUS 0,CLOSED"),), "nothing glued is looked for"
+    bench.tick(AT.timeout)
+    assert bench.take() == (timed_out(AT), out_of_step("an answer did not come in time"))
+    bench.tick(0.2)
+    assert bench.take_writes() == (b"AT\r\n",), "no escape before the probe"
+    assert no_unsticking(AT, True) == ()
+
+
+def test_the_echo_of_a_deaf_module_is_no_reason_to_ask() -> None:
+    bench = Bench(esp.DIALECT)
+    bench.probing(limit=1.0)
+    bench.tick(10.0)
+    assert bench.take()[-1] == DEAF
+    bench.take_writes()
+    bench.engine.suspect("anything")
+    bench.tick(100.0)
+    assert (bench.take(), bench.take_writes()) == ((), ())

@@ -144,6 +144,23 @@ def test_lengths_count_in_bytes_before_escaping(value: str, good: bool) -> None:
             esp.ENCODER.text(value, "ssid", 32, 1)
 
 
+def test_what_is_refused_is_told_in_full() -> None:
+    assert esp.ENCODER.text(" a b~", "ssid", 32) == b'" a b~"', "a blank is no control character"
+    for value, told in (
+        ("a\rb", "ssid contains the control character 0x0D, which would end or extend the command"),
+        ("\x1f", "ssid contains the control character 0x1F, which would end or extend the command"),
+        ("\x7f", "ssid contains the control character 0x7F, which would end or extend the command"),
+        ("\ud800", "ssid contains a lone surrogate, which is no character"),
+        ("x" * 6, "ssid must be 0 to 5 bytes long, not 6"),
+    ):
+        with pytest.raises(EncodeError) as caught:
+            esp.ENCODER.text(value, "ssid", 5)
+        assert str(caught.value) == told
+    with pytest.raises(EncodeError) as caught:
+        bg96.ENCODER.text('a"b', "apn", 32)
+    assert str(caught.value) == "apn contains '\"', which this module cannot take"
+
+
 # -- fields --------------------------------------------------------------------------------------
 
 PLAIN = st.binary(max_size=8).map(lambda raw: re.sub(rb'[\s",]', b"", raw).strip())
@@ -204,6 +221,15 @@ def test_anything_else_is_no_number(raw: bytes) -> None:
     with pytest.raises(MalformedReply, match="link id") as caught:
         number(raw, -(10**12), 10**12, "link id")
     assert len(str(caught.value)) < 150
+
+
+def test_what_is_no_number_is_told_in_part() -> None:
+    with pytest.raises(MalformedReply) as caught:
+        number(b"x" * 30, 0, 9)
+    assert str(caught.value) == f"number: {b'x' * 24!r} is not a number"
+    with pytest.raises(MalformedReply) as caught:
+        number(b"-10", 0, 9, "link")
+    assert str(caught.value) == "link: -10 is outside 0..9"
 
 
 # -- AT+GMR --------------------------------------------------------------------------------------
