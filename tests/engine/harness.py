@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from atdriver.dialect import Dialect, Probe, Step
-from atdriver.engine import Engine, Stage
+from atdriver.engine import FOREIGN_QUIET, Engine, Stage
 from atdriver.errors import CommandFailed, CommandTimeout, RestartSeen
 from atdriver.events import (
     Anomaly,
@@ -369,6 +369,8 @@ def perform(bench: Bench, step: Action, where: str = "") -> None:
         bench.send(step.command)
     elif isinstance(step, Feed):
         bench.feed(step.data)
+        if bench.engine._held is not None:  # a result that counts when nothing follows
+            bench.tick(FOREIGN_QUIET)
     elif isinstance(step, Tick):
         bench.tick(step.seconds)
     elif isinstance(step, Expect):
