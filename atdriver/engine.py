@@ -242,8 +242,9 @@ class Engine:
         assert abandoned is not None
         head, partial = abandoned
         self._count("payload stalled", partial)
-        if any(self.dialect.banner.fullmatch(line.strip(b"\r\0")) for line in partial.split(b"\n")):
-            self._restarted(b"banner inside a payload")
+        lines = [line.strip(b"\r\0") for line in partial.split(b"\n")]
+        if self.probe.restarted is None and any(map(self.dialect.banner.fullmatch, lines)):
+            self._restarted(b"banner inside a payload")  # else the canary tells: peers can write it
         elif self._command is not None:
             self._mistrust = True
             self._fail(ReplyCorrupt(f"{self._command}: the {head.name} block broke off"))

@@ -1,0 +1,182 @@
+"""E: receiving payload. What is read is the beginning of what the peer said, and no end is made up
+(V1, V8)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import pytest
+
+from netsocket.errors import ConnectionReset
+
+from .bench import BOTH, Injected, opened, virtual
+from .ends import Ends, accepted, connected, dial, now
+
+three = pytest.mark.parametrize(("module", "firmware"), [*BOTH, ("esp8266", "N17")])
+ANSWER = r"(?:\r\n)?\+(?:QIRD: |CIPRECVDATA[:,])\d+"
+NOTICE = r'\r\n(\+IPD,\d,\d+|\+QIURC: "recv",\d+)\r\n'
+
+
+async def broken(ends: Ends, kind: type[OSError] = ConnectionReset) -> None:
+    """It must end in an error, soon and for ever, behind right bytes only."""
+    assert isinstance(await ends.end(), kind)
+    assert len(ends.received) < ends.said
+    with pytest.raises(kind):
+        await ends.sock.recv(1)
+
+
+async def lives(ends: Ends) -> None:
+    """Another connection of the same module is not touched."""
+    ends.say(3000)
+    await ends.hear(3000, within=60.0)
+    await ends.send(100)
+    await asyncio.sleep(1.0)
+    assert ends.told() == ends.offered
+
+
+@pytest.mark.catches(
+    "modems/esp8266/stack.py",
+    "if not sock.pull and sock.kind is Kind.TCP:",
+    "if False:",
+)
+@pytest.mark.parametrize("firmware", ["E24", "N17"])
+@virtual
+async def test_E01_overrun_in_push_mode(firmware: str, injected: Injected) -> None:
+    """Bytes of pushed data are lost: its connections end with an error, and the record of this
+    mode says so beforehand."""
+    async with opened("esp8266", firmware, receive="push") as bench:
+        ends, other = await connected(bench), await connected(bench)
+        assert not bench.stack.capabilities["receive.backpressure"].supported
+        ends.say(1000)
+        await ends.hear(1000)
+        injected.by(bench.fake)
+        bench.step(before=r"\r\n\+IPD.*", times=1, drop=400)
+        ends.say(1400)
+        for each in (ends, other):  # nobody knows whose bytes they were
+            other.said = 1
+            await broken(each, ConnectionResetError)
+
+
+@pytest.mark.catches(
+    "modems/transfer.py",
+    "            self._break(sock, errors.ConnectionReset(why))\n        except CommandFailed",
+    "            sock.announced = True\n        except CommandFailed",
+)
+@pytest.mark.parametrize(
+    "hole",
+    [r"(.{6}).(.*)", r"(.*?\d)\d(.*)", r"(.{70}).{7}(.*)", r"(.{70}).{62}(.*)", r"(.{400}).(.*)"],
+    ids=["head", "count", "seven", "packet", "byte"],
+)
+@three
+@virtual
+async def test_E02_the_usb_adapter_loses_bytes(
+    module: str, firmware: str, hole: str, injected: Injected
+) -> None:
+    """A hole in what a read answers, of any size and anywhere: a reset behind right bytes."""
+    async with opened(module, firmware) as bench:
+        ends, other = await connected(bench), await connected(bench)
+        ends.say(500)
+        await ends.hear(500)
+        injected.by(bench.fake)
+        bench.step(before=rf"(?={ANSWER}){hole}", times=1, instead=r"\1\2")
+        ends.say(500)
+        await broken(ends)
+        await lives(other)
+
+
+@pytest.mark.catches(
+    "atdriver/trailer.py",
+    "return seen == wanted or (self._empty and seen == wanted[2:])",
+    "return True",
+)
+@pytest.mark.parametrize("what", ["byte", "packet", "frame"])
+@three
+@virtual
+async def test_E03_duplicated_bytes_or_frames(
+    module: str, firmware: str, what: str, injected: Injected
+) -> None:
+    """A byte, a packet of the adapter or a whole frame comes twice: no byte is handed out twice."""
+    async with opened(module, firmware) as bench:
+        ends, other = await connected(bench), await connected(bench)
+        ends.say(500)
+        await ends.hear(500)
+        injected.by(bench.fake)
+        if what == "byte":
+            twice, instead = rf"(?={ANSWER})(.{{70}})(.)(.*)", r"\1\2\2\3"
+        elif what == "packet":
+            twice, instead = rf"(?={ANSWER})(.{{64}})(.{{64}})(.*)", r"\1\2\2\3"
+        else:
+            twice, instead = rf"(?={ANSWER})(.*)", r"\1\1"
+        bench.step(before=twice, times=1, instead=instead)
+        ends.say(500)
+        await broken(ends)
+        await lives(other)
+
+
+@pytest.mark.catches(
+    "modems/bg96/stack.py",
+    "        # that is not documented, so the next read goes on until nothing comes.\n        sock.announced = True",
+    "        # that is not documented, so the next read goes on until nothing comes.",
+)
+@pytest.mark.catches(
+    "modems/esp8266/stack.py",
+    "if len(block.payload) >= ask or sock.tls:",
+    "if sock.tls:",
+)
+@three
+@virtual
+async def test_E04_announcement_only_once(module: str, firmware: str, injected: Injected) -> None:
+    """One notice for more than one read takes: all of it is read at once; a lost one is made up
+    for by looking."""
+    async with opened(module, firmware) as bench:
+        ends = await connected(bench)
+        for size in (2900, 2500):
+            mark = len(bench.wire.heard)
+            ends.say(size)
+            await ends.hear(size, within=1.0)
+            injected(len(re.findall(NOTICE.encode(), bench.wire.heard[mark:])) == 1)
+        bench.step(before=NOTICE, times=1, instead="")
+        ends.say(2900)
+        await ends.hear(2900, within=8.0)
+
+
+@pytest.mark.catches(
+    "modems/esp8266/stack.py",
+    "if not any(s.link is not None and s.pull",
+    "if any(s.link is not None and s.pull",
+)
+@pytest.mark.catches(
+    "modems/bg96/stack.py",
+    "if sock.link is not None and idle:",
+    "if sock.link is not None and idle and not sock.accepted:",
+)
+@pytest.mark.catches(
+    "modems/listening.py",
+    "sock.announced = True  # data may have come with it, and no notice for it: ask once",
+    "sock.announced = False",
+)
+@three
+@virtual
+async def test_E05_no_announcement_at_all(module: str, firmware: str, injected: Injected) -> None:
+    """Not for data that came with the accept, not for any later: both are found by looking."""
+    async with opened(module, firmware) as bench:
+        injected.by(bench.fake)
+        bench.step(before=NOTICE, instead="")
+        ends = await connected(bench)
+        listener = bench.net.tcp_socket()
+        await listener.bind(("", 7000))
+        await listener.listen()
+        talk = dial(bench, 7000)
+        talk.say(b"at once")
+        inner = await accepted(bench, listener, talk)
+        begun = now()
+        assert await inner.sock.recv(100) == b"at once"
+        assert now() - begun < (1.0 if module == "bg96" else 4.0)
+        for each in (ends, inner):
+            for size in (10, 3000):
+                talk_said = each.said
+                each.talk.say(each.back.piece(talk_said, size))
+                each.said += size
+                await each.hear(size, within=12.0)
+        await listener.close()
