@@ -809,6 +809,9 @@ def test_a_busy_command_whose_answer_comes_too_late_is_not_carried_out_twice(
     bench.in_sync(answers(esp.CANARY, b"+CIPMUX:1\r\n" + OK, b"\r\n"))
     events = bench.take()
     assert failed(command, "ModuleBusy") in events
+    assert [str(event.error) for event in bench.events if isinstance(event, Failed)] == [
+        f"{command}: the module was busy and carried it out too late"
+    ]
     assert seen in events
     assert events[-1] == IN_STEP
     assert bench.take_writes().count(command.text + b"\r\n") == 1
@@ -1250,6 +1253,8 @@ def test_a_reset_command_is_ended_by_the_banner_and_by_nothing_else() -> None:
         (b"+CME ERROR: SIM not inserted", None),
         (b"+CMS ERROR: 500", 500),
         (b"+CMS ERROR:", None),
+        (b"+CME ERROR: 99999", 99999),
+        (b"+CME ERROR: 100000", None),
         (b"+CME ERROR: 123456789012345678901234567890", None),
         (b"+CME ERROR: \xff\xfe", None),
     ],
@@ -1449,8 +1454,100 @@ def test_probing_anew_fails_the_command_in_flight() -> None:
     bench.send(MUX)
     bench.probing()
     assert bench.take() == (failed(MUX, "PortLost"), out_of_step("start"))
+    assert [str(event.error) for event in bench.events if isinstance(event, Failed)] == [
+        "the port was opened anew"
+    ]
     sound(bench)
     assert bench.take() == (IN_STEP,)
+
+
+def test_the_steps_come_before_the_probes_each_in_its_time() -> None:
+    bench = esp_bench()
+    bench.probing(steps=((0.5, b"+++"), (1.0, b""), (0.2, b"AT+RST\r\n")))
+    for pause, written in ((0.5, b"+++"), (1.2, b"AT+RST\r\n"), (QUIET, b"AT\r\n")):
+        bench.tick(pause * 0.99)
+        assert bench.take_writes() == ()
+        bench.tick(pause * 0.01 + 1e-9)
+        assert bench.take_writes() == (written,)
+
+
+def test_a_restart_while_probing_does_not_move_the_limit() -> None:
+    bench = esp_bench()
+    bench.probing(limit=10.0)
+    for _ in range(5):
+        bench.tick(1.9)
+        bench.feed(b"ready\r\n")
+    assert DEAF not in bench.take()
+    bench.tick(0.5 + PROBE_TIMEOUT)
+    assert bench.take() == (DEAF,)
+
+
+def test_a_time_out_tells_the_limit_that_passed() -> None:
+    for fed, limit, written in (
+        (b"", SEND.prompt_timeout, False),
+        (OK + b"> ", SEND.timeout, True),
+    ):
+        bench = esp_bench()
+        bench.send(SEND)
+        bench.feed(fed)
+        bench.tick(100.0)
+        (error,) = [event.error for event in bench.events if isinstance(event, Failed)]
+        assert isinstance(error, CommandTimeout)
+        assert (error.timeout, error.payload_written) == (limit, written)
+        assert str(error) == f"{SEND}: no answer within {limit:g} s"
+
+
+def test_a_frame_where_none_may_stand_is_shown_in_part() -> None:
+    bench = esp_bench()
+    bench.send(READ)
+    bench.feed(b"\r\n+CIPRECVDATA,2:hi\n+IPD,0,20:abcdefghijklmnopqrst")
+    assert bench.take() == (
+        odd(TRAILER, b"abcdefghijklmnop"),
+        failed(READ, "ReplyCorrupt"),
+        out_of_step(TRAILER),
+        received("ipd", b"abcdefghijklmnopqrst", link=b"0"),
+    )
+
+
+def test_a_line_where_none_may_stand_is_told_with_its_lead() -> None:
+    bench = esp_bench()
+    bench.send(READ)
+    bench.feed(b"\r\n+CIPRECVDATA,2:hi\n!\r\n")
+    assert bench.take() == (
+        odd(TRAILER, b"\n!"),
+        failed(READ, "ReplyCorrupt"),
+        out_of_step(TRAILER),
+    )
+
+
+def test_more_than_was_asked_for_is_shown_in_part() -> None:
+    bench = esp_bench()
+    bench.send(esp_at.read(0, 5, esp.RECEIVED_N))
+    bench.feed(b"\r\n+CIPRECVDATA,20:abcdefghijklmnopqrst")
+    assert bench.take()[0] == odd(SURPLUS, b"abcdefghijklmnop")
+
+
+@pytest.mark.parametrize("frames", [0, 1, 2, 3])
+def test_a_frame_in_a_trailer_brings_two_line_ends(frames: int) -> None:
+    """BG96: one before its head and one behind its payload."""
+    bench = quectel_bench()
+    bench.send(QIRD)
+    frame = b"\r\n+QSSLRECV: 3\r\nabc\r\n"
+    bench.feed(b"\r\n+QIRD: 2\r\nhi\r\n" + frame * frames + OK)
+    assert [seen[0] for seen in bench.take()] == ["received"] * frames + ["done"]
+
+
+def test_another_s_payload_does_not_take_the_place_of_what_a_busy_module_is_offered_again() -> None:
+    bench = esp_bench()
+    bench.send(READ)
+    bench.feed(BUSY)
+    bench.tick(BUSY_PATIENCE)
+    bench.feed(b"\r\n+IPD,0,2:hi")
+    bench.take_writes()
+    sound(bench)
+    assert bench.take_writes()[-1] == READ.text + b"\r\n", "offered again"
+    bench.feed(b"\r\n+CIPRECVDATA,2:ho" + OK)
+    assert bench.take()[-1] == done(READ, block=b"ho")
 
 
 def test_no_error_text_shows_a_secret() -> None:
