@@ -86,6 +86,7 @@ STEPS: dict[tuple[Stage, Token], str] = {
 }
 
 TRAILER = "payload does not end at its trailer"
+SHIFTED = "odd line end behind a payload"
 BANNER = "banner in a damaged answer"
 ECHO = "the echo came back"
 
@@ -97,6 +98,8 @@ BUSY_ATTEMPTS = 8
 """How often a command is offered to a module that keeps being busy."""
 FOREIGN_QUIET = 0.3
 """How long nothing must follow a result among text that strangers have chosen."""
+ANSWER_CAP = 65_536
+"""Most bytes of text in one answer; the longest known, a list of access points, has some 10 KiB."""
 CUT_PATIENCE = 1.0
 """How long a result may still come after a notice that makes it unlikely."""
 
@@ -123,6 +126,8 @@ class Engine:
         self._trailer: Trailer | None = None
         self._strange: bytes | None = None
         self._held: tuple[Token, bytes] | None = None  # a result among text of strangers
+        self._kept = 0  # bytes of text in the reply
+        self._pushed = False  # the last token was a payload that nobody had asked for
         self._counted: Command | None = None
         self._attempts = 0
         self._stray = b""
@@ -164,6 +169,7 @@ class Engine:
         self._drop_stale_line()
         self._command = command
         self._reply = Reply()
+        self._kept = 0
         self._payload_written = False
         self._confirmed = command.confirm is None
         self._strange = None
@@ -261,6 +267,8 @@ class Engine:
         framer = self.framer
         framer.push(data)
         while (token := framer.next()) is not None:
+            if self._pushed:
+                self._look_behind(token)
             if isinstance(token, Line):
                 self._line(token)
             elif isinstance(token, Data):
@@ -272,6 +280,15 @@ class Engine:
             self._behind = isinstance(token, Data)
         if self._held is not None and self._command is not None:
             self._wait_for_quiet()
+
+    def _look_behind(self, token: object) -> None:
+        """A pushed payload that lost a byte takes the CR of the line end behind it, and one with a
+        byte too many leaves its last one there."""
+        self._pushed = False
+        if isinstance(token, Line) and token.text.isspace():
+            self._count(SHIFTED, token.lead + token.text)
+        elif isinstance(token, Line | Data) and token.lead.startswith(b"\n"):
+            self._count(SHIFTED, token.lead)
 
     def _noise(self, noise: Noise) -> None:
         if not self._damaged(noise.reason, noise.sample):
@@ -296,6 +313,7 @@ class Engine:
                 self._taken_after_all()
         if trailer is not None:
             trailer.passed(data.lead, frames=2)
+        self._pushed = True
         self.events.append(Received(data, self._doubtful))
 
     def _line(self, line: Line) -> None:
@@ -327,7 +345,7 @@ class Engine:
                 return
             if command.info is not None and command.info.fullmatch(text):
                 self._answer_began()
-                self._reply.lines.append(text)
+                self._keep(self._reply.lines, text)
                 return
             if text == command.text:
                 self._echo()
@@ -338,6 +356,17 @@ class Engine:
             self._rest()
             return
         self._other_line(line)
+
+    def _keep(self, kept: list[bytes], text: bytes) -> None:
+        """Into the reply; one that does not end is given up."""
+        self._kept += len(text)
+        if self._kept <= ANSWER_CAP:
+            kept.append(text)
+            return
+        reason = "answer too long"
+        self._count(reason, text)
+        self._fail(ReplyCorrupt(f"{self._command}: more than {ANSWER_CAP} bytes of answer"))
+        self._enter_resync(reason)
 
     @property
     def _doubtful(self) -> bool:
@@ -381,14 +410,14 @@ class Engine:
             elif not self._damaged(BANNER, text):  # the canary will tell
                 self._count(BANNER, text)
         elif command is not None and dialect.reasons.fullmatch(text):
-            self._reply.reasons.append(text)
+            self._keep(self._reply.reasons, text)
         elif dialect.glued is not None and (match := dialect.glued.search(text)):
             self._strange = text
             self._unknown(line, "notice glued to other text")
             name = match.lastgroup or ""
             self.events.append(Unsolicited(name, match[match.lastgroup or 0], self._doubtful))
         elif command is not None and command.bare:
-            self._reply.lines.append(text)
+            self._keep(self._reply.lines, text)
         else:
             self._strange = text
             self._unknown(line, "unknown line")

@@ -69,7 +69,8 @@ class CommandTimeout(ATError, TimeoutError):
 
 
 class ReplyCorrupt(ATError):
-    """A counted answer did not end where its length said: bytes were lost or added on the line."""
+    """A counted answer did not end where its length said, or an answer did not end at all: bytes
+    were lost or added on the line."""
 
 
 class ModuleBusy(ATError):

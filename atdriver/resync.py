@@ -14,7 +14,9 @@ from atdriver.dialect import Dialect, Probe, Step
 PROBE_TIMEOUT = 2.0
 """Seconds to wait for a probe's answer."""
 PROBE_PAUSE = 0.5
-"""Seconds until the next probe after one that was refused."""
+"""Seconds until the next probe after one that was refused; each time a quarter of a second more,
+or a module that refuses lines and queues them all the same gets them as fast as it works."""
+LONGEST_PAUSE = 2.0
 QUIET = 0.1
 """Silence that must follow a probe's answer before it counts."""
 DOUBTFUL_QUIET = 1.0
@@ -59,6 +61,7 @@ class Resync:
         self._answer_seen = False
         self._doubt = False
         self._quiet = False
+        self._pause = PROBE_PAUSE
         self._end = 0.0
 
     def begin(
@@ -76,6 +79,7 @@ class Resync:
         self._asked = False
         self._doubt = self.probe.answer is None and answers_owed
         self._quiet = False
+        self._pause = PROBE_PAUSE
         self._plan(now)
 
     def take_writes(self) -> list[bytes]:
@@ -128,7 +132,8 @@ class Resync:
         if self._refused(text):
             if not self._script:
                 self._quiet = False
-                self.deadline = now + PROBE_PAUSE
+                self.deadline = now + self._pause
+                self._pause = min(self._pause + 0.25, LONGEST_PAUSE)
             return Judgement.TAKEN
         return Judgement.TAKEN if text == probe.text else Judgement.FOREIGN
 

@@ -205,6 +205,8 @@ class Esp8266Server(Esp8266Setup):
             self._close_surplus(link)
 
     def _close_surplus(self, link: int) -> None:
+        if link in self._surplus:  # it is being closed, however often it is told
+            return
         self._surplus.add(link)
         self._spawn(self._closing_surplus(link))
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import NoReturn
 
+from atdriver.engine import SHIFTED
 from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply, RestartSeen
 from atdriver.events import Anomaly, Received
 from atdriver.exchange import Command, Reply
@@ -49,7 +50,7 @@ JOIN_AT = 2
 """The first of these looks that joins anew: most firmware does so by itself."""
 CHECK_DELAY = 0.5
 """Seconds from a notice that the WiFi is back to the look at the links."""
-MISSING = frozenset({"payload stalled", "line too long", "line broke off"})
+MISSING = frozenset({"payload stalled", "line too long", "line broke off", "line held low", SHIFTED})
 """Anomalies that may be pieces of pushed data."""
 
 
@@ -135,17 +136,18 @@ class Esp8266Stack(Esp8266Tls):
             self._receive(sock, data.payload, sender_of(data.fields))
 
     def _on_anomaly(self, event: Anomaly) -> None:
-        """In push mode a parse anomaly may mean that bytes were lost inside a stream, and unknown
-        text be the rest of a start banner whose beginning was counted as data."""
+        """In push mode text that fits nothing may be what is left of a stream's bytes, or the rest
+        of a start banner whose beginning was counted as data."""
         pushes = any(not sock.pull and sock.connected for sock in self._sockets.values())
         if event.reason == "unknown line" and pushes:
             self.channel.suspect("unknown text where data is pushed")
-        head = event.sample.startswith(b"+IPD")
+        head = b"IPD," in event.sample
         if not event.behind and not head and event.reason not in MISSING:
             return
         why = errors.ConnectionReset(f"bytes may be missing on the serial line ({event.reason})")
         for sock in self._sockets.values():
             if not sock.pull and sock.kind is Kind.TCP:
+                sock.buffer.clear()  # which of it is right, nobody knows
                 self._break(sock, why)
 
     async def _watch_air(self) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atdriver.dialect import Dialect, Probe, no_unsticking
-from atdriver.engine import BUSY_ATTEMPTS, BUSY_PATIENCE, STALL, STEPS, Engine, Stage, Token
+from atdriver.engine import BUSY_ATTEMPTS, BUSY_PATIENCE, SHIFTED, STALL, STEPS, Engine, Stage, Token
 from atdriver.errors import ATError, CommandFailed, CommandTimeout, PortLost
 from atdriver.events import Completed, Failed
 from atdriver.exchange import Command, mask, with_secret
@@ -461,8 +461,8 @@ def test_a_late_block_is_counted_and_given_to_nobody() -> None:
     bench.send(READ)
     bench.tick(READ.timeout)
     assert bench.take() == (timed_out(READ), LATE)
-    bench.feed(b"\r\n+CIPRECVDATA,24:0,CLOSED\r\nready\r\nOK\r\n\r\n\r\n" + OK)
-    assert bench.take() == (received("recvdata", b"0,CLOSED\r\nready\r\nOK\r\n\r\n\r\n"[:24]),)
+    bench.feed(b"\r\n+CIPRECVDATA,25:0,CLOSED\r\nready\r\nOK\r\n\r\n\r\n" + OK)
+    assert bench.take() == (received("recvdata", b"0,CLOSED\r\nready\r\nOK\r\n\r\n\r\n"),)
     sound(bench)
     assert bench.take() == (IN_STEP,)
 
@@ -1664,3 +1664,24 @@ def test_the_echo_of_a_deaf_module_is_no_reason_to_ask() -> None:
     bench.engine.suspect("anything")
     bench.tick(100.0)
     assert (bench.take(), bench.take_writes()) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("said", "odd_leads"),
+    [
+        (b"\r\n+IPD,0,2:ab\r\n+IPD,0,2:cd\r\n1,CLOSED\r\n", []),
+        (b"\r\n+IPD,0,2:ab\r\n\r\n+IPD,0,2:cd1,CLOSED\r\n", []),
+        (b"\r\n+IPD,0,2:a\r\n+IPD,0,2:cd\r\n", [b"\n"]),
+        (b"\r\n+IPD,0,2:ab\r\n+IPD,0,2:c\r\n1,CLOSED\r\n", [b"\n"]),
+        (b"\r\n+IPD,0,2:ab\0\r\n\n1,CLOSED\r\n", []),
+        (b"\r\n+IPD,0,2:ab \r\n1,CLOSED\r\n", [b" "]),
+    ],
+)
+def test_what_stands_behind_a_pushed_payload_shows_a_byte_lost_or_added(
+    said: bytes, odd_leads: list[bytes]
+) -> None:
+    bench = esp_bench()
+    bench.feed(said)
+    seen = bench.take()
+    assert [each[2] for each in seen if each[:2] == ("odd", SHIFTED)] == odd_leads
+    assert seen[-1] != odd(SHIFTED, b"\n")  # told before what stands behind it

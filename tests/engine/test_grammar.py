@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import random
-import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import example, given, seed, settings
 from hypothesis import strategies as st
 
-from atdriver.dialect import Dialect
 from atdriver.engine import Engine
 from atdriver.errors import ATError
-from atdriver.events import Completed, Event, Failed
+from atdriver.events import Event, Failed
 from atdriver.exchange import Command
-from atdriver.framer import LINE_CAP, Head
-from modems.bg96 import commands as bg96_at
+from atdriver.framer import LINE_CAP
 from modems.bg96 import dialect as bg96
 from modems.commands import simple
-from modems.esp8266 import commands as esp_at
 from modems.esp8266 import dialect as esp
 
 from .grammar import ESP, FLAVOURS, HOSTILE, IN_FLIGHT, LEGAL, Flavour, conversations
@@ -179,188 +172,3 @@ def test_random_bytes_never_raise(stream: bytes, sizes: list[int]) -> None:
         for piece in in_reads(sizes)(stream, 0):
             engine.feed(piece, 0.0)
         engine.tick(10.0)
-
-
-# -- counted reads against a line that loses and doubles bytes --------------------------------------
-
-
-@dataclass(frozen=True)
-class Shape:
-    """One way of reading: what is asked, and what the module prints."""
-
-    name: str
-    dialect: Dialect
-    head: Head
-    opening: bytes
-    closing: bytes
-    answer: re.Pattern[bytes]
-    """An answer as the manual has it: the length, and all the rest."""
-    notice: bytes
-
-    def command(self, size: int) -> Command:
-        if self.dialect is bg96.DIALECT:
-            return bg96_at.read(0, 1500, datagram=False)
-        return esp_at.read(0, size, self.head)
-
-
-_ESP_NOTICES = rb"(?:(?:\r\n)?[0-4],(?:CLOSED|CONNECT)\r\n|\r\n\+IPD,[0-4],(?:\d+\r\n|3:...))*"
-_BG96_NOTICES = rb'(?:\r\n\+QIURC: "(?:recv|closed)",\d+(?:,\d+)?\r\n)*'
-SHAPES = [
-    Shape(
-        "nonos",
-        esp.DIALECT,
-        esp.RECEIVED_N,
-        b"\r\n+CIPRECVDATA,%d:",
-        OK,
-        re.compile(rb"\+CIPRECVDATA,(\d+):(.*)", re.DOTALL),
-        b"0,CLOSED\r\n",
-    ),
-    Shape(
-        "esp-at",
-        esp.DIALECT,
-        esp.RECEIVED_E,
-        b"+CIPRECVDATA:%d,",
-        OK,
-        re.compile(rb"\+CIPRECVDATA:(\d+),(.*)", re.DOTALL),
-        b"\r\n+IPD,0,99\r\n",
-    ),
-    Shape(
-        "esp-at-sender",
-        esp.DIALECT,
-        esp.RECEIVED_E_SENDER,
-        b'+CIPRECVDATA:%d,"192.0.2.1",7,',
-        OK,
-        re.compile(rb'\+CIPRECVDATA:(\d+),"[0-9.]+",\d+,(.*)', re.DOTALL),
-        b"1,CONNECT\r\n",
-    ),
-    Shape(
-        "bg96",
-        bg96.DIALECT,
-        bg96.READ,
-        b"\r\n+QIRD: %d\r\n",
-        b"\r\n" + OK,
-        re.compile(rb'\+QIRD: (\d+)(?:,"[0-9.]+",\d+)?\r\n(.*)', re.DOTALL),
-        b'\r\n+QIURC: "recv",0\r\n',
-    ),
-]
-
-
-def is_an_answer(shape: Shape, stream: bytes, payload: bytes) -> bool:
-    """Whether the end of the stream is, letter for letter, what a sound module prints when it holds
-    `payload`. Then no reader can tell, and nobody is to blame."""
-    for match in re.finditer(re.escape(shape.head.prefix), stream):
-        found = shape.answer.match(stream, match.start())
-        if found is None or int(found[1]) != len(payload) or not found[2].startswith(payload):
-            continue
-        rest = found[2][len(payload) :]
-        if shape.dialect is bg96.DIALECT:
-            tail = _BG96_NOTICES + rb"\r\n" + _BG96_NOTICES + OK
-        else:
-            tail = _ESP_NOTICES + OK
-        if re.fullmatch(tail, rest, re.DOTALL):
-            return True
-    return False
-
-
-def ending(shape: Shape, damaged: bytes, payload: bytes, later: bytes = b"") -> str:
-    """What the engine makes of a damaged answer to a read.
-
-    "silent": a wrong payload, and nothing that would make anybody suspicious. "told": a wrong
-    payload, but the rest of the answer follows at once and fits nothing, so an anomaly is seen.
-    """
-    bench = Bench(shape.dialect)
-    command = shape.command(1500)
-    bench.send(command)
-    bench.feed(damaged)
-    bench.tick(1.0)
-    bench.feed(later)
-    bench.tick(command.timeout + 100.0)
-    ended = [event for event in bench.events if isinstance(event, Completed | Failed)]
-    assert len(ended) == 1
-    event = ended[0]
-    if isinstance(event, Failed):
-        return type(event.error).__name__
-    assert event.reply.block is not None
-    seen = event.reply.block.payload
-    if seen == payload:
-        return "right"
-    if is_an_answer(shape, damaged, seen):
-        return "an answer"
-    return "told" if bench.engine.anomalies else "silent"
-
-
-def integrity(shape: Shape, seed: int, trials: int, *, notices: bool) -> Counter[str]:
-    """Damage answers of counted reads; count what came of it."""
-    chance = random.Random(seed)
-    outcomes: Counter[str] = Counter()
-    for trial in range(trials):
-        if chance.random() < 0.5:
-            payload = chance.randbytes(chance.randrange(1, 200))
-        else:
-            count = chance.randrange(1, 20)
-            payload = b"".join(chance.choice(HOSTILE) for _ in range(count))[:300]
-        trailing = shape.notice if notices and chance.random() < 0.5 else b""
-        answer = shape.opening % len(payload) + payload + trailing + shape.closing
-        at = chance.randrange(len(answer))
-        size = 1 if chance.random() < 0.5 else chance.randrange(2, 64)
-        if chance.random() < 0.6:
-            damaged = answer[:at] + answer[at + size :]
-        else:
-            damaged = answer[: at + size] + answer[at:]
-        later = shape.notice if chance.random() < 0.5 else b""
-        outcome = ending(shape, damaged, payload, later)
-        assert outcome != "silent", (trial, payload, damaged)
-        outcomes[outcome] += 1
-    return outcomes
-
-
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
-def test_a_damaged_answer_is_never_taken_for_another_payload(shape: Shape) -> None:
-    outcomes = integrity(shape, 20_231, 600, notices=False)
-    assert sum(outcomes.values()) == 600
-    assert outcomes["ReplyCorrupt"] > 300
-    assert outcomes["told"] + outcomes["an answer"] <= 3
-    assert outcomes["CommandFailed"] == 0  # ERROR means that there was nothing to read
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
-def test_the_same_at_length(shape: Shape, seed: int) -> None:
-    outcomes = integrity(shape, seed, 15_000, notices=seed % 2 == 1)
-    assert outcomes["told"] + outcomes["an answer"] <= 75
-    assert outcomes["CommandFailed"] <= 5  # head and all lost, up to an ERROR in the payload
-
-
-HARD = [b"OK\r\n" * 5, OK * 3, b"\r\n" * 9, b"\r\n\r\nOK\r\n", b"0,CLOSED\r\n", b" \r\n" * 7, b"x"]
-
-
-@pytest.mark.parametrize("payload", HARD, ids=repr)
-@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
-def test_every_single_byte_lost_or_doubled_is_noticed(shape: Shape, payload: bytes) -> None:
-    """In all places. One digit of the length fewer may cut a hostile payload where it looks like
-    the trailer: then the read ends too early, and mostly the rest of it tells."""
-    answer = shape.opening % len(payload) + payload + shape.closing
-    outcomes: Counter[str] = Counter()
-    for at in range(len(answer)):
-        outcomes[ending(shape, answer[:at] + answer[at + 1 :], payload)] += 1
-        outcomes[ending(shape, answer[: at + 1] + answer[at:], payload)] += 1
-    assert set(outcomes) <= {"ReplyCorrupt", "CommandTimeout", "right", "told", "an answer"}
-    assert outcomes["told"] + outcomes["an answer"] <= 2
-
-
-def test_an_undamaged_answer_is_always_taken() -> None:
-    """The other side of the same coin."""
-    chance = random.Random(7)
-    for shape in SHAPES:
-        for _ in range(200):
-            payload = b"".join(chance.choice(HOSTILE) for _ in range(chance.randrange(1, 20)))
-            trailing = shape.notice if chance.random() < 0.5 else b""
-            bench = Bench(shape.dialect)
-            command = shape.command(1500)
-            bench.send(command)
-            bench.feed(shape.opening % len(payload) + payload + trailing + shape.closing)
-            ended = [e for e in bench.events if isinstance(e, Completed | Failed)]
-            assert isinstance(ended[0], Completed)
-            assert ended[0].reply.block is not None
-            assert ended[0].reply.block.payload == payload
