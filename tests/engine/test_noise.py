@@ -172,7 +172,7 @@ FORGED = [
 ]
 
 
-@pytest.mark.parametrize(("flavour", "said"), FORGED, ids=repr)
+@pytest.mark.parametrize(("flavour", "said"), FORGED, ids=[repr(said) for _, said in FORGED])
 @pytest.mark.parametrize("busy", [True, False])
 def test_a_forged_head_is_left_within_two_seconds(
     flavour: Flavour, said: bytes, busy: bool
