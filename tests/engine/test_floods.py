@@ -162,6 +162,7 @@ def test_a_long_answer_is_no_answer_without_end() -> None:
     engine.begin(esp_at.scan(), 0.0)
     rows = [b'+CWLAP:(3,"neighbour %d",-71,"02:00:00:00:00:01",6)' % n for n in range(500)]
     engine.feed(b"".join(row + b"\r\n" for row in rows) + b"\r\nOK\r\n", 0.0)
+    engine.tick(1.0)
     (done,) = engine.events
     assert isinstance(done, Completed)
     assert done.reply.lines == rows
