@@ -50,7 +50,9 @@ JOIN_AT = 2
 """The first of these looks that joins anew: most firmware does so by itself."""
 CHECK_DELAY = 0.5
 """Seconds from a notice that the WiFi is back to the look at the links."""
-MISSING = frozenset({"payload stalled", "line too long", "line broke off", "line held low", SHIFTED})
+MISSING = frozenset(
+    {"payload stalled", "line too long", "line broke off", "line held low", SHIFTED}
+)
 """Anomalies that may be pieces of pushed data."""
 
 

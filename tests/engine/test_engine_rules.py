@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atdriver.dialect import Dialect, Probe, no_unsticking
-from atdriver.engine import BUSY_ATTEMPTS, BUSY_PATIENCE, SHIFTED, STALL, STEPS, Engine, Stage, Token
+from atdriver.engine import (
+    BUSY_ATTEMPTS,
+    BUSY_PATIENCE,
+    SHIFTED,
+    STALL,
+    STEPS,
+    Engine,
+    Stage,
+    Token,
+)
 from atdriver.errors import ATError, CommandFailed, CommandTimeout, PortLost
 from atdriver.events import Completed, Failed
 from atdriver.exchange import Command, mask, with_secret

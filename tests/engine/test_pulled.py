@@ -21,7 +21,7 @@ from modems.bg96 import commands as bg96_at
 from modems.bg96 import dialect as bg96
 from modems.esp8266 import commands as esp_at
 from modems.esp8266 import dialect as esp
-from modems.esp8266.stack import DAMAGE
+from modems.esp8266.stack import MISSING
 
 from .grammar import HOSTILE
 from .harness import Bench
@@ -236,7 +236,8 @@ def pushed(chance: random.Random, *, hostile: bool, burst: bool, doubled: bool) 
     bench.tick(10.0)
     read, broken = b"", False
     for event in bench.events:
-        broken = broken or (isinstance(event, Anomaly) and event.reason in DAMAGE)
+        if isinstance(event, Anomaly):  # as the driver judges it
+            broken = broken or event.behind or b"IPD," in event.sample or event.reason in MISSING
         if isinstance(event, Received) and not broken:
             read += event.data.payload
     if broken:
@@ -251,7 +252,7 @@ def pushed(chance: random.Random, *, hostile: bool, burst: bool, doubled: bool) 
         (False, True, False, 0.06),
         (False, False, True, 0.03),
         (True, False, False, 0.0),
-        (True, True, False, 0.08),
+        (True, True, False, 0.12),
         (True, False, True, 0.15),
     ],
 )
