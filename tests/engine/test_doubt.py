@@ -9,8 +9,10 @@ import pytest
 from atdriver.dialect import Dialect, Probe
 from atdriver.engine import STALL
 from atdriver.events import Failed, Received, Unsolicited
+from atdriver.exchange import Command
 from modems.bg96 import commands as bg96_at
 from modems.bg96 import dialect as bg96
+from modems.commands import query
 from modems.esp8266 import commands as esp_at
 from modems.esp8266 import dialect as esp
 
@@ -229,3 +231,29 @@ def test_what_failures_are_called() -> None:
     bench.probing()
     bench.in_sync(answers(Probe(b"AT"), OK, b"\r\n"))
     assert len([event for event in bench.events if isinstance(event, Failed)]) == 1, "once"
+
+
+def test_a_notice_glued_to_what_may_be_payload_is_in_doubt() -> None:
+    bench = configured()
+    bench.send(READ)
+    bench.feed(b"+CIPRECVDAT,5:hel0,CLOSED\r\n")
+    assert doubts(bench) == [True]
+    bench = configured()
+    bench.send(AT)
+    bench.feed(b"some text0,CLOSED\r\n")
+    assert doubts(bench) == [False]
+
+
+def test_an_answer_that_began_behind_busy_and_does_not_end_is_late() -> None:
+    ask = query("AT+N?", rb"\+N:\d+")
+    bench = configured()
+    bench.send(ask)
+    bench.feed(BUSY + b"+N:1\r\n")
+    bench.tick(ask.timeout * 0.99)
+    assert bench.take() == ()
+    bench.tick(ask.timeout * 0.02)
+    assert why(bench) == f"AT+N?: no answer within {ask.timeout:g} s"
+
+
+def test_a_line_that_is_no_text_can_be_shown() -> None:
+    assert str(Command(b"AT+X=\xff\x00", 1.0)) == "AT+X=\\xff\x00"
