@@ -321,7 +321,8 @@ steps:
 
 
 async def test_a_digit_lost_before_a_forged_end_breaks_the_stream(tmp_path: Path) -> None:
-    """The peer wrote the end of an answer where the damaged length makes the payload end."""
+    """The peer wrote the end of an answer where the damaged length makes the payload end. What the
+    read had brought until then is not handed out either."""
     scenario = write(
         tmp_path,
         """
@@ -337,7 +338,6 @@ steps:
         other = await rig.net.connect(("srv", server.port), timeout=20)
         sock.settimeout(20)
         await sock.sendall(b"anything")
-        assert await sock.recv(100) == b"only"
         with pytest.raises(ConnectionResetError, match="incomplete"):
             await sock.recv(100)
         await other.sendall(b"fine")
