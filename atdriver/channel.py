@@ -31,6 +31,8 @@ log = logging.getLogger("atdriver.channel")
 
 Listener = Callable[[Event], None]
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+LOOK_TIMEOUT = 5.0
+"""Seconds for the canary's answer when nothing else is going on."""
 SAMPLE_CAP = 256
 """Bytes kept of what a silent port printed, for the error message."""
 COMPANY_PAUSE = 60.0
@@ -120,6 +122,33 @@ class Channel:
         self._life = ChannelLife()
         self._life.fire("opened")
 
+    async def reopen(self) -> None:
+        """Give the link back and open it anew, wherever it is now; the trace goes on.
+
+        What waits fails with PortLost. Commands wait until `synchronise` has succeeded again.
+        Raises PortLost when the channel is closed, and what Link.open raises: then every command
+        fails at once until `reopen` succeeds.
+        """
+        if self._life is None:
+            raise PortLost(f"{self.link.name}: the channel is closed")
+        self._fail_all(PortLost(f"{self.link.name}: the port is opened anew"))
+        self._fire("lost")
+        await self.link.close()
+        link = self._make_link()
+        self.note(f"opening {link.name} anew")
+        try:
+            await link.open(self)
+        except OSError as error:
+            self._failure = PortLost(str(error))
+            raise
+        if self.mode is ChannelMode.CLOSED:  # meanwhile
+            await link.close()
+            raise PortLost(f"{link.name}: the channel was closed")
+        self.link = link
+        self._failure = None
+        self.engine.forget()
+        self._fire("reopened")
+
     def _fire(self, trigger: str) -> None:
         assert self._life is not None
         self._life.fire(trigger)
@@ -178,6 +207,28 @@ class Channel:
         if self.mode is not ChannelMode.CLOSED and self._failure is None:
             self.engine.suspect(reason)
             self._work()
+
+    @property
+    def quiet_since(self) -> float | None:
+        """When the module was last heard, while nothing is asked of it; None while something is,
+        or while it cannot be asked."""
+        idle = self.mode is ChannelMode.COMMAND and self.engine.ready
+        return self.engine.heard if idle and not self._queue and not self._urgent else None
+
+    async def look(self) -> None:
+        """Ask the canary once, between other commands: a module that has lost its settings without
+        a word is found out. Nothing before there is a canary. Raises as `run`."""
+        probe = self.engine.probe
+        if probe.answer is None or probe.restarted is None:
+            return
+        either = re.compile(b"(?:%b)|(?:%b)" % (probe.answer.pattern, probe.restarted.pattern))
+        reply = await self.run(Command(probe.text, LOOK_TIMEOUT, info=either))
+        if any(probe.restarted.fullmatch(line) for line in reply.lines):
+            self.suspect("the settings are gone")
+
+    def note(self, text: str) -> None:
+        """A remark in the trace, beside the bytes."""
+        self._record("!", text.encode("ascii", "backslashreplace"))
 
     def flush_trace(self) -> None:
         """Put what was traced so far into its file, for who reads it meanwhile."""

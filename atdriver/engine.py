@@ -89,6 +89,8 @@ TRAILER = "payload does not end at its trailer"
 SHIFTED = "odd line end behind a payload"
 BANNER = "banner in a damaged answer"
 ECHO = "the echo came back"
+START = "start"
+"""Why the engine probes when it was told to, not out of doubt."""
 
 STALL = 2.0
 """A counted payload that gets no byte for so long will not complete."""
@@ -114,7 +116,8 @@ class Engine:
         self.writes: list[bytes] = []
         self.events: list[Event] = []
         self.anomalies: Counter[str] = Counter()
-        self.probing_limit = RESYNC_LIMIT
+        self.resync_limit = RESYNC_LIMIT
+        """Seconds in which a module must be in step again after a doubt."""
         self._command: Command | None = None
         self._reply = Reply()
         self._deadline: float | None = None
@@ -151,6 +154,11 @@ class Engine:
         self._echoing = False
 
     # -- commands -----------------------------------------------------------------------------
+
+    @property
+    def heard(self) -> float:
+        """When the last bytes came from the module."""
+        return self._progress
 
     @property
     def ready(self) -> bool:
@@ -206,6 +214,12 @@ class Engine:
                 self.events.append(Failed(command, error))
         self._command = self._retry = None
         self._go_deaf()
+
+    def forget(self) -> None:
+        """The port is another one: what had begun to come from the former is dropped."""
+        self.framer.abandon_payload()
+        self.framer.abandon_line()
+        self._mistrust = False
 
     # -- time ---------------------------------------------------------------------------------
 
@@ -618,15 +632,18 @@ class Engine:
     def restart_probing(
         self, now: float, limit: float = RESYNC_LIMIT, steps: tuple[Step, ...] = ()
     ) -> None:
-        """Get in step now (start-up, after a reopened port); ends with InStep or Deaf."""
+        """Get in step now (start-up, after a reopened port); ends with InStep or Deaf.
+
+        `limit` is this probing's own: those that doubts begin have `resync_limit`."""
         self._now = now
-        self.probing_limit = limit
         if self._command is not None:
             self._fail(PortLost("the port was opened anew"))
         self._rest()
-        self._enter_resync("start", steps)
+        self._enter_resync(START, steps, limit)
 
-    def _enter_resync(self, reason: str, steps: tuple[Step, ...] = ()) -> None:
+    def _enter_resync(
+        self, reason: str, steps: tuple[Step, ...] = (), limit: float | None = None
+    ) -> None:
         afresh = self.stage is not Stage.RESYNC
         if afresh:
             self.events.append(OutOfStep(reason))
@@ -635,8 +652,9 @@ class Engine:
         self._counted = None  # from here on results too many are expected
         self.framer.armed = False
         self._trailer = None
-        limit = self.probing_limit if afresh else None
-        self._resync.begin(self._now, limit, steps, answers_owed=reason != "start")
+        if limit is None and afresh:
+            limit = self.resync_limit
+        self._resync.begin(self._now, limit, steps, answers_owed=reason != START)
         self._deadline = self._resync.deadline
 
     def _continue_resync(self) -> None:

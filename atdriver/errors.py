@@ -109,6 +109,19 @@ class PortLost(ATError, ConnectionError):
     default_errno = errno.ENODEV
 
 
+class WrongModule(ATError):
+    """Another module answers where the one was that a reopened port belonged to; it was left alone.
+
+    `expected` and `found` are the modules' own numbers (IMEI, MAC address)."""
+
+    default_errno = errno.ENODEV
+
+    def __init__(self, message: str, expected: str, found: str) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.found = found
+
+
 class PortMissing(ATError, FileNotFoundError):
     """There is no such port."""
 

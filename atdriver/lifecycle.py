@@ -32,6 +32,7 @@ CHANNEL_TRANSITIONS: list[dict[str, object]] = [
     {"trigger": "out_of_step", "source": _M.RESYNC, "dest": None},
     {"trigger": "deaf", "source": _M.RESYNC, "dest": _M.LOST},
     {"trigger": "lost", "source": [_M.RESYNC, _M.COMMAND, _M.LOST], "dest": _M.LOST},
+    {"trigger": "reopened", "source": _M.LOST, "dest": _M.RESYNC},
     {"trigger": "closed", "source": list(_M), "dest": _M.CLOSED},
 ]
 

@@ -23,6 +23,7 @@ from atdriver.links.memory import MemoryLink
 from atdriver.links.rfc2217 import Rfc2217Link
 from atdriver.links.serial import SerialLink
 from atdriver.links.tcp import TcpLink
+from atdriver.plug import Plug
 from atdriver.registry import LINK_SETTINGS, Driver, Value, load_driver, load_fake
 from atdriver.specification import Specification, collect, parse, read_profile, refuse
 from atdriver.trace import trace_to
@@ -141,7 +142,8 @@ def _real_link(port: str, values: Mapping[str, Value]) -> Callable[[], Link]:
     if port.startswith("rfc2217://"):
         host, number = _host_port(port, "rfc2217://")
         return lambda: Rfc2217Link(host, number, rate=baud)
-    return lambda: SerialLink(port, rate=baud, rtscts=bool(values["rtscts"]))
+    plug = Plug(port)
+    return lambda: SerialLink(port, rate=baud, rtscts=bool(values["rtscts"]), plug=plug)
 
 
 def _host_port(port: str, scheme: str) -> tuple[str, int]:

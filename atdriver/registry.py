@@ -68,6 +68,12 @@ LINK_SETTINGS: tuple[Setting, ...] = (
     Setting("baud", 115200, "baud rate to try first"),
     Setting("rtscts", False, "hardware flow control is wired"),
     Setting("trace", "", "file for a wire trace (secrets masked)"),
+    Setting(
+        "reconnect",
+        "auto",
+        "come back by itself after a restart, a lost network or an unplugged port, or never",
+        choices=("auto", "never"),
+    ),
 )
 """What every modem behind a serial port takes."""
 

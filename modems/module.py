@@ -16,31 +16,43 @@ from collections.abc import AsyncIterator, Mapping
 from typing import ClassVar
 
 from atdriver.channel import Channel
-from atdriver.dialect import Step
-from atdriver.engine import ECHO
-from atdriver.errors import CommandFailed, PortLost
-from atdriver.events import Anomaly, Deaf, Doubted, Event, Received, Restarted, Unsolicited
+from atdriver.dialect import Probe, Step
+from atdriver.engine import ECHO, START
+from atdriver.errors import CommandFailed, RestartSeen, WrongModule
+from atdriver.events import (
+    Anomaly,
+    Deaf,
+    Doubted,
+    Event,
+    InStep,
+    OutOfStep,
+    Received,
+    Restarted,
+    Unsolicited,
+)
 from atdriver.exchange import Command
+from modems.clock import now
 from modems.commands import BASIC
 from modems.lifecycle import ModuleState
+from modems.recovering import Recovery
+from modems.recovery import CONFIGURE_LIMIT, HEALTH, RESET_PATIENCE, RESYNC_SECONDS, Trouble
 from modems.table import log
 from modems.transfer import Transfers
 from netsocket import errors
 from netsocket.stack import Handle, InterfaceStatus, StackStatus
 
-RECOVERY_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""Seconds between attempts to bring a module up again that restarted by itself."""
-
-
-RESET_AT = 2
-"""The attempt before which the module is told to reset."""
-RESET_PATIENCE = 20.0
-"""Seconds for a module to come back from a reset and answer."""
+DOWN_LIMIT = 20.0
+"""Seconds in which the module may close its sockets when all is taken down (BG96: 10 s each, but
+they are reset)."""
 
 
 class ModuleStack(Transfers):
     """A Stack (see netsocket.stack) inside a module behind an AT channel."""
 
+    network_trouble: Trouble
+    """What a lost network is to this kind of module."""
+    identity: tuple[Command, ...]
+    """Questions for what no other module answers (IMEI, MAC address), the first that is known."""
     reset_steps: tuple[Step, ...] = ()
     """How to reset a module that does not answer as it should."""
     keeps: tuple[Command, ...] = ()
@@ -49,11 +61,14 @@ class ModuleStack(Transfers):
     rewrites: ClassVar[Mapping[str, tuple[str, str]]] = {}
     """How an answer to one of them is written back: its head, and what stands there instead."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, *, reconnect: bool = True) -> None:
         super().__init__(channel)
         channel.listener = self._on_event
+        channel.engine.resync_limit = RESYNC_SECONDS
         self.anomalies = 0
-        self._recovery: asyncio.Task[None] | None = None
+        self._recovery = Recovery(self, self._spawn, automatic=reconnect)
+        self._health: asyncio.Task[None] | None = None
+        self._me = ""  # what this module answered to `identity`
         self._wanted_up = False
         self._configured = False  # the module holds settings of ours
         self._up_lock = asyncio.Lock()
@@ -71,6 +86,10 @@ class ModuleStack(Transfers):
     @abc.abstractmethod
     async def _attach(self) -> None:
         """Join or register, and get an address."""
+
+    @abc.abstractmethod
+    async def _attach_again(self, attempt: int) -> None:
+        """Get the network back that a configured module lost; `attempt` counts from 0."""
 
     @abc.abstractmethod
     async def _restore(self) -> None:
@@ -97,18 +116,24 @@ class ModuleStack(Transfers):
 
     async def up(self) -> None:
         """See Stack.up."""
+        if self.life.state is ModuleState.IP_READY:
+            return
+        self._wanted_up = False
+        self._recovery.end()  # this takes over
         async with self._up_lock:
-            if self.life.state is ModuleState.IP_READY:
-                return
             self._set_status(InterfaceStatus.CONNECTING)
             try:
                 await self._bring_up()
-            except BaseException:
+            except BaseException as error:
+                self._recovery.failure = error if isinstance(error, OSError) else None
                 self.life.fire("failed")
                 self._set_status(InterfaceStatus.DISCONNECTED)
                 raise
             self._wanted_up = True
+            self._recovery.up(by_hand=True)
             self._set_status(InterfaceStatus.GLOBAL_UP)
+        if self._health is None or self._health.done():
+            self._health = self._spawn(self._look_after())
 
     async def configure(self) -> None:
         """Only find and configure the module: enough to ask it questions (`info`, `at`)."""
@@ -165,26 +190,60 @@ class ModuleStack(Transfers):
     async def _configure_only(self) -> None:
         self.life.begin()
         await self.channel.open()
+        if not self.channel.reachable:
+            await self.channel.reopen()
         await self._find()
+        epoch = self.epoch
         self.life.fire("found")
+        await self._check_identity()
         self._configured = True
         await self._configure()
+        self._still(epoch)
         self.life.fire("configured")
+
+    async def _check_identity(self) -> None:
+        """Where a port was opened anew another module of the same type may answer: it is left
+        alone. Raises WrongModule."""
+        found = await self._ask_identity()
+        if not self._me:
+            self._me = found
+        elif found not in ("", self._me):
+            where = self.channel.link.name
+            await self.channel.close()
+            text = f"{where}: another {self.name} answers here ({found}, not {self._me})"
+            raise WrongModule(text, self._me, found)
+
+    async def _ask_identity(self) -> str:
+        for command in self.identity:
+            with contextlib.suppress(CommandFailed):  # not of this firmware
+                reply = await self.channel.run(command)
+                if reply.lines:
+                    return reply.lines[0].decode("ascii", "backslashreplace").strip()
+        return ""
 
     async def _bring_up(self) -> None:
         if self.life.state is not ModuleState.CONFIGURED:
             await self._configure_only()
+        epoch = self.epoch
         self.life.fire("searching")
         await self._attach()
+        self._still(epoch)
         self.life.fire("attached")
+
+    def _still(self, epoch: int) -> None:
+        """A restart that hit no command spoils a bring-up all the same."""
+        if self.epoch != epoch:
+            raise RestartSeen(f"the {self.name} restarted while it was brought up")
 
     async def down(self) -> None:
         """See Stack.down."""
         self._wanted_up = False
-        if self._recovery is not None:
-            self._recovery.cancel()
-        for sock in list(self._sockets.values()):
-            await self.close(Handle(sock.number, sock.generation), abort=True)
+        self._me = ""
+        self._recovery.end()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DOWN_LIMIT):
+                for sock in list(self._sockets.values()):
+                    await self.close(Handle(sock.number, sock.generation), abort=True)
         if self._configured:
             self._configured = False
             try:
@@ -210,13 +269,13 @@ class ModuleStack(Transfers):
                 self._notice(event.name, event.text)
         elif isinstance(event, Restarted):
             self._on_restart()
+        elif isinstance(event, OutOfStep):
+            if event.reason != START:
+                self._recovery.out_of_step()
+        elif isinstance(event, InStep):
+            self._recovery.in_step()
         elif isinstance(event, Deaf):
-            self._configured = False
-            self._lost(PortLost(f"the {self.name} is gone or does not answer any more"))
-            self.life.fire("failed")
-            self._set_status(InterfaceStatus.DISCONNECTED)
-            if self.channel.reachable:
-                self._start_recovery()
+            self._on_silence()
         elif isinstance(event, Doubted):
             self._on_doubt(event.command)
         elif isinstance(event, Anomaly):
@@ -235,31 +294,108 @@ class ModuleStack(Transfers):
 
     def _on_restart(self) -> None:
         self.epoch += 1
-        self._lost(errors.ModuleRestarted(f"the {self.name} restarted"))
         self.life.fire("rebooted")
-        self._start_recovery()
+        self._trouble(Trouble.RESTART, errors.ModuleRestarted(f"the {self.name} restarted"))
 
-    def _start_recovery(self) -> None:
-        if self._wanted_up and (self._recovery is None or self._recovery.done()):
-            self._set_status(InterfaceStatus.CONNECTING)
-            self._recovery = self._spawn(self._recover())
-
-    async def _recover(self) -> None:
-        """Bring the module up again; one that stays silent or busy is reset on the way."""
-        for attempt, delay in enumerate(RECOVERY_DELAYS):
-            await asyncio.sleep(delay)
-            try:
-                async with self._up_lock:
-                    if attempt == RESET_AT:
-                        await self.channel.synchronise(RESET_PATIENCE, self.reset_steps)
-                    await self._bring_up()
-            except PortLost:
-                break
-            except OSError as error:
-                log.warning("%s: coming up again failed: %s", self.name, error)
-                self.life.fire("rebooted")
-                continue
-            self._set_status(InterfaceStatus.GLOBAL_UP)
-            return
+    def _on_silence(self) -> None:
+        self._configured = False
         self.life.fire("failed")
-        self._set_status(InterfaceStatus.DISCONNECTED)
+        where = self.channel.link.name
+        if self.channel.reachable:
+            text = f"the {self.name} at {where} does not answer any more"
+            self._trouble(Trouble.SILENT, errors.ConnectionReset(text))
+        else:
+            text = f"{where}: the port of the {self.name} is gone"
+            self._trouble(Trouble.UNPLUGGED, errors.ConnectionReset(text))
+
+    def _trouble(self, trouble: Trouble, error: OSError) -> None:
+        """Every socket ends at once, and what can be done is done."""
+        self._lost(error)
+        if self._wanted_up:
+            self._recovery.meet(trouble, error)
+        elif self._status is not InterfaceStatus.CONNECTING:  # `up` tells by itself
+            self._set_status(InterfaceStatus.DISCONNECTED)
+
+    async def _look_after(self) -> None:
+        """A module that restarts, or dies, while nobody uses it is found out all the same."""
+        while True:
+            since = self.channel.quiet_since
+            await asyncio.sleep(HEALTH if since is None else max(since + HEALTH - now(), 0.1))
+            since = self.channel.quiet_since
+            if since is not None and now() - since >= HEALTH and not self._recovery.running:
+                with contextlib.suppress(OSError):
+                    await self.channel.look()
+
+    # -- what the recovery does, see modems.recovering.Patient -----------------------------------
+
+    @property
+    def state(self) -> ModuleState:
+        """How far the bring-up has come."""
+        return self.life.state
+
+    @property
+    def told(self) -> InterfaceStatus:
+        """What the interface was told last."""
+        return self._status
+
+    def tell(self, status: InterfaceStatus) -> None:
+        """Tell the interface."""
+        self._set_status(status)
+
+    def given_up(self) -> None:
+        """Nothing more is tried: sockets end, a call says why."""
+        self._wanted_up = self._wanted_up and self._recovery.automatic
+        self._lost(self._recovery.failure or errors.NetworkDown(f"the {self.name} failed"))
+        self.life.fire("failed")
+
+    async def again(self, attempt: int) -> None:
+        """Bring up what is down, nothing more."""
+        async with self._up_lock:
+            if self.life.state is ModuleState.IP_READY:
+                await self._attach_again(attempt)
+            else:
+                await self._bring_up_bounded()
+
+    async def reset(self) -> None:
+        """Make it start anew, and bring it up."""
+        async with self._up_lock:
+            self._begin_anew()
+            self.channel.set_probe(Probe(b"AT"))
+            await self.channel.synchronise(RESET_PATIENCE, self.reset_steps)
+            await self._bring_up_bounded()
+
+    async def reopen(self) -> None:
+        """Open its port anew, and bring it up."""
+        async with self._up_lock:
+            self._begin_anew()
+            await self.channel.reopen()
+            await self._bring_up_bounded()
+
+    def _begin_anew(self) -> None:
+        """What the module knew is gone; what comes from it now is of a new life."""
+        self.epoch += 1
+        self._lost(errors.ModuleRestarted(f"the {self.name} is started anew"))
+        self.life.fire("rebooted")
+
+    async def _bring_up_bounded(self) -> None:
+        """As `_bring_up`; the network has limits of its own, the module has this one."""
+        if self.life.state is not ModuleState.CONFIGURED:
+            async with asyncio.timeout(CONFIGURE_LIMIT):
+                await self._configure_only()
+        await self._bring_up()
+
+    # -- see netsocket.stack.RecoveringStack ----------------------------------------------------
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why it is not up; None while it is, or was never brought up."""
+        return self._recovery.failure
+
+    @property
+    def recovery(self) -> Mapping[str, int]:
+        """How often what failed, and what was done about it."""
+        return dict(self._recovery.counts)
+
+    def _recovery_details(self) -> dict[str, str]:
+        account = self._recovery.account
+        return {"recovery": account} if account else {}

@@ -49,6 +49,11 @@ class ModuleSockets(abc.ABC):
         self.epoch = 0
         self._tasks: set[asyncio.Task[Any]] = set()
 
+    @property
+    @abc.abstractmethod
+    def failure(self) -> OSError | None:
+        """Why it is not up; None while it is, or was never brought up."""
+
     # -- what a vendor supplies ---------------------------------------------------------------
 
     @abc.abstractmethod
@@ -102,7 +107,8 @@ class ModuleSockets(abc.ABC):
 
     def _check_up(self) -> None:
         if self.life.state is not ModuleState.IP_READY:
-            raise errors.NetworkDown(f"the {self.name} is not attached ({self.life.state.value})")
+            why = getattr(self.failure, "strerror", None) or self.life.state.value
+            raise errors.NetworkDown(f"the {self.name} is not attached ({why})")
 
     def _socket(self, handle: Handle) -> ModuleSocket:
         sock = self._sockets.get(handle.number)

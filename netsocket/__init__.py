@@ -32,7 +32,15 @@ from netsocket.interface_kinds import (
 )
 from netsocket.lifecycle import SocketState
 from netsocket.portal import Portal
-from netsocket.stack import AccessPoint, Handle, InterfaceStatus, Kind, Stack, StackStatus
+from netsocket.stack import (
+    AccessPoint,
+    Handle,
+    InterfaceStatus,
+    Kind,
+    RecoveringStack,
+    Stack,
+    StackStatus,
+)
 from netsocket.stream import AsyncTCPSocket
 from netsocket.tcp import TCPSocket
 from netsocket.tls import AsyncTLSSocket
@@ -75,6 +83,7 @@ __all__ = [
     "PoolBusy",
     "PoolEmpty",
     "Portal",
+    "RecoveringStack",
     "Registration",
     "Security",
     "SendUnknown",

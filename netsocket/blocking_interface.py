@@ -7,7 +7,7 @@ import contextlib
 import socket as _socket
 import ssl as _ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Self
 
 from netsocket.adapters.listener import ListenerPump, ListeningSocket
@@ -110,6 +110,16 @@ class NetworkInterface:
     def ip_address(self) -> str | None:
         """Own address as of the last `refresh`; None while not attached."""
         return self._async.ip_address
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why it is not up, as far as the stack tells; None while it is."""
+        return self._async.failure
+
+    @property
+    def recovery(self) -> Mapping[str, int]:
+        """How often what failed and what was done about it; see InterfaceLife."""
+        return self._async.recovery
 
     def refresh(self) -> StackStatus:
         """Ask the stack how it is."""

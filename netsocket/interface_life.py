@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Self
 
 from netsocket.capability.model import CapabilityTable
 from netsocket.errors import NetworkDown, NetworkTimeout
 from netsocket.names import Names
-from netsocket.stack import InterfaceStatus, Stack, StackStatus
+from netsocket.stack import InterfaceStatus, RecoveringStack, Stack, StackStatus
 from netsocket.table import SocketTable, log
 from netsocket.waiting import Waiters, wake
 
@@ -22,7 +22,9 @@ class InterfaceLife:
 
     Status notices: `on_status` callbacks get each new InterfaceStatus once, in the order
     CONNECTING, (LOCAL_UP), GLOBAL_UP, DISCONNECTED of a life; CONNECTING after GLOBAL_UP means
-    that the module attaches again by itself: old sockets are broken, wait for GLOBAL_UP.
+    that the module attaches again by itself: old sockets are broken, wait for GLOBAL_UP. What
+    cannot be mended, or lasts too long, ends in DISCONNECTED, and `failure` says why; from there it
+    may still come back by itself when the cause lay outside and is over.
     """
 
     def __init__(self, stack: Stack) -> None:
@@ -135,6 +137,17 @@ class InterfaceLife:
     def ip_address(self) -> str | None:
         """Own address as of the last `refresh`; None while not attached."""
         return self._snapshot.ip_address
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why it is not up, as far as the stack tells; None while it is."""
+        return self.stack.failure if isinstance(self.stack, RecoveringStack) else None
+
+    @property
+    def recovery(self) -> Mapping[str, int]:
+        """How often what failed and how often what was done about it, by name ("restart", "retry",
+        "reset", "reopen" …); empty for a stack that does not recover by itself."""
+        return self.stack.recovery if isinstance(self.stack, RecoveringStack) else {}
 
     async def refresh(self) -> StackStatus:
         """Ask the stack how it is."""

@@ -27,7 +27,7 @@ Source of the shape: the common Socket API's stack class (Mbed OS `NetworkStack`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -181,6 +181,19 @@ class Stack(Protocol):
 
     async def status(self) -> StackStatus:
         """Ask the module how it is (one bounded round of queries)."""
+
+
+@runtime_checkable
+class RecoveringStack(Protocol):
+    """A stack that comes up again by itself when what it runs in has failed."""
+
+    @property
+    def failure(self) -> OSError | None:
+        """Why it is not up; None while it is, or was never brought up."""
+
+    @property
+    def recovery(self) -> Mapping[str, int]:
+        """How often what failed, and how often what was done about it, by name."""
 
 
 @dataclass(frozen=True, slots=True)

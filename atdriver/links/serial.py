@@ -22,6 +22,7 @@ from atdriver.discovery import group_hint
 from atdriver.errors import PortBusy, PortDenied, PortLost, PortMissing
 from atdriver.holders import advice, port_holders
 from atdriver.link import Receiver
+from atdriver.plug import Plug
 
 if os.name == "posix":
     import fcntl
@@ -87,7 +88,8 @@ class _Transport(serial_asyncio.SerialTransport):
 
 class SerialLink(asyncio.Protocol):
     """One serial port. `rate` in baud; `rtscts` as wired; DTR and RTS are left as they are unless
-    given, because on many boards they reset the module."""
+    given, because on many boards they reset the module. With `plug` the port is opened wherever it
+    is plugged in now."""
 
     has_rate = True
 
@@ -99,8 +101,10 @@ class SerialLink(asyncio.Protocol):
         rtscts: bool = False,
         dtr: bool | None = None,
         rts: bool | None = None,
+        plug: Plug | None = None,
     ) -> None:
         self.name = path
+        self._plug = plug
         self._rate = rate
         self._rtscts = rtscts
         self._lines = (dtr, rts)
@@ -129,7 +133,14 @@ class SerialLink(asyncio.Protocol):
         self._transport._max_read_size = READ_SIZE
 
     def _open_blocking(self) -> serial.Serial:
-        path = self.name
+        if self._plug is not None:
+            self.name = self._plug.whereabouts()
+        port = self._open_path(self.name)
+        if self._plug is not None:
+            self._plug.opened(self.name)
+        return port
+
+    def _open_path(self, path: str) -> serial.Serial:
         try:
             mode = os.stat(path).st_mode
         except FileNotFoundError:

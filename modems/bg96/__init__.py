@@ -70,6 +70,7 @@ class Bg96Driver:
             radio=_radio(values),
             notice_port=str(values["urc_port"]),
             persist=bool(values["persist"]),
+            reconnect=values["reconnect"] == "auto",
         )
 
 

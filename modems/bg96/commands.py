@@ -37,6 +37,8 @@ MakeOpen = Callable[[int], Command]
 
 
 IDENTITY = Command(b"ATI", BASIC, bare=True)
+SERIAL_NUMBER = Command(b"AT+CGSN", BASIC, bare=True)
+"""The IMEI (AT Commands Manual V2.2, 2.7)."""
 SIM_STATE = query("AT+CPIN?", rb"\+CPIN: .*", SIM)
 # The answer has <n>,<stat>; the notice of the same name has no <n>, and its second field is quoted.
 EPS_REGISTRATION = query("AT+CEREG?", rb"\+CEREG: \d,\d(?:,.*)?")

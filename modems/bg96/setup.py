@@ -41,6 +41,7 @@ class Bg96Setup(ModuleStack):
     # RDY came 6 s after this on a real module; the probes go on until it answers.
     reset_steps = ((0.2, b"\rAT+CFUN=1,1\r"), (6.0, b""))
 
+    identity = (commands.SERIAL_NUMBER,)
     keeps = (
         commands.NOTICE_PORT,
         query("AT+IPR?", rb"\+IPR:.*"),
@@ -65,8 +66,9 @@ class Bg96Setup(ModuleStack):
         radio: Radio,
         notice_port: str,
         persist: bool,
+        reconnect: bool = True,
     ) -> None:
-        super().__init__(channel)
+        super().__init__(channel, reconnect=reconnect)
         self.name = name
         self.capabilities = table(name, "unknown")
         self._rates = rates
@@ -88,7 +90,6 @@ class Bg96Setup(ModuleStack):
         self._pongs: asyncio.Queue[bytes] = asyncio.Queue()
         self._poller: asyncio.Task[None] | None = None
         self._strays = 0
-        self._reattaching: asyncio.Task[None] | None = None
         self._checking = False  # whether the context is being looked at
 
     # -- bring-up -----------------------------------------------------------------------------

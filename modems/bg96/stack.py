@@ -8,146 +8,33 @@ import ipaddress
 from collections.abc import Sequence
 
 from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply
-from atdriver.events import Anomaly, Received
 from atdriver.exchange import Command
 from atdriver.syntax import fields, number, string
 from modems.bg96 import commands
-from modems.bg96.dialect import ENCODER, NO_CONTEXT, SOCKETS, filler
+from modems.bg96.dialect import ENCODER, NO_CONTEXT, filler
 from modems.bg96.network import (
-    CONTEXT,
     context_address,
     describe,
     last_error,
 )
+from modems.bg96.notices import Bg96Notices
 from modems.bg96.state import cellular_state, described
-from modems.bg96.tls import Bg96Tls
 from modems.clock import now
-from modems.commands import simple
-from modems.lifecycle import ModuleState
-from modems.module import RECOVERY_DELAYS
 from modems.sockets import ModuleSocket, sender_of
-from modems.table import log
 from netsocket import errors
 from netsocket.address import SocketAddress
-from netsocket.stack import InterfaceStatus, Kind, StackStatus
+from netsocket.stack import Kind, StackStatus
 
 GIVEN_UP = 571
 """Result code of an open that the driver itself ended: the module's may still come."""
-POLL_INTERVAL = 5.0
-"""Seconds between looks at sockets that have been silent: a notice comes once only, and not at all
-on the wrong port."""
 REFUSED_WITHIN = 15.0
 """Code 566 within this time is taken for a refusal: an unanswered SYN takes longer."""
 FLUSH_PATIENCE = 3.0
 """Seconds to wait before a close until the peer has acknowledged what was sent."""
 
 
-class Bg96Stack(Bg96Tls):
+class Bg96Stack(Bg96Notices):
     """See netsocket.stack.Stack; settings in modems.bg96."""
-
-    # -- notices ------------------------------------------------------------------------------
-
-    def _notice(self, name: str, text: bytes) -> None:
-        try:
-            self._act_on(name, fields(text.partition(b": ")[2]))
-        except (MalformedReply, IndexError):
-            self.anomalies += 1
-
-    def _verify(self, name: str, text: bytes) -> bool:
-        if name in ("dnsgip", "opened", "ping", "incoming"):
-            return True  # whoever waits for it runs into a time-out
-        if name != "closed":
-            return False
-        with contextlib.suppress(MalformedReply, IndexError):
-            link = number(fields(text.partition(b": ")[2])[1], 0, SOCKETS - 1, "connect id")
-            sock = self._by_link(link)
-            if sock is not None and not sock.peer_closed:
-                self._spawn(self._check_closed(sock, link))
-        return True
-
-    async def _check_closed(self, sock: ModuleSocket, link: int) -> None:
-        """Whether a close that was announced in a damaged answer is true."""
-        with contextlib.suppress(OSError):
-            if sock.link == link:
-                await self._is_gone(sock)
-
-    def _act_on(self, name: str, parts: list[bytes]) -> None:
-        if name in ("recv", "closed"):
-            sock = self._by_link(number(parts[1], 0, SOCKETS - 1, "connect id"))
-            if sock is not None:
-                sock.announced = True
-                sock.peer_closed = sock.peer_closed or name == "closed"
-                self._wake(sock)
-        elif name == "opened":
-            link = number(parts[0], 0, SOCKETS - 1, "connect id")
-            waiter = self._opening.get(link)
-            if waiter is None:
-                self._unsettled.pop(link, None)
-            if waiter is not None and not waiter.done():
-                waiter.set_result(number(parts[1], 0, 99999, "result"))
-        elif name == "dnsgip":
-            self._answers.put_nowait(b",".join(parts[1:]))
-        elif name == "ping":
-            self._pongs.put_nowait(b",".join(parts))
-        elif name == "incoming":
-            self._on_incoming(parts)
-        elif name == "incoming_full":
-            log.warning("%s: a connection was turned away, all connect ids are in use", self.name)
-        elif name == "pdpdeact" and parts[1] == str(CONTEXT).encode():
-            self._on_context_lost()
-
-    def _expect_nothing(self) -> None:
-        """No notice that somebody waits for will come any more: 570, context broken down."""
-        for waiter in self._opening.values():
-            if not waiter.done():
-                waiter.set_result(570)
-        self._answers.put_nowait(b"570")
-        self._pongs.put_nowait(b"570")
-
-    def _on_context_lost(self) -> None:
-        self._expect_nothing()
-        self._lost(errors.NetworkDown("the network ended the data context"))
-        if self.life.state is not ModuleState.IP_READY:
-            return  # a restart announced by the same loss, which is being dealt with
-        if self._wanted_up and (self._reattaching is None or self._reattaching.done()):
-            self._set_status(InterfaceStatus.CONNECTING)
-            self._reattaching = self._spawn(self._reattach())
-
-    async def _reattach(self) -> None:
-        """The manual's order: deactivate first, then activate again."""
-        for delay in RECOVERY_DELAYS:
-            with contextlib.suppress(OSError):
-                await self.channel.run(simple(f"AT+QIDEACT={CONTEXT}", commands.DEACTIVATE))
-            try:
-                self._address = await self._network.attach(self.channel)
-            except OSError:
-                await asyncio.sleep(delay)
-                continue
-            self._set_status(InterfaceStatus.GLOBAL_UP)
-            return
-        self._set_status(InterfaceStatus.DISCONNECTED)
-
-    def _on_restart(self) -> None:
-        if self._reattaching is not None:
-            self._reattaching.cancel()
-        self._expect_nothing()
-        super()._on_restart()
-
-    def _pushed(self, event: Received) -> None:
-        """A read's answer that came too late; its socket is broken already."""
-
-    def _on_anomaly(self, event: Anomaly) -> None:
-        if event.sample.startswith(b"SEND"):
-            self._strays += 1
-
-    async def _poll(self) -> None:
-        while True:
-            await asyncio.sleep(POLL_INTERVAL)
-            for sock in list(self._sockets.values()):
-                idle = not sock.announced and not sock.connecting and not sock.listening
-                if sock.link is not None and idle:
-                    sock.announced = True  # the next read asks the module
-                    self._wake(sock)
 
     # -- links --------------------------------------------------------------------------------
 
@@ -220,17 +107,6 @@ class Bg96Stack(Bg96Tls):
             self._checking = True
             self._spawn(self._check_context())
         return code
-
-    async def _check_context(self) -> None:
-        """A context can be lost without a notice; a module that restarted unseen has none, too."""
-        try:
-            if not await context_address(self.channel):
-                self.channel.suspect("the data context is gone")
-                self._on_context_lost()
-        except OSError as error:
-            log.debug("%s: looking at the context: %s", self.name, error)
-        finally:
-            self._checking = False
 
     async def _discard(self, sock: ModuleSocket) -> None:
         """After a failed open the id stays taken until it is closed."""
@@ -467,6 +343,7 @@ class Bg96Stack(Bg96Tls):
         """See Stack.status."""
         found = dict(self._identity)
         found.update(described(await cellular_state(self.channel)))
+        found.update(self._recovery_details())
         address = await context_address(self.channel)
         return StackStatus(self._status, address or None, self.epoch, found)
 

@@ -65,6 +65,7 @@ class Esp8266Driver:
             send_timeout=float(values["send_timeout"]),
             stay=bool(values["stay"]),
             server_links=min(5, max(1, int(values["server_links"]))),
+            reconnect=values["reconnect"] == "auto",
         )
 
 

@@ -29,6 +29,10 @@ class Esp8266Setup(ModuleStack):
     # Recognised even while another command runs: "Will force to restart!!!" (AT+RST).
     reset_steps = ((0.2, b"\r\nAT+RST\r\n"), (2.0, b""))
 
+    identity = (  # ESP-AT and newer NonOS; NonOS up to 1.7 (AT Instruction Set, "CIPSTAMAC")
+        query("AT+CIPSTAMAC?", rb"\+CIPSTAMAC:.*"),
+        query("AT+CIPSTAMAC_CUR?", rb"\+CIPSTAMAC_CUR:.*"),
+    )
     keeps = (
         query("AT+UART_DEF?", rb"\+UART_DEF:.*"),
         query("AT+SYSSTORE?", rb"\+SYSSTORE:.*"),
@@ -47,8 +51,9 @@ class Esp8266Setup(ModuleStack):
         send_timeout: float,
         stay: bool = False,
         server_links: int = 4,
+        reconnect: bool = True,
     ) -> None:
-        super().__init__(channel)
+        super().__init__(channel, reconnect=reconnect)
         self.name = name
         self.firmware = Firmware("E", (0, 0, 0, 0), "", "unknown")
         self.capabilities = table(name, self.firmware, receive=receive, frame=2048)
@@ -59,7 +64,6 @@ class Esp8266Setup(ModuleStack):
         self._looked = False
         self._checking = False  # whether the links are being asked for
         self._check_due = False  # whether they will be, soon
-        self._watching: asyncio.Task[None] | None = None
         self._air_lost = False  # between WIFI DISCONNECT and WIFI GOT IP
         self._receive_setting = receive
         self._send_timeout = send_timeout

@@ -82,7 +82,9 @@ class Member:
         """Why it is not up, "" when it is."""
         if self.life is None:
             return self._reason
-        return _REASONS.get(self.life.net.status, "")
+        reason = _REASONS.get(self.life.net.status, "")
+        failure = self.life.net.failure if reason else None
+        return getattr(failure, "strerror", None) or reason
 
     def load(self, now: float) -> Load:
         """What it carries, while it has a life."""
@@ -125,7 +127,7 @@ class Member:
                     self._appear(net)
                     await self._until_dead(net)
                 finally:
-                    self._vanish(_REASONS[InterfaceStatus.DISCONNECTED])
+                    self._vanish(self.reason or _REASONS[InterfaceStatus.DISCONNECTED])
                     await self._close(net)
                 if loop.time() - began >= STEADY:
                     delay = FIRST_DELAY
@@ -149,8 +151,8 @@ class Member:
         self._changed()
 
     async def _until_dead(self, net: AsyncNetworkInterface) -> None:
-        """An interface that is DISCONNECTED for a moment only, before it recovers by itself, is
-        not dead: so the state is read here, not in the notice."""
+        """One that recovers by itself is CONNECTING as long as it has hope; when it is
+        DISCONNECTED its member takes over, and closes it first: never do both try."""
         while net.status is not InterfaceStatus.DISCONNECTED:
             self._moved.clear()
             await self._moved.wait()

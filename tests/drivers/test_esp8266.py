@@ -9,7 +9,6 @@ import pytest
 
 from atdriver import startup
 from atdriver.errors import SpecificationError, UnsupportedFirmware
-from modems import module
 from modems.esp8266 import commands
 from netsocket import errors
 from netsocket.capability.model import Level
@@ -380,7 +379,6 @@ async def test_a_module_that_stays_busy_is_reset(
     firmware: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A peer that never reads holds the send, and with it the whole AT port, for ever."""
-    monkeypatch.setattr(module, "RECOVERY_DELAYS", (0.1, 0.1, 0.1))
     monkeypatch.setattr(startup, "FIRST_PATIENCE", 0.3)
 
     async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -394,7 +392,7 @@ async def test_a_module_that_stays_busy_is_reset(
         opened("esp8266", firmware, send_timeout=0.5) as rig,
     ):
         monkeypatch.setattr(commands, "SLOWEST_LINE", 1e6)
-        rig.engine.probing_limit = 1.5
+        rig.engine.resync_limit = 1.5
         sock = await rig.net.connect(("srv", port), timeout=60)
         with pytest.raises(ConnectionError):
             for _ in range(2000):

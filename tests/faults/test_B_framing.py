@@ -157,12 +157,12 @@ async def test_B04_length_damaged(module: str, firmware: str, injected: Injected
 
 
 @pytest.mark.catches(
-    "modems/esp8266/stack.py", "if not event.behind and not head and", "if not head and"
+    "modems/esp8266/notices.py", "if not event.behind and not head and", "if not head and"
 )
 @pytest.mark.catches(
-    "modems/esp8266/stack.py",
-    'MISSING = frozenset({"payload stalled", "line too long", "line broke off"})',
-    'MISSING = frozenset({"payload stalled", "line too long"})',
+    "modems/esp8266/notices.py",
+    '"line broke off", "line held low"',
+    '"line held low"',
 )
 @pytest.mark.catches(
     "modems/sockets.py",

@@ -45,7 +45,7 @@ NONSENSE = {
     "                    if needed >= 0:\n",
 )
 @pytest.mark.catches(
-    "modems/bg96/stack.py",
+    "modems/bg96/notices.py",
     "        except (MalformedReply, IndexError):\n            self.anomalies += 1\n\n    def _verify",
     "        except IndexError:\n            self.anomalies += 1\n\n    def _verify",
 )

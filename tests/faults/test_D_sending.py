@@ -216,12 +216,12 @@ async def test_D13_link_invalid_at_send_time(
 
 
 @pytest.mark.catches(
-    "modems/esp8266/stack.py",
+    "modems/esp8266/notices.py",
     "if sock is not None and length > 0 and not sock.announced:",
     "if False:",
 )
 @pytest.mark.catches(
-    "modems/bg96/stack.py",
+    "modems/bg96/notices.py",
     "sock.announced = True  # the next read asks the module",
     "pass",
 )

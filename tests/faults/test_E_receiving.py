@@ -36,7 +36,7 @@ async def lives(ends: Ends) -> None:
 
 
 @pytest.mark.catches(
-    "modems/esp8266/stack.py",
+    "modems/esp8266/notices.py",
     "if not sock.pull and sock.kind is Kind.TCP:",
     "if False:",
 )
@@ -142,12 +142,12 @@ async def test_E04_announcement_only_once(module: str, firmware: str, injected: 
 
 
 @pytest.mark.catches(
-    "modems/esp8266/stack.py",
+    "modems/esp8266/notices.py",
     "if not any(s.link is not None and s.pull",
     "if any(s.link is not None and s.pull",
 )
 @pytest.mark.catches(
-    "modems/bg96/stack.py",
+    "modems/bg96/notices.py",
     "if sock.link is not None and idle:",
     "if sock.link is not None and idle and not sock.accepted:",
 )

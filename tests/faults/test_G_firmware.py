@@ -26,7 +26,7 @@ SEND = r"AT\+(CIPSEND|QISEND)=0,\d+"
     "        await asyncio.sleep(0.05)\n        sock.announced = False",
 )
 @pytest.mark.catches(
-    "modems/bg96/stack.py",
+    "modems/bg96/notices.py",
     "sock.announced = True  # the next read asks the module",
     "pass",
 )

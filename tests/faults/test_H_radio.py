@@ -60,9 +60,9 @@ async def test_H03_no_sim(sim: str, injected: Injected) -> None:
 
 
 @pytest.mark.catches(
-    "modems/bg96/stack.py",
-    "            except OSError:\n                await asyncio.sleep(delay)\n                continue\n",
-    "            except ArithmeticError:\n                continue\n",
+    "modems/recovering.py",
+    "        except OSError as error:\n            log.info",
+    "        except ArithmeticError as error:\n            log.info",
 )
 @virtual
 async def test_H03_sim_taken_out(injected: Injected) -> None:
@@ -146,9 +146,9 @@ async def test_H05_late_answers(injected: Injected) -> None:
         injected.by(bench.fake)
 
 
-@pytest.mark.catches("modems/esp8266/stack.py", "            self._air_lost = True\n", "")
+@pytest.mark.catches("modems/esp8266/notices.py", "            self._air_lost = True\n", "")
 @pytest.mark.catches(
-    "modems/esp8266/stack.py",
+    "modems/esp8266/notices.py",
     "            if sock.link not in open_links:",
     "            if None in open_links:",
 )

@@ -50,7 +50,8 @@ async def test_clients_go_on_over_the_other_and_the_first_gets_work_again(balanc
         async def open_first() -> AsyncNetworkInterface:
             await plugged.wait()
             port = first.port  # another one after it was unplugged, as auto finds it
-            return await aopen_modem(f"esp8266:{port}", ssid="lab", password="secret99")
+            wifi = {"ssid": "lab", "password": "secret99"}
+            return await aopen_modem(f"esp8266:{port}", reconnect="never", **wifi)
 
         openers = {"first": open_first, "second": lambda: aopen_modem(f"bg96:{second.port}")}
         async with stamped_server() as server, Pool(openers, balance) as pool:

@@ -1,0 +1,142 @@
+"""What happens by itself in a BG96: notices, a lost context, data that nobody announced."""
+
+from __future__ import annotations
+
+import abc
+import asyncio
+import contextlib
+
+from atdriver.errors import CommandFailed, MalformedReply
+from atdriver.events import Anomaly, Received
+from atdriver.syntax import fields, number
+from modems.bg96 import commands
+from modems.bg96.dialect import SOCKETS
+from modems.bg96.network import CONTEXT, context_address
+from modems.bg96.tls import Bg96Tls
+from modems.commands import simple
+from modems.lifecycle import ModuleState
+from modems.recovery import Trouble
+from modems.sockets import ModuleSocket
+from modems.table import log
+from netsocket import errors
+
+POLL_INTERVAL = 5.0
+"""Seconds between looks at sockets that have been silent: a notice comes once only, and not at all
+on the wrong port."""
+
+
+class Bg96Notices(Bg96Tls):
+    """The part of the stack that nobody calls."""
+
+    network_trouble = Trouble.CONTEXT
+
+    @abc.abstractmethod
+    async def _is_gone(self, sock: ModuleSocket) -> bool:
+        """Ask whether the connection has ended; it is marked then."""
+
+    def _notice(self, name: str, text: bytes) -> None:
+        try:
+            self._act_on(name, fields(text.partition(b": ")[2]))
+        except (MalformedReply, IndexError):
+            self.anomalies += 1
+
+    def _verify(self, name: str, text: bytes) -> bool:
+        if name in ("dnsgip", "opened", "ping", "incoming"):
+            return True  # whoever waits for it runs into a time-out
+        if name != "closed":
+            return False
+        with contextlib.suppress(MalformedReply, IndexError):
+            link = number(fields(text.partition(b": ")[2])[1], 0, SOCKETS - 1, "connect id")
+            sock = self._by_link(link)
+            if sock is not None and not sock.peer_closed:
+                self._spawn(self._check_closed(sock, link))
+        return True
+
+    async def _check_closed(self, sock: ModuleSocket, link: int) -> None:
+        """Whether a close that was announced in a damaged answer is true."""
+        with contextlib.suppress(OSError):
+            if sock.link == link:
+                await self._is_gone(sock)
+
+    def _act_on(self, name: str, parts: list[bytes]) -> None:
+        if name in ("recv", "closed"):
+            sock = self._by_link(number(parts[1], 0, SOCKETS - 1, "connect id"))
+            if sock is not None:
+                sock.announced = True
+                sock.peer_closed = sock.peer_closed or name == "closed"
+                self._wake(sock)
+        elif name == "opened":
+            link = number(parts[0], 0, SOCKETS - 1, "connect id")
+            waiter = self._opening.get(link)
+            if waiter is None:
+                self._unsettled.pop(link, None)
+            if waiter is not None and not waiter.done():
+                waiter.set_result(number(parts[1], 0, 99999, "result"))
+        elif name == "dnsgip":
+            self._answers.put_nowait(b",".join(parts[1:]))
+        elif name == "ping":
+            self._pongs.put_nowait(b",".join(parts))
+        elif name == "incoming":
+            self._on_incoming(parts)
+        elif name == "incoming_full":
+            log.warning("%s: a connection was turned away, all connect ids are in use", self.name)
+        elif name == "pdpdeact" and parts[1] == str(CONTEXT).encode():
+            self._on_context_lost()
+
+    def _expect_nothing(self) -> None:
+        """No notice that somebody waits for will come any more: 570, context broken down."""
+        for waiter in self._opening.values():
+            if not waiter.done():
+                waiter.set_result(570)
+        self._answers.put_nowait(b"570")
+        self._pongs.put_nowait(b"570")
+
+    def _on_context_lost(self) -> None:
+        self._expect_nothing()
+        error = errors.NetworkDown("the network ended the data context")
+        self._lost(error)
+        # Else it is announced by a restart that is being dealt with.
+        if self._wanted_up and self.life.state is ModuleState.IP_READY:
+            self._recovery.meet(Trouble.CONTEXT, error)
+
+    async def _attach_again(self, attempt: int) -> None:
+        """The manual's order: deactivate first, then activate again."""
+        del attempt
+        with contextlib.suppress(CommandFailed):
+            await self.channel.run(simple(f"AT+QIDEACT={CONTEXT}", commands.DEACTIVATE))
+        self._address = await self._network.attach(self.channel)
+
+    def _on_restart(self) -> None:
+        self._expect_nothing()
+        super()._on_restart()
+
+    def _on_silence(self) -> None:
+        self._expect_nothing()
+        super()._on_silence()
+
+    def _pushed(self, event: Received) -> None:
+        """A read's answer that came too late; its socket is broken already."""
+
+    def _on_anomaly(self, event: Anomaly) -> None:
+        if event.sample.startswith(b"SEND"):
+            self._strays += 1
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_INTERVAL)
+            for sock in list(self._sockets.values()):
+                idle = not sock.announced and not sock.connecting and not sock.listening
+                if sock.link is not None and idle:
+                    sock.announced = True  # the next read asks the module
+                    self._wake(sock)
+
+    async def _check_context(self) -> None:
+        """A context can be lost without a notice; a module that restarted unseen has none, too."""
+        try:
+            if not await context_address(self.channel):
+                self.channel.suspect("the data context is gone")
+                self._on_context_lost()
+        except OSError as error:
+            log.debug("%s: looking at the context: %s", self.name, error)
+        finally:
+            self._checking = False

@@ -1,0 +1,179 @@
+"""What happens by itself in an Espressif module: notices, the WiFi, data that nobody announced."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from atdriver.engine import SHIFTED
+from atdriver.errors import MalformedReply
+from atdriver.events import Anomaly, Received
+from atdriver.syntax import fields, number
+from modems.esp8266 import commands
+from modems.esp8266.dialect import LINKS
+from modems.esp8266.tls import Esp8266Tls
+from modems.lifecycle import ModuleState
+from modems.recovery import Trouble
+from modems.sockets import sender_of
+from modems.table import log
+from netsocket import errors
+from netsocket.stack import InterfaceStatus, Kind
+
+POLL_INTERVAL = 3.0
+"""Seconds between looks at the waiting lengths: notices were lost by several versions (esp-at
+issues 280 and 294), so they alone are not trusted."""
+JOIN_AT = 2
+"""The first look for a lost WiFi that joins anew: most firmware does so by itself."""
+CHECK_DELAY = 0.5
+"""Seconds from a notice that the WiFi is back to the look at the links."""
+MISSING = frozenset(
+    {"payload stalled", "line too long", "line broke off", "line held low", SHIFTED}
+)
+"""Anomalies that may be pieces of pushed data."""
+
+
+class Esp8266Notices(Esp8266Tls):
+    """The part of the stack that nobody calls."""
+
+    network_trouble = Trouble.AIR
+
+    def _notice(self, name: str, text: bytes) -> None:
+        if name in ("closed", "connect_failed"):
+            self._on_closed(text[0] - 0x30)
+        elif name == "data":
+            sock = self._by_link(text[5] - 0x30)
+            if sock is not None:
+                sock.announced = True
+                self._wake(sock)
+        elif name == "connect":
+            self._on_connect(text[0] - 0x30)
+        elif name == "link":
+            try:
+                self._on_link(text)
+            except (MalformedReply, IndexError):
+                self.anomalies += 1
+        elif name == "wifi_disconnect":
+            self._air_lost = True
+            if self._wanted_up and self.life.state is ModuleState.IP_READY:
+                self._recovery.meet(Trouble.AIR, errors.NetworkDown("the WiFi connection was lost"))
+        elif name == "wifi_got_ip":
+            self._air_lost = False
+            if self._wanted_up and self.life.state is ModuleState.IP_READY:
+                self._set_status(InterfaceStatus.GLOBAL_UP)
+                self._recovery.up()
+                self._check_links_soon()
+
+    def _verify(self, name: str, text: bytes) -> bool:
+        del text  # all links are asked for at once
+        if name not in ("closed", "connect_failed"):
+            return False
+        if not self._checking:
+            self._checking = True
+            self._spawn(self._check_closed())
+        return True
+
+    async def _check_closed(self) -> None:
+        try:
+            await self._check_links("the connection ended while the serial line was disturbed")
+        except OSError as error:
+            log.debug("%s: looking at the links: %s", self.name, error)
+        finally:
+            self._checking = False
+
+    def _on_closed(self, link: int) -> None:
+        self._resting.pop(link, None)
+        sock = self._by_link(link)
+        if sock is None:
+            return
+        if self._air_lost:  # no peer's doing
+            sock.link = None
+            self._break(sock, errors.ConnectionReset("the WiFi connection was lost"))
+            return
+        sock.peer_closed = True
+        if not sock.pull:
+            sock.drained = True
+        self._wake(sock)
+
+    def _pushed(self, event: Received) -> None:
+        data = event.data
+        if data.head.name != "ipd":
+            return  # a late answer of a read that was given up
+        sock = self._by_link(int(data.fields["link"]))
+        if sock is None:
+            return
+        if sock.pull:  # its data is never pushed: somebody's payload behind a damaged answer
+            self.anomalies += 1
+        elif event.doubtful:
+            if sock.kind is Kind.TCP:
+                why = "received bytes may be another connection's: the serial line was disturbed"
+                self._break(sock, errors.ConnectionReset(why))
+        else:
+            self._receive(sock, data.payload, sender_of(data.fields))
+
+    def _on_anomaly(self, event: Anomaly) -> None:
+        """In push mode text that fits nothing may be what is left of a stream's bytes, or the rest
+        of a start banner whose beginning was counted as data."""
+        pushes = any(not sock.pull and sock.connected for sock in self._sockets.values())
+        if event.reason == "unknown line" and pushes:
+            self.channel.suspect("unknown text where data is pushed")
+        head = b"IPD," in event.sample
+        if not event.behind and not head and event.reason not in MISSING:
+            return
+        why = errors.ConnectionReset(f"bytes may be missing on the serial line ({event.reason})")
+        for sock in self._sockets.values():
+            if not sock.pull and sock.kind is Kind.TCP:
+                sock.buffer.clear()  # which of it is right, nobody knows
+                self._break(sock, why)
+
+    async def _attach_again(self, attempt: int) -> None:
+        """WIFI GOT IP may be lost, and not every firmware joins again by itself."""
+        await self._check_links()
+        if attempt >= JOIN_AT:
+            self._address = await self._wifi.join(self.channel, self.firmware)
+        elif not (await self._wifi.details(self.channel, self.firmware))["ip_address"]:
+            raise errors.NetworkDown("the WiFi is not back yet")
+        self._air_lost = False
+
+    def _check_links_soon(self) -> None:
+        """Once for many notices: a module may print one with every command, ours included."""
+        if not self._check_due:
+            self._check_due = True
+            self._spawn(self._check_links_once())
+
+    async def _check_links_once(self) -> None:
+        await asyncio.sleep(CHECK_DELAY)
+        self._check_due = False
+        await self._check_links()
+
+    async def _check_links(self, why: str = "the WiFi connection was lost") -> None:
+        """Ask which links are open, and end the sockets whose link is not."""
+        open_links = await self._open_links()
+        for sock in list(self._sockets.values()):
+            if sock.link is None or sock.connecting or sock.peer_closed:
+                continue
+            if sock.link not in open_links:
+                sock.link = None
+                self._break(sock, errors.ConnectionReset(why))
+
+    async def _open_links(self) -> set[int]:
+        return set(await self._rows())
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_INTERVAL)
+            if not any(s.link is not None and s.pull for s in self._sockets.values()):
+                continue
+            with contextlib.suppress(OSError):
+                for link, length in (await self._waiting()).items():
+                    sock = self._by_link(link)
+                    if sock is not None and length > 0 and not sock.announced:
+                        sock.announced = True
+                        self._wake(sock)
+
+    async def _waiting(self) -> dict[int, int]:
+        """Bytes that each link holds; -1 or 0 for an unused one."""
+        reply = await self.channel.run(commands.waiting())
+        if not reply.lines:
+            return {}
+        lengths = fields(reply.lines[0].partition(b":")[2])[:LINKS]
+        return {link: number(n, -1, 2**31, "length") for link, n in enumerate(lengths)}
