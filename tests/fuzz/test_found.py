@@ -68,7 +68,7 @@ def fuzz(target: str, runs: int, seed: int, found: Path) -> None:
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize(("target", "runs"), [("parser", 12_000), ("differential", 6_000)])
+@pytest.mark.parametrize(("target", "runs"), [("parser", 8_000), ("differential", 4_000)])
 def test_some_seconds_of_fuzzing(target: str, runs: int, tmp_path: Path) -> None:
     fuzz(target, runs, 1, tmp_path)
 
