@@ -94,15 +94,12 @@ class ModuleSocket:
         self.queued = 0
 
     def deliver(self, payload: bytes, sender: SocketAddress | None) -> bool:
-        """Take received bytes; False when they had to be dropped: behind what broke the stream,
-        because bytes may be missing there; of datagrams for lack of room, or as they may not be
-        whole."""
-        if self.broken is not None:
-            return False
+        """Take received bytes; False when a datagram had to be dropped: for lack of room, or
+        because it may not be whole."""
         if self.kind is Kind.TCP:
             self.buffer += payload
             return True
-        if self.queued + len(payload) > BUFFER_CAP:
+        if self.broken is not None or self.queued + len(payload) > BUFFER_CAP:
             return False
         self.datagrams.append((payload, sender or SocketAddress("", 0)))
         self.queued += len(payload)

@@ -41,7 +41,13 @@ class Bg96Notices(Bg96Tls):
             self.anomalies += 1
 
     def _verify(self, name: str, text: bytes) -> bool:
-        if name in ("dnsgip", "opened", "ping", "incoming"):
+        if name == "dnsgip":
+            self._answers.put_nowait(b"568")  # ask again
+            return True
+        if name == "opened":
+            self._spawn(self._check_opened(text))
+            return True
+        if name in ("ping", "incoming"):
             return True  # whoever waits for it runs into a time-out
         if name != "closed":
             return False
@@ -51,6 +57,19 @@ class Bg96Notices(Bg96Tls):
             if sock is not None and not sock.peer_closed:
                 self._spawn(self._check_closed(sock, link))
         return True
+
+    async def _check_opened(self, text: bytes) -> None:
+        """Whether an open that was announced among names from the air, or in a damaged answer,
+        has succeeded; a failure shows in time."""
+        with contextlib.suppress(OSError, IndexError):
+            head, _, rest = text.partition(b": ")
+            link = number(fields(rest)[0], 0, SOCKETS - 1, "connect id")
+            state = commands.state(link, tls=head == b"+QSSLOPEN")
+            rows = (await self.channel.run(state)).lines
+            waiter = self._opening.get(link)
+            connected = rows and fields(rows[0].partition(b":")[2])[5] in (b"2", b"3")
+            if waiter is not None and not waiter.done() and connected:
+                waiter.set_result(0)
 
     async def _check_closed(self, sock: ModuleSocket, link: int) -> None:
         """Whether a close that was announced in a damaged answer is true."""
