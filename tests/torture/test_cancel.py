@@ -132,6 +132,7 @@ def test_a_quarter_of_all(module: str, scenario: str) -> None:
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("module", MODULES)
 def test_all(module: str, scenario: str) -> None:
