@@ -669,6 +669,8 @@ class Engine:
     def _in_step(self) -> None:
         self._mistrust = False
         self._rest()
+        if self.stage is not Stage.IDLE:
+            return  # something became suspect meanwhile: look once more
         self.events.append(InStep())
         if self._retry is not None:
             command, self._retry = self._retry, None

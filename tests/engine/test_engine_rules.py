@@ -1694,3 +1694,23 @@ def test_what_stands_behind_a_pushed_payload_shows_a_byte_lost_or_added(
     seen = bench.take()
     assert [each[2] for each in seen if each[:2] == ("odd", SHIFTED)] == odd_leads
     assert seen[-1] != odd(SHIFTED, b"\n")  # told before what stands behind it
+
+
+def test_in_step_is_told_when_nothing_is_suspect_any_more() -> None:
+    """A suspicion in the middle of probing: the module is probed once more, and "in step" is told
+    once, when the engine is."""
+    bench = Bench(esp.DIALECT)
+    bench.probing()
+    bench.tick(QUIET)
+    bench.engine.suspect("anything")
+    for _ in range(2):
+        bench.feed(OK)
+        bench.tick(QUIET)
+    assert IN_STEP not in bench.take()
+    assert bench.engine.stage is Stage.RESYNC
+    for _ in range(40):
+        bench.tick(QUIET)
+        if bench.take_writes():
+            bench.feed(OK)
+    assert bench.engine.stage is Stage.IDLE
+    assert bench.take().count(IN_STEP) == 1
