@@ -37,7 +37,7 @@ from atdriver.events import (
     Restarted,
     Unsolicited,
 )
-from atdriver.exchange import Command, Reply
+from atdriver.exchange import Command, Reply, mask
 from atdriver.framer import Data, Framer, Head, Line, Noise, Prompt
 from atdriver.resync import RESYNC_LIMIT, Judgement, Resync, Verdict
 from atdriver.trailer import Trailer
@@ -539,8 +539,9 @@ class Engine:
         match = self.dialect.failures.fullmatch(text)
         digits = (match.groupdict().get("code") or b"") if match else b""
         code = int(digits) if digits.isdigit() and len(digits) < 6 else None
-        reasons = tuple(self._reply.reasons)
-        self._fail(CommandFailed(str(command), text, reasons, code, self._payload_written))
+        final, *reasons = (mask(line, command.hidden) for line in (text, *self._reply.reasons))
+        failure = CommandFailed(str(command), final, tuple(reasons), code, self._payload_written)
+        self._fail(failure)
         if command.stray is not None and self._payload_written and self.stage is Stage.IDLE:
             self._stray, patience = command.stray
             self.stage = Stage.SETTLE

@@ -62,7 +62,7 @@ class Modem:
     kind: str
     stack: Stack
     channel: Channel | None
-    settings: Mapping[str, Value] = field(default_factory=dict)
+    settings: Mapping[str, Value] = field(default_factory=dict, repr=False)
     """Every setting of the driver, as collected; may hold secrets."""
 
     def interface(self) -> AsyncNetworkInterface:

@@ -20,7 +20,8 @@ class Specification:
 
     module: str
     port: str
-    settings: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict, repr=False)
+    """May hold secrets."""
 
 
 def parse(text: str) -> Specification:

@@ -41,8 +41,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 class Request:
     """Which modem to open, and how."""
 
-    spec: str
-    settings: dict[str, str] = field(default_factory=dict)
+    spec: str = field(repr=False)
+    """With its settings, which may be secrets; see `shown`."""
+    settings: dict[str, str] = field(default_factory=dict, repr=False)
     profile: Path | None = None
     trace: Path | None = None
     timeout: float | None = None

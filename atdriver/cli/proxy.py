@@ -7,7 +7,7 @@ import errno
 import ipaddress
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +35,7 @@ class Wanted:
     requests: Sequence[Request]
     listen: str = "127.0.0.1:1080"
     user: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     wait: float = 30.0
     idle: float | None = None
     pac: bool = False

@@ -48,7 +48,8 @@ class MemoryLink:
     def _deliver(self, data: bytes) -> None:
         # Never from inside the module's own call: a real port has a wire in between.
         if self._loop is not None:
-            self._loop.call_soon(self._hand_over, data)
+            # Not as an argument: asyncio's debug mode shows those.
+            self._loop.call_soon(lambda: self._hand_over(data))
 
     def _hand_over(self, data: bytes) -> None:
         if self._receiver is not None and data:

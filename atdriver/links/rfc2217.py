@@ -66,11 +66,16 @@ class Rfc2217Link:
                 if data:
                     waiting = self._port.in_waiting
                     data += self._port.read(waiting) if waiting else b""
-                    self._loop.call_soon_threadsafe(self._deliver, data)
+                    self._hand_over(data)
         except (OSError, TypeError, AttributeError) as problem:  # pyserial closes under the reader
             error = PortLost(f"{self.name}: {problem}")
         if not self._closing.is_set():
             self._loop.call_soon_threadsafe(self._lose, error)
+
+    def _hand_over(self, data: bytes) -> None:
+        """To the loop's thread; not as an argument, which asyncio's debug mode would show."""
+        assert self._loop is not None
+        self._loop.call_soon_threadsafe(lambda: self._deliver(data))
 
     def _deliver(self, data: bytes) -> None:
         if self._receiver is not None:

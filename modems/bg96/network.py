@@ -38,7 +38,7 @@ class Network:
     """What the user asked for."""
 
     name: AccessPointName = field(default_factory=AccessPointName)
-    pin: str = ""
+    pin: str = field(default="", repr=False)
     registration_timeout: float = 90.0
 
     async def attach(self, channel: Channel) -> str:
