@@ -58,12 +58,24 @@ def be_verbose() -> None:
     """`-v`: the library's log on stderr, and tracebacks of unexpected exceptions."""
     _State.verbose = True
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(relativeCreated)7d ms %(name)s: %(message)s"))
+    handler.setFormatter(_SafeFormatter("%(relativeCreated)7d ms %(name)s: %(message)s"))
     for name in ("atdriver", "netsocket"):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
         logger.setLevel(logging.DEBUG)
         logger.propagate = False
+
+
+class _SafeFormatter(logging.Formatter):
+    """The log quotes modules, and what is in the air: nothing of it may act on a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return safe_lines(super().format(record))
+
+
+def safe_lines(text: str) -> str:
+    """`safe`, line by line."""
+    return "\n".join(map(safe, text.split("\n")))
 
 
 def safe(text: str) -> str:
@@ -139,7 +151,7 @@ def report(error: BaseException) -> int:
         if _State.verbose and line.startswith("unexpected "):
             import traceback
 
-            traceback.print_exception(error)
+            sys.stderr.write(safe_lines("".join(traceback.format_exception(error))))
     _flush()
     return status
 

@@ -258,7 +258,8 @@ def _write(out: Path, found: Findings, old: comparison.Report | None) -> None:
 
 def write(out: Path, record: dict[str, Any]) -> None:
     """index.html, report.md, report.json and its schema. Raises OSError."""
-    (out / "index.html").write_text(html(record), encoding="utf-8")
-    (out / "report.md").write_text(markdown(record), encoding="utf-8")
+    # Names from the air may hold bytes that are no text.
+    for name, text in (("index.html", html(record)), ("report.md", markdown(record))):
+        (out / name).write_text(text, encoding="utf-8", errors="backslashreplace")
     (out / "report.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     (out / "report.schema.json").write_text(json.dumps(SCHEMA, indent=2) + "\n", encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any, Final
@@ -44,6 +46,7 @@ def html(record: Mapping[str, Any]) -> str:
     environment = Environment(autoescape=True, keep_trailing_newline=True)
     template = files("netsocket.capability").joinpath("page.html").read_text(encoding="utf-8")
     return environment.from_string(template).render(
+        policy=_policy(template),
         modules=record["modules"],
         failed=record["failed"],
         cells=_cells(record),
@@ -57,6 +60,17 @@ def html(record: Mapping[str, Any]) -> str:
         evidence=EVIDENCE,
         plots=[pair and [Markup(svg) for svg in pair] for pair in plots(record)],
         problems=problems,
+    )
+
+
+def _policy(template: str) -> str:
+    """Nothing from outside, and no script but the template's own: what a module said is quoted in
+    the page, and an escape that were forgotten should still do nothing."""
+    script = template.partition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
     )
 
 

@@ -90,6 +90,12 @@ def test_what_is_refused_before_anything_is_opened(
     for arguments, env, words in (
         (("--listen", "0.0.0.0:0"), {}, "could be used by anybody"),
         (("--listen", "[::]:0"), {}, "could be used by anybody"),
+        (("--listen", "*:0"), {}, "could be used by anybody"),
+        (("--listen", "192.0.2.1:0"), {}, "could be used by anybody"),
+        (("--listen", "[::ffff:0.0.0.0]:0"), {}, "could be used by anybody"),
+        (("--listen", "[2001:db8::1]:0"), {}, "could be used by anybody"),
+        (("--allow", "moon"), {}, "loopback, own, unspecified"),
+        (("--allow", "own", "--refuse", "own"), {}, "allowed or refused"),
         (("--listen", "0.0.0.0:0", "--user", "me"), {}, "ATDRIVER_PROXY_PASSWORD"),
         (("--user", "me:x"), {"ATDRIVER_PROXY_PASSWORD": "x"}, "no colon"),
         (("--listen", "example.org:1"), {}, "an address of this computer"),
