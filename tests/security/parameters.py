@@ -40,6 +40,7 @@ class Noting:
         self.lines: list[bytes] = []
         self.listener: Any = None
         self.link = SimpleNamespace(name="nowhere")
+        self.engine: Any = SimpleNamespace()
         self._answers = answers or {}
 
     async def run(self, command: Command, **_settings: object) -> Reply:
@@ -201,6 +202,7 @@ PARAMETERS = (
 NOT_ON_THE_WIRE = {
     "set trace": "a file of this computer",
     "set receive": "one of two words, checked by Setting.read",
+    "set reconnect": "one of a few words, checked by Setting.read",
     "set auth": "one of three words, checked by Setting.read",
     "set urc_port": "one of four words, checked by Setting.read",
 }
