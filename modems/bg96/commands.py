@@ -128,6 +128,11 @@ def sent(link: int) -> Command:
     return query(f"AT+QISEND={link},0", rb"\+QISEND: \d{1,10},\d{1,10},\d{1,10}")
 
 
+def unread(link: int) -> Command:
+    """How much was received, read, and waits."""
+    return query(f"AT+QIRD={link},0", rb"\+QIRD: \d{1,10},\d{1,10},\d{1,10}")
+
+
 def read(link: int, most: int, *, datagram: bool, tls: bool = False) -> Command:
     """Fetch what a socket holds, `most` bytes of a stream; a UDP service takes no length and
     returns one whole datagram."""

@@ -29,6 +29,8 @@ GIVEN_UP = 571
 """Result code of an open that the driver itself ended: the module's may still come."""
 REFUSED_WITHIN = 15.0
 """Code 566 within this time is taken for a refusal: an unanswered SYN takes longer."""
+READ_AGAIN = 0.2
+"""Seconds until a read is tried again that the module refused although it holds data."""
 FLUSH_PATIENCE = 3.0
 """Seconds to wait before a close until the peer has acknowledged what was sent."""
 
@@ -197,7 +199,13 @@ class Bg96Stack(Bg96Notices):
         sock.announced = True
 
     async def _nothing_read(self, sock: ModuleSocket) -> None:
-        """ERROR on a read: the socket is gone, or (after `closed`) empty."""
+        """ERROR on a read: the socket is gone, or empty (after `closed`), or the module could not do
+        it at this moment; how much it holds tells them apart."""
+        if sock.link is not None and await self._unread(sock):
+            await asyncio.sleep(READ_AGAIN)
+            sock.announced = True
+            self._wake(sock)
+            return
         if sock.peer_closed:
             sock.drained = True
             return
@@ -206,6 +214,17 @@ class Bg96Stack(Bg96Notices):
         if not (await self.channel.run(commands.state(sock.link, tls=sock.tls))).lines:
             sock.link = None
             self._break(sock, errors.ConnectionReset("the module has lost the socket"))
+
+    async def _unread(self, sock: ModuleSocket) -> int:
+        """Bytes that wait in the module; 0 where it does not tell."""
+        if sock.tls or sock.link is None:
+            return 0
+        try:
+            reply = await self.channel.run(commands.unread(sock.link))
+            parts = fields(reply.lines[0].partition(b":")[2]) if reply.lines else [b"0"]
+            return number(parts[-1], 0, 2**32, "unread bytes")
+        except (CommandFailed, MalformedReply):
+            return 0
 
     def _send_command(
         self, sock: ModuleSocket, data: bytes, address: SocketAddress | None
