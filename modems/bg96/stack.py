@@ -199,8 +199,8 @@ class Bg96Stack(Bg96Notices):
         sock.announced = True
 
     async def _nothing_read(self, sock: ModuleSocket) -> None:
-        """ERROR on a read: the socket is gone, or empty (after `closed`), or the module could not do
-        it at this moment; how much it holds tells them apart."""
+        """ERROR on a read: the socket is gone, or empty (after `closed`), or the module could not
+        do it at this moment; how much it holds tells them apart."""
         if sock.link is not None and await self._unread(sock):
             await asyncio.sleep(READ_AGAIN)
             sock.announced = True

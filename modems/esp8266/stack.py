@@ -183,7 +183,9 @@ class Esp8266Stack(Esp8266Notices):
         if sock.link != link:
             return  # closed and given to somebody else meanwhile
         try:
-            await self.channel.run(commands.close(link), urgent=abort)
+            reply = await self.channel.run(commands.close(link), urgent=abort)
+            if not reply.lines and sock.link == link:  # its CLOSED may come behind the next CONNECT
+                self._resting[link] = now() + QUARANTINE
         except CommandFailed:
             pass  # UNLINK: closed by itself meanwhile
         except CommandTimeout:
