@@ -26,7 +26,7 @@ async def test_F07_result_before_or_after_ok(again: bool, injected: Injected) ->
     """+QIOPEN before its OK, and once more: a connection all the same, and only this one."""
     async with opened("bg96") as bench:
         injected.by(bench.fake)
-        bench.step(on=r"AT\+QIOPEN=.*", raw=b"\r\n+QIOPEN: 0,0\r\n", passes=True, times=1)
+        bench.step(on=r"AT\+QIOPEN=.*", raw=b"+QIOPEN: 0,0\r\n", passes=True, times=1)
         if not again:
             bench.step(before=r"\r\n\+QIOPEN: 0,0\r\n", instead="", times=1)
         begun = now()
