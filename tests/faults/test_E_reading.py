@@ -101,7 +101,7 @@ async def test_E08_data_response_nobody_asked_for(
 
 
 @pytest.mark.catches(
-    "modems/esp8266/stack.py",
+    "modems/esp8266/notices.py",
     '            if sock is not None:\n                sock.announced = True\n                self._wake(sock)\n        elif name == "connect":',
     '            if sock is not None:\n                sock.announced = not text.endswith(b",0")\n                self._wake(sock)\n        elif name == "connect":',
 )
@@ -187,7 +187,7 @@ async def test_E11_slow_reader(
 
 
 @pytest.mark.catches(
-    "modems/esp8266/stack.py",
+    "modems/esp8266/notices.py",
     "        if not sock.pull:\n            sock.drained = True\n",
     "        sock.drained = True\n",
 )
@@ -243,12 +243,12 @@ async def test_E13_buffered_data_of_the_old_connection_replaced_by_the_new_one(
 
 
 @pytest.mark.catches(
-    "modems/esp8266/stack.py",
+    "modems/esp8266/notices.py",
     "            sock.drained = True\n        self._wake(sock)\n\n    def _pushed",
     "            sock.drained = True\n\n    def _pushed",
 )
 @pytest.mark.catches(
-    "modems/bg96/stack.py",
+    "modems/bg96/notices.py",
     'sock.peer_closed = sock.peer_closed or name == "closed"\n                self._wake(sock)',
     'sock.peer_closed = sock.peer_closed or name == "closed"',
 )

@@ -142,7 +142,7 @@ async def test_F04_event_for_an_id_nobody_opened(
 
 
 @pytest.mark.catches(
-    "modems/bg96/stack.py",
+    "modems/bg96/notices.py",
     "            if sock is not None:\n                sock.announced = True\n",
     "            sock = sock or next(iter(self._sockets.values()))\n            if sock is not None:\n                sock.announced = True\n",
 )
