@@ -94,12 +94,14 @@ class ModuleSocket:
         self.queued = 0
 
     def deliver(self, payload: bytes, sender: SocketAddress | None) -> bool:
-        """Take received bytes; False when a datagram had to be dropped: for lack of room, or
-        because it may not be whole."""
+        """Take received bytes; False when they had to be dropped: behind a broken stream, for lack
+        of room, or because a datagram may not be whole."""
+        if self.broken is not None:
+            return False
         if self.kind is Kind.TCP:
             self.buffer += payload
             return True
-        if self.broken is not None or self.queued + len(payload) > BUFFER_CAP:
+        if self.queued + len(payload) > BUFFER_CAP:
             return False
         self.datagrams.append((payload, sender or SocketAddress("", 0)))
         self.queued += len(payload)
