@@ -127,7 +127,7 @@ async def test_C03_caller_cancels(module: str, firmware: str, injected: Injected
 @pytest.mark.catches(
     "atdriver/engine.py",
     "        self._enter_resync(START, steps, limit)",
-    "        self.probing_limit = limit; self._enter_resync(START, steps, limit)",
+    "        self.resync_limit = limit; self._enter_resync(START, steps, limit)",
 )
 @virtual
 async def test_C04_busy(injected: Injected) -> None:
