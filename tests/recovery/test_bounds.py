@@ -1,0 +1,134 @@
+"""R14: within which time service is back, in virtual time. The times are in docs/reliability.md."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from atdriver.errors import WrongModule
+from atdriver.plug import Plug
+from fakes.actions import perform
+from modems.recovery import RESTART_PAUSES
+from tests.faults.bench import virtual
+
+from .sickbed import bed
+
+both = pytest.mark.parametrize("kind", ["esp8266", "bg96"])
+
+
+@both
+@virtual
+async def test_banner_reset(kind: str) -> None:
+    """The ESP8266's join apart; the BG96 takes 2.5 s with its registration, where 2 are asked."""
+    async with bed(kind) as patient:
+        patient.start_clock()
+        patient.module.restart()
+        booted = await patient.until("CONNECTING")
+        join = 3.0 if kind == "esp8266" else 0.0
+        assert await patient.until("GLOBAL_UP") - booted - join <= 2.6
+
+
+@both
+@virtual
+async def test_silent_reset_of_an_idle_module(kind: str) -> None:
+    async with bed(kind) as patient:
+        await asyncio.sleep(30)
+        patient.start_clock()
+        patient.module.restart(silent=True)
+        await patient.until("CONNECTING")
+        assert await patient.until("GLOBAL_UP") <= 20
+        await patient.serves()
+
+
+@both
+@virtual
+async def test_unplugged_and_back(kind: str) -> None:
+    async with bed(kind) as patient:
+        sock = await patient.net.connect(("echo.test", 7), timeout=30)
+        patient.unplug()
+        with pytest.raises(ConnectionError):
+            await sock.recv(1)
+        assert patient.net.status.name == "CONNECTING"
+        await patient.until("DISCONNECTED")
+        assert "no such port" in str(patient.net.failure)
+        await asyncio.sleep(600)
+        patient.plugged = True
+        patient.start_clock()
+        await patient.until("GLOBAL_UP")
+        join = 3.0 if kind == "esp8266" else 0.0
+        assert patient.elapsed - join <= 3
+        await patient.serves()
+        await sock.close()
+
+
+@both
+@virtual
+async def test_another_module_at_the_same_port_is_left_alone(kind: str) -> None:
+    async with bed(kind) as patient:
+        mine = patient.bench.stack._me
+        assert mine
+        patient.bench.stack._me = mine.translate(str.maketrans("0123456789", "1234567890"))
+        patient.unplug()
+        patient.plugged = True
+        await patient.until("DISCONNECTED")
+        assert isinstance(patient.net.failure, WrongModule)
+        assert patient.net.failure.found == mine
+
+
+@virtual
+async def test_busy_storm() -> None:
+    async with bed("esp8266") as patient:
+        await asyncio.sleep(1)
+        patient.start_clock()
+        perform(patient.module, "busy", 1000)
+        while not patient.counts.get("reset"):
+            await asyncio.sleep(0.1)
+        assert patient.elapsed <= 8 + 2 + 60  # silence, the first "busy", and its time
+        await patient.until("GLOBAL_UP")
+        assert patient.elapsed <= 120
+
+
+@virtual
+async def test_context_lost() -> None:
+    async with bed("bg96") as patient:
+        perform(patient.module, "event", "cell_lost")
+        await patient.until("CONNECTING")
+        await asyncio.sleep(60)
+        assert patient.net.status.name == "CONNECTING"
+        perform(patient.module, "event", "cell_back")
+        patient.start_clock()
+        assert await patient.until("GLOBAL_UP") <= 10
+        await patient.serves()
+
+
+@both
+@virtual
+async def test_a_brown_out_loop_ends_with_a_diagnosis(kind: str) -> None:
+    async with bed(kind) as patient:
+        for _ in range(len(RESTART_PAUSES) + 1):
+            patient.module.restart()
+            await patient.until("CONNECTING", "DISCONNECTED")
+            if patient.net.status.name == "DISCONNECTED":
+                break
+            await patient.until("GLOBAL_UP")
+        assert patient.net.status.name == "DISCONNECTED"
+        assert "power supply" in str(patient.net.failure)
+
+
+class Info:
+    def __init__(self, device: str, serial: str, location: str) -> None:
+        self.device, self.serial_number, self.location = device, serial, location
+        self.vid, self.pid = 0x2C7C, 0x0296
+
+
+def test_a_port_is_found_again_under_another_name() -> None:
+    ports = [Info("/dev/ttyX2", "A", "1-2:1.2"), Info("/dev/ttyX3", "A", "1-2:1.3")]
+    plug = Plug("/dev/ttyX2", lambda: ports)
+    plug.opened("/dev/ttyX2")
+    other = Info("/dev/ttyX2", "B", "1-2:1.2")
+    ports[:] = [other]
+    with pytest.raises(OSError, match="unplugged"):
+        plug.whereabouts()
+    ports[:] = [other, Info("/dev/ttyX7", "A", "1-4:1.2"), Info("/dev/ttyX8", "A", "1-4:1.3")]
+    assert plug.whereabouts() == "/dev/ttyX7"
