@@ -14,6 +14,7 @@ from transitions import Machine
 
 from atdriver.lifecycle import CHANNEL_MACHINE
 from modems.lifecycle import MODULE_MACHINE
+from modems.recovery import LADDERS, Rung
 from netsocket.lifecycle import MACHINE as SOCKET_MACHINE
 
 PAGE = Path(__file__).with_name("architecture.md")
@@ -34,6 +35,25 @@ def diagram(machine: Machine) -> str:
     return "```mermaid\n" + "\n".join(lines) + "\n```\n"
 
 
+def ladders() -> str:
+    """What is done about each trouble, as a mermaid flow chart: how often, within how long."""
+    lines = ["flowchart LR"]
+    for trouble, steps in LADDERS.items():
+        lines.append(f"    subgraph {trouble.name} [{trouble.value}]")
+        lines.append("        direction LR")
+        names = [f"{trouble.name}{number}" for number in range(len(steps))]
+        for name, step in zip(names, steps, strict=True):
+            times = "again and again" if step.times is None else f"{step.times} ×"
+            within = f" in {step.seconds:g} s" if step.seconds else ""
+            lines.append(f'        {name}["{step.rung.value}: {times}{within}"]')
+        if steps[-1].rung is not Rung.FAILED:
+            names.append(f"{trouble.name}{len(steps)}")
+            lines.append(f'        {names[-1]}["{Rung.FAILED.value}, for good"]')
+        lines.append("        " + " --> ".join(names))
+        lines.append("    end")
+    return "```mermaid\n" + "\n".join(lines) + "\n```\n"
+
+
 def _between(drawn: str) -> Callable[[re.Match[str]], str]:
     return lambda match: match[1] + drawn + match[2]
 
@@ -44,9 +64,10 @@ def _name(state: object) -> str:
 
 def page(text: str) -> str:
     """The page with every diagram redrawn between its marks."""
-    for name, machine in MACHINES.items():
+    drawn = {name: diagram(machine) for name, machine in MACHINES.items()}
+    for name, picture in {**drawn, "ladders": ladders()}.items():
         mark = re.compile(rf"(<!-- diagram: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text, count = mark.subn(_between(diagram(machine)), text)
+        text, count = mark.subn(_between(picture), text)
         if count != 1:
             raise SystemExit(f"{PAGE.name}: {count} places for the diagram {name!r}")
     return text

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import errno
 import socket as _socket
+import struct
 import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -30,6 +31,8 @@ READ_LIMIT: Final = 256 * 1024
 """Most bytes asked of the stack at once, so that recv(2**30) allocates nothing absurd."""
 CLOSE_PATIENCE: Final = 10.0
 """Seconds that `close` waits for the stack, so that the next open usually finds the socket free."""
+LINGER: Final = struct.Struct("=ii")
+"""struct linger: on, seconds."""
 _FLAGS: Final = Capability("flags", Level.NONE, "MSG_ flags have no counterpart in this API")
 
 
@@ -182,7 +185,7 @@ class AsyncSocket(Waiting):
         for callers. `abort` resets the connection where the stack can.
 
         A stack that is busy with something long (a module searching its network) does its part
-        later: close returns after `CLOSE_PATIENCE` seconds in any case."""
+        later: close returns after `CLOSE_PATIENCE` seconds, and those of SO_LINGER, in any case."""
         if self._closed:
             return
         self._closed = True
@@ -197,11 +200,19 @@ class AsyncSocket(Waiting):
                 if not self._table.closed:
                     returning = self._table.spawn(self._stack.close(handle, abort=abort))
                     self._returning = returning
-                    await asyncio.wait({returning}, timeout=CLOSE_PATIENCE)
+                    await asyncio.wait({returning}, timeout=CLOSE_PATIENCE + self._linger())
                     if returning.done():
                         returning.result()
         finally:
             self._life.happened(SocketEvent.CLOSE_DONE)
+
+    def _linger(self) -> int:
+        """Seconds that a close may wait for what was sent to be acknowledged, as SO_LINGER says."""
+        value = self._options.get((_socket.SOL_SOCKET, _socket.SO_LINGER))
+        if not isinstance(value, bytes) or len(value) != LINGER.size:
+            return 0
+        on, seconds = LINGER.unpack(value)
+        return max(0, int(seconds)) if on else 0
 
     async def wait_closed(self) -> None:
         """After a `close`, whoever called it: until the stack has answered. Raises nothing."""

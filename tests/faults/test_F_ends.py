@@ -48,7 +48,7 @@ async def test_F07_result_before_or_after_ok(again: bool, injected: Injected) ->
 )
 @pytest.mark.catches(
     "netsocket/core.py",
-    "await asyncio.wait({returning}, timeout=CLOSE_PATIENCE)",
+    "await asyncio.wait({returning}, timeout=CLOSE_PATIENCE + self._linger())",
     "await asyncio.wait({returning})",
 )
 @pytest.mark.parametrize("how", ["late", "refused", "silent"])
