@@ -121,6 +121,8 @@ class ModuleStack(Transfers):
         self._wanted_up = False
         self._recovery.end()  # this takes over
         async with self._up_lock:
+            if self.life.state is ModuleState.IP_READY:
+                return  # another caller's `up` ended meanwhile
             self._set_status(InterfaceStatus.CONNECTING)
             try:
                 await self._bring_up()

@@ -27,11 +27,9 @@ def in_clear(name: str) -> str:
 def leaves(port: str) -> bool:
     """Whether a specification's port is on another computer, as far as can be told."""
     scheme, separator, rest = port.partition("://")
-    return (
-        scheme in ("tcp", "rfc2217")
-        and bool(separator)
-        and beyond_loopback(rest.rpartition(":")[0])
-    )
+    host, _, number = rest.rpartition(":")
+    whole = bool(separator and host and number)  # else it will be refused, with its own sentence
+    return whole and scheme in ("tcp", "rfc2217") and beyond_loopback(host)
 
 
 def warn(name: str, host: str) -> None:
