@@ -121,7 +121,7 @@ class ModuleStack(Transfers):
         self._wanted_up = False
         self._recovery.end()  # this takes over
         async with self._up_lock:
-            if self.life.state is ModuleState.IP_READY:
+            if self.state is ModuleState.IP_READY:
                 return  # another caller's `up` ended meanwhile
             self._set_status(InterfaceStatus.CONNECTING)
             try:
