@@ -83,6 +83,7 @@ STEPS: dict[tuple[Stage, Token], str] = {
     (Stage.BUSY, Token.BAD): "fail",
     (Stage.BUSY, Token.PROMPT): "send_payload",
     (Stage.BUSY, Token.BUSY): "wait_busy",
+    (Stage.RESYNC, Token.PROMPT): "escape",
 }
 
 TRAILER = "payload does not end at its trailer"
@@ -138,6 +139,7 @@ class Engine:
         self._resync = Resync(dialect)
         self._retry: Command | None = None
         self._suspicion = ""
+        self._unprompted: Command | None = None  # a send that was given up before its prompt came
         self._mistrust = False  # an answer was damaged, and pieces of it may still come
         self._behind = False  # the last token was a counted payload
         self._echoing = False
@@ -220,6 +222,7 @@ class Engine:
         self.framer.abandon_payload()
         self.framer.abandon_line()
         self._mistrust = False
+        self._unprompted = None
 
     # -- time ---------------------------------------------------------------------------------
 
@@ -254,6 +257,7 @@ class Engine:
         limit = command.prompt_timeout if self.stage is Stage.PROMPT else command.timeout
         steps = self.dialect.unstick(command, self._payload_written)
         self._mistrust = command.block is not None
+        self._unprompted = command if self.stage is Stage.PROMPT else None
         self._fail(CommandTimeout(str(command), limit, self._payload_written))
         self._enter_resync("an answer did not come in time", steps)
 
@@ -490,8 +494,16 @@ class Engine:
             self._refused(text)
         elif action == "wait_busy":
             self._wait_busy(text)
+        elif action == "escape":
+            self._escape()
         else:
             self._count("result without a command", text)
+
+    def _escape(self) -> None:
+        """The prompt of a send that was given up comes at last: what is written now is payload."""
+        command, self._unprompted = self._unprompted, None
+        if command is not None:
+            self._enter_resync("a prompt came late", self.dialect.unstick(command, False))
 
     def _wait_for_quiet(self) -> None:
         """A result may be a piece of a name: the last one counts, when nothing follows."""
@@ -610,7 +622,7 @@ class Engine:
             self.events.append(Completed(command, self._reply))
             self._rest()
             return
-        self._counted = None
+        self._counted = self._unprompted = None
         self._suspicion = ""
         self._mistrust = False
         written = self._payload_written
@@ -651,7 +663,7 @@ class Engine:
         self.stage = Stage.RESYNC
         self._suspicion = ""
         self._counted = None  # from here on results too many are expected
-        self.framer.armed = False
+        self.framer.armed = self._unprompted is not None
         self._trailer = None
         if limit is None and afresh:
             limit = self.resync_limit
@@ -669,6 +681,7 @@ class Engine:
 
     def _in_step(self) -> None:
         self._mistrust = False
+        self._unprompted = None
         self._rest()
         if self.stage is not Stage.IDLE:
             return  # something became suspect meanwhile: look once more

@@ -21,7 +21,7 @@ from modems.bg96 import commands as bg96_at
 from modems.bg96 import dialect as bg96
 from modems.esp8266 import commands as esp_at
 from modems.esp8266 import dialect as esp
-from modems.esp8266.stack import MISSING
+from modems.esp8266.notices import MISSING
 
 from .grammar import HOSTILE
 from .harness import Bench

@@ -49,7 +49,10 @@ def reprs() -> str:
     found = []
     for each in gc.get_objects():
         kind = type(each)
-        if kind.__module__.split(".")[0] in OURS and not isinstance(each, type):
+        home = kind.__module__
+        if not isinstance(home, str) or isinstance(each, type):
+            continue  # a metaclass or a proxy has anything there
+        if home.split(".")[0] in OURS:
             try:
                 found.append(repr(each))
             except Exception as error:
