@@ -51,7 +51,7 @@ def test_fakes_side_by_side_without_surprise(
         abort = next(cell for cell in module["cells"] if cell["id"] == "tcp.abort")
         assert any("CLOSE" in line for line in abort["probes"][0]["exchange"]), "the wire is shown"
     page = (out / "index.html").read_text()
-    assert "http" not in page
+    assert "://" not in page
     assert (out / "report.md").exists()
     assert json.loads((out / "report.schema.json").read_text())["title"]
 
