@@ -72,13 +72,16 @@ def printed(flavour: Flavour, text: bytes, odd: int) -> bytes:
 
 
 def comparable(engine: Engine) -> dict[str, Any]:
-    """The engine's state but for what means nothing any more: line ends that were seen last, and the
-    reply of a command that has ended."""
+    """The engine's state but for what means nothing any more: line ends and the kind of token that
+    were seen last (a notice is one), the echo that could only have come first of all, the blank of a
+    prompt, and the reply of a command that has ended."""
     found = state(engine)
+    del found["_pushed"], found["_behind"]
     if engine.ready:
         del found["_reply"]
-    for name in ("_lead", "_nuls", "_swallow_blank"):
+    for name in ("_lead", "_nuls", "_swallow_blank", "_echo"):
         del found["framer"][name]
+    found["framer"]["_buffer"] = found["framer"]["_buffer"].strip(b" ")
     return found
 
 

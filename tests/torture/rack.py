@@ -8,6 +8,7 @@ import random
 from typing import Any
 
 from atdriver.links.serial import SerialLink
+from fakes.actions import perform
 from netsocket.errors import NetsocketError
 from tests.faults.bench import Bench, Wire, assemble
 
@@ -66,6 +67,8 @@ class Rack:
                 calls.violations.append(f"V10 {error!r}")
             self.operations = list(port.operations)
             self.failed = port.failed
+            # An Espressif module takes no command, not even a reset, while a peer does not read.
+            perform(bench.fake, "peer", {"does": "resume"})
             if not await self._served(bench, calls):
                 await self._end(bench, calls)
                 await asyncio.sleep(2 * REPLUGGED)
