@@ -22,6 +22,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -435,7 +438,9 @@ int main(int count, char **argument) {
     cfmakeraw(&raw);
     tcsetattr(slave, TCSANOW, &raw);
     fcntl(master, F_SETFL, O_NONBLOCK);
-    signal(SIGPIPE, SIG_DFL);
+#ifdef __linux__
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* nobody is left who could stop it */
+#endif
     printf("%s\n", path);
     fflush(stdout);
     for (;;) {
@@ -461,6 +466,6 @@ int main(int count, char **argument) {
             at = now();
             ssize_t size = read(master, buffer, sizeof buffer);
             if (size > 0) took(buffer, size, at);
-        }
+        } else if (watch.revents & POLLHUP) usleep(10000); /* nobody has the port open */
     }
 }
