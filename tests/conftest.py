@@ -1,7 +1,8 @@
 """Rules of every run, in one process or several (pytest-xdist).
 
 A skipped test counts as failed unless tests/allowed-skips.txt names it. What judges CPU or real
-time is marked `serial`: it runs alone, after everything else.
+time is marked `serial`: it runs alone, after everything else. A test's name holds no address of an
+object, as the workers would collect different tests.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if any(item.path.is_relative_to(folder) for folder in SERIAL):
             item.add_marker("serial")
+        if " at 0x" in item.name:
+            raise pytest.UsageError(f"{item.nodeid}: give its parameters `ids` without addresses")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -33,30 +33,45 @@ pytest.skip("a whole file", allow_module_level=True)
 }
 
 
+def run(tests: Path, *arguments: str) -> tuple[int, str]:
+    """pytest over files of our own, with our rules and nothing else."""
+    shutil.copy(ROOT / "tests" / "conftest.py", tests)
+    (tests / "pytest.ini").write_text("[pytest]\nmarkers = serial\n")
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "PYTHONWARNINGS"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "xdist", *arguments],
+        cwd=tests, env={**clean, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        capture_output=True, text=True, timeout=50, check=False,
+    )  # fmt: skip
+    return done.returncode, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("processes", [(), ("-n", "1")], ids=["one process", "workers"])
 def test_a_skip_without_leave_fails_the_run(tmp_path: Path, processes: tuple[str, ...]) -> None:
-    shutil.copy(ROOT / "tests" / "conftest.py", tmp_path)
-    (tmp_path / "pytest.ini").write_text(
-        "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
-    )
     for name, text in SKIPPING.items():
         (tmp_path / name).write_text(text)
 
-    def run(allowed: str) -> tuple[int, list[str]]:
+    def skipped(allowed: str) -> tuple[int, list[str]]:
         (tmp_path / "allowed-skips.txt").write_text(allowed)
-        clean = {
-            k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "PYTHONWARNINGS"))
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *processes],
-            cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=50, check=False,
-        )  # fmt: skip
+        status, said = run(tmp_path, *processes)
         mark = "skipped without leave: "
-        told = [line.removeprefix(mark) for line in done.stdout.splitlines() if mark in line]
-        return done.returncode, sorted(told)
+        return status, sorted(line.removeprefix(mark) for line in said.splitlines() if mark in line)
 
-    assert run("# none\n") == (1, ["test_one.py::test_skipped", "test_whole.py"])
-    assert run("test_one.py::test_sk why\ntest_whole why\n") == (0, [])
+    assert skipped("# none\n") == (1, ["test_one.py::test_skipped", "test_whole.py"])
+    assert skipped("test_one.py::test_sk why\ntest_whole why\n") == (0, [])
+
+
+def test_a_name_that_differs_in_each_worker_fails_the_run(tmp_path: Path) -> None:
+    (tmp_path / "allowed-skips.txt").touch()
+    (tmp_path / "test_named.py").write_text("""
+import pytest
+
+@pytest.mark.parametrize("of", [object()], ids=str)
+def test_one(of: object) -> None: ...
+""")
+    status, said = run(tmp_path)
+    assert status == pytest.ExitCode.USAGE_ERROR
+    assert "without addresses" in said
 
 
 @pytest.mark.parametrize("goal", ["test", "nightly"])
