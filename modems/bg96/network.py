@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 
 from atdriver.channel import Channel
@@ -41,20 +42,22 @@ class Network:
     pin: str = field(default="", repr=False)
     registration_timeout: float = 90.0
 
-    async def attach(self, channel: Channel) -> str:
-        """SIM, registration, context; returns the address.
+    async def attach(self, channel: Channel, news: asyncio.Event) -> str:
+        """SIM, registration, context; returns the address. `news`: set by who hears the module tell
+        of its registration, which is asked for then.
 
         Raises AuthenticationFailed (PIN, registration denied), NetworkTimeout (registration),
         NetworkDown (no SIM, context).
         """
         await make_ready(channel, self.pin)
-        await self._register(channel)
+        await self._register(channel, news)
         return await self._activate(channel)
 
-    async def _register(self, channel: Channel) -> None:
+    async def _register(self, channel: Channel, news: asyncio.Event) -> None:
         begun = now()
         denied_since: float | None = None
         while True:
+            news.clear()
             state = await registration(channel)
             if state.registered:
                 return
@@ -72,7 +75,9 @@ class Network:
                 )
             if late:
                 raise await self._unregistered(channel, state)
-            await asyncio.sleep(POLL)
+            with contextlib.suppress(TimeoutError):  # a notice may be lost, or go to another port
+                async with asyncio.timeout(POLL):
+                    await news.wait()
 
     async def _unregistered(self, channel: Channel, state: Registration) -> OSError:
         heard = await signal(channel)

@@ -91,6 +91,8 @@ class Bg96Notices(Bg96Tls):
                 self._unsettled.pop(link, None)
             if waiter is not None and not waiter.done():
                 waiter.set_result(number(parts[1], 0, 99999, "result"))
+        elif name == "registration":
+            self._registration.set()
         elif name == "dnsgip":
             self._answers.put_nowait(b",".join(parts[1:]))
         elif name == "ping":
@@ -123,7 +125,7 @@ class Bg96Notices(Bg96Tls):
         del attempt
         with contextlib.suppress(CommandFailed):
             await self.channel.run(simple(f"AT+QIDEACT={CONTEXT}", commands.DEACTIVATE))
-        self._address = await self._network.attach(self.channel)
+        self._address = await self._network.attach(self.channel, self._registration)
 
     def _on_restart(self) -> None:
         self._expect_nothing()

@@ -81,6 +81,7 @@ class Bg96Setup(ModuleStack):
         self._former_function: int | None = None  # AT+CFUN as it was found, when it was changed
         self._identity: dict[str, str] = {}
         self._address = ""
+        self._registration = asyncio.Event()  # the module told of it
         self._surplus: set[int] = set()  # accepted connections that are being closed again
         self._opening: dict[int, asyncio.Future[int]] = {}
         self._unsettled: dict[int, float] = {}  # opens given up without a result: until when
@@ -165,7 +166,7 @@ class Bg96Setup(ModuleStack):
         await self._switch_on()
         for name, value in (await self._radio.apply(self.channel)).items():
             self._former_radio.setdefault(name, value)
-        self._address = await self._network.attach(self.channel)
+        self._address = await self._network.attach(self.channel, self._registration)
         if not self._notice_port:
             await self._learn_notice_port()
         if self._poller is None or self._poller.done():
