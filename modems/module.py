@@ -41,9 +41,9 @@ from modems.transfer import Transfers
 from netsocket import errors
 from netsocket.stack import Handle, InterfaceStatus, StackStatus
 
-DOWN_LIMIT = 20.0
-"""Seconds in which the module may close its sockets when all is taken down (BG96: 10 s each, but
-they are reset)."""
+CLOSE_LIMIT, RESTORE_LIMIT, UNWIND_LIMIT = 5.0, 3.0, 1.0
+"""Seconds in which the module may, when all is taken down, reset its sockets (what it does not, the
+next start does), take its settings back, and be told what cancelled calls leave behind."""
 
 
 class ModuleStack(Transfers):
@@ -243,22 +243,24 @@ class ModuleStack(Transfers):
         self._me = ""
         self._recovery.end()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DOWN_LIMIT):
+            async with asyncio.timeout(CLOSE_LIMIT):
                 for sock in list(self._sockets.values()):
                     await self.close(Handle(sock.number, sock.generation), abort=True)
         if self._configured:
             self._configured = False
             try:
-                async with asyncio.timeout(5.0):
+                async with asyncio.timeout(RESTORE_LIMIT):
                     await self._restore()
             except (OSError, TimeoutError) as error:
                 log.debug("%s: settings could not be restored: %s", self.name, error)
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.wait(self._tasks, timeout=UNWIND_LIMIT)
         self.life.end()
-        await self.channel.close()
+        await self.channel.close()  # whoever still waits for a deaf module fails by that
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         self._set_status(InterfaceStatus.DISCONNECTED)
 
     # -- what happens by itself ---------------------------------------------------------------

@@ -279,9 +279,12 @@ MOMENTS = [0.05, 0.15, 0.25, 0.35, 1.0, 2.5, 3.305, 3.32, 3.335, 3.35, 3.4, 3.5,
 
 
 @pytest.mark.catches(
-    "modems/module.py", "async with asyncio.timeout(5.0):", "async with asyncio.timeout(5000.0):"
+    "modems/module.py",
+    "async with asyncio.timeout(RESTORE_LIMIT):",
+    "async with asyncio.timeout(5000.0):",
 )
-@pytest.mark.catches("netsocket/interface_life.py", "await self._table.close(error)", "pass")
+@pytest.mark.catches("modems/module.py", "self._tasks, timeout=UNWIND_LIMIT)", "self._tasks)")
+@pytest.mark.catches("netsocket/table.py", "socket.break_off(error)", "pass")
 @pytest.mark.parametrize("deaf", [False, True], ids=["", "deaf"])
 @pytest.mark.parametrize("module", MODULES)
 @virtual
@@ -322,7 +325,8 @@ async def test_K06_close_at_any_moment(module: str, deaf: bool, injected: Inject
             await bench.net.close()
             with contextlib.suppress(OSError):
                 await living
-        assert loop.time() - begun < (80 if deaf else 10), moment
+        took = loop.time() - begun - 4.0  # what `stopped` waits
+        assert took <= (10 if deaf else 6), moment
         assert all(isinstance(each, OSError) for each in outcomes), outcomes
         assert deaf or left == [True], moment
         await bench.net.close()
