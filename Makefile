@@ -8,7 +8,7 @@ PYTEST  = PYTHONWARNINGS=error $(BIN)/python -m pytest
 SEEDS  ?= 0-499
 COVERED = $(PYTEST) --cov --cov-report= -n auto --dist loadgroup
 COVERAGE = $(BIN)/python -m coverage report
-PARSER  = atdriver/framer.py,atdriver/engine.py,atdriver/trailer.py,atdriver/resync.py,atdriver/syntax.py,atdriver/exchange.py,atdriver/dialect.py,atdriver/events.py,atdriver/channel.py
+PARSER  = atdriver/framer.py,atdriver/stages.py,atdriver/flight.py,atdriver/answering.py,atdriver/engine.py,atdriver/trailer.py,atdriver/resync.py,atdriver/syntax.py,atdriver/exchange.py,atdriver/dialect.py,atdriver/events.py,atdriver/channel.py
 DRIVERS = 89
 RUNS   ?= 1000000
 # Most tests wait more than they work, so they share the machine; what judges CPU or real time runs

@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from atdriver.channel import Channel
 from atdriver.dialect import Probe, Step
-from atdriver.engine import ECHO, START
+from atdriver.engine import ECHO
 from atdriver.errors import CommandFailed, RestartSeen, WrongModule
 from atdriver.events import (
     Anomaly,
@@ -31,6 +31,7 @@ from atdriver.events import (
     Unsolicited,
 )
 from atdriver.exchange import Command
+from atdriver.flight import START
 from modems.clock import now
 from modems.commands import BASIC
 from modems.lifecycle import ModuleState

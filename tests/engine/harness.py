@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from atdriver.answering import FOREIGN_QUIET
 from atdriver.dialect import Dialect, Probe, Step
-from atdriver.engine import FOREIGN_QUIET, Engine, Stage
+from atdriver.engine import Engine
 from atdriver.errors import CommandFailed, CommandTimeout, RestartSeen
 from atdriver.events import (
     Anomaly,
@@ -27,6 +28,7 @@ from atdriver.events import (
     Unsolicited,
 )
 from atdriver.exchange import Command
+from atdriver.stages import Stage
 
 Seen = tuple[Any, ...]
 """One event in comparable form."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from atdriver.engine import STALL, Stage
+from atdriver.flight import STALL
+from atdriver.stages import Stage
 from modems.bg96 import commands as bg96_at
 from modems.esp8266 import commands as esp_at
 from modems.esp8266 import dialect as esp

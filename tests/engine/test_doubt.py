@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 
 from atdriver.dialect import Dialect, Probe
-from atdriver.engine import STALL
 from atdriver.events import Failed, Received, Unsolicited
 from atdriver.exchange import Command
+from atdriver.flight import STALL
 from modems.bg96 import commands as bg96_at
 from modems.bg96 import dialect as bg96
 from modems.commands import query

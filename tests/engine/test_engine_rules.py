@@ -10,22 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atdriver.answering import BUSY_ATTEMPTS, BUSY_PATIENCE
 from atdriver.dialect import Dialect, Probe, no_unsticking
-from atdriver.engine import (
-    BUSY_ATTEMPTS,
-    BUSY_PATIENCE,
-    SHIFTED,
-    STALL,
-    STEPS,
-    Engine,
-    Stage,
-    Token,
-)
+from atdriver.engine import SHIFTED, Engine
 from atdriver.errors import ATError, CommandFailed, CommandTimeout, PortLost
 from atdriver.events import Completed, Failed
 from atdriver.exchange import Command, mask, with_secret
+from atdriver.flight import STALL
 from atdriver.framer import HELD_LOW, LINE_CAP, Framer, Head, Line, Noise, Prompt
 from atdriver.resync import DOUBTFUL_QUIET, PROBE_PAUSE, PROBE_TIMEOUT, QUIET
+from atdriver.stages import STEPS, Stage, Token
 from modems.bg96 import commands as bg96_at
 from modems.bg96 import dialect as bg96
 from modems.commands import query, simple

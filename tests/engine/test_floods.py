@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from atdriver.engine import ANSWER_CAP, Engine, Stage
+from atdriver.engine import ANSWER_CAP, Engine
 from atdriver.errors import ReplyCorrupt
 from atdriver.events import Completed, Failed, Unsolicited
 from atdriver.exchange import Command
+from atdriver.stages import Stage
 from modems.esp8266 import commands as esp_at
 from modems.esp8266 import dialect as esp
 from tests.faults.bench import BOTH, opened, virtual

@@ -9,10 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from atdriver.engine import STALL, Engine, Stage
+from atdriver.engine import Engine
 from atdriver.events import Completed, Failed, InStep, OutOfStep, Restarted
 from atdriver.exchange import Command
+from atdriver.flight import STALL
 from atdriver.resync import DOUBTFUL_QUIET, PROBE_TIMEOUT
+from atdriver.stages import Stage
 from modems.bg96 import commands as bg96_at
 from modems.bg96 import dialect as bg96
 from modems.commands import simple

@@ -20,7 +20,7 @@ CHATTER = bytes(range(0x80, 0xF0)) + b"\0|rn~?\xe2\x0c"
 """What a boot ROM at 74880 baud looks like at 115200 (esp-at FAQ): no line end in it."""
 
 
-@pytest.mark.catches("atdriver/engine.py", "        self._drop_stale_line()\n", "")
+@pytest.mark.catches("atdriver/flight.py", "        self._drop_stale_line()\n", "")
 @pytest.mark.catches("modems/esp8266/dialect.py", 'rb"ready|Will force', 'rb"nothing|Will force')
 @virtual
 async def test_A01_boot_rom_chatter(injected: Injected) -> None:

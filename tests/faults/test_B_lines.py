@@ -144,7 +144,7 @@ async def test_B12_bytes_processed_twice(module: str, firmware: str, injected: I
 
 
 @pytest.mark.catches(
-    "atdriver/engine.py",
+    "atdriver/flight.py",
     "        self._drop_stale_line()\n",
     "        self.framer.abandon_line()\n",
 )

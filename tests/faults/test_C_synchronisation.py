@@ -18,7 +18,7 @@ NAMES = {"one.test": "198.51.100.1", "two.test": "198.51.100.2"}
 
 
 @pytest.mark.catches(
-    "atdriver/engine.py",
+    "atdriver/answering.py",
     'self._enter_resync("an answer did not come in time", steps)',
     "self._rest()",
 )
@@ -35,7 +35,7 @@ async def test_C01_late_answer(module: str, late: float, injected: Injected) -> 
 
 
 @pytest.mark.catches(
-    "atdriver/engine.py",
+    "atdriver/answering.py",
     'self._enter_resync("an answer did not come in time", steps)',
     "self._rest()",
 )
@@ -115,17 +115,17 @@ async def test_C03_caller_cancels(module: str, firmware: str, injected: Injected
 
 
 @pytest.mark.catches(
-    "atdriver/engine.py",
+    "atdriver/stages.py",
     '    (Stage.BUSY, Token.GOOD): "succeed",\n',
     "",
 )
 @pytest.mark.catches(
-    "atdriver/engine.py",
+    "atdriver/stages.py",
     '    (Stage.RESULT, Token.BUSY): "wait_busy",\n',
     '    (Stage.RESULT, Token.BUSY): "fail",\n',
 )
 @pytest.mark.catches(
-    "atdriver/engine.py",
+    "atdriver/flight.py",
     "        self._enter_resync(START, steps, limit)",
     "        self.resync_limit = limit; self._enter_resync(START, steps, limit)",
 )

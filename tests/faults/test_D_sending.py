@@ -129,7 +129,7 @@ async def test_D03_payload_bytes_lost(
 
 
 @pytest.mark.catches(
-    "atdriver/engine.py",
+    "atdriver/answering.py",
     "self.writes.append(command.payload)",
     'self.writes.append(command.payload + b"\\x1a")',
 )
@@ -188,7 +188,7 @@ async def test_D12_terminators_and_escapes_in_uncounted_modes(
 
 
 @pytest.mark.catches(
-    "atdriver/engine.py",
+    "atdriver/stages.py",
     '(Stage.PROMPT, Token.BAD): "fail",',
     '(Stage.PROMPT, Token.BAD): "send_payload",',
 )

@@ -55,7 +55,7 @@ HEAD = r"(?s)((?:\r\n)?\+(?:CIPRECVDATA|QIRD): ?\d+(?:,|\r\n)).*"
 TRAILERS = {"esp8266": "\r\nOK\r\n", "bg96": "\r\n\r\nOK\r\n"}
 
 
-@pytest.mark.catches("atdriver/engine.py", "STALL = 2.0", "STALL = 2000.0")
+@pytest.mark.catches("atdriver/flight.py", "STALL = 2.0", "STALL = 2000.0")
 @pytest.mark.parametrize("kept", [1, 400, 1250])
 @pytest.mark.parametrize("module", MODULES)
 @virtual
