@@ -126,8 +126,6 @@ class Transfers(SocketOptions):
 
     def _receive(self, sock: ModuleSocket, payload: bytes, sender: SocketAddress | None) -> None:
         """Pushed data: keep it and wake the reader, unless something before it is missing."""
-        if sock.broken is not None:
-            return
         if sock.kind is Kind.TCP and len(sock.buffer) + len(payload) > BUFFER_CAP:
             why = f"more than {BUFFER_CAP} bytes unread, and this mode cannot slow the peer down"
             self._break(sock, errors.ConnectionReset(why))
