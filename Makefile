@@ -77,8 +77,8 @@ fuzz: $(VENV)/.test      ## Fuzz parser and engine, guided by coverage, RUNS=100
 	$(BIN)/python -m tests.fuzz parser --runs $(RUNS)
 	$(BIN)/python -m tests.fuzz differential --runs $(RUNS)
 
-bench: $(VENV)/.test     ## Measure; rewrites docs/performance.md
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/.test     ## Measure (15 minutes); rewrites docs/performance.*; PARTS="wire push" prints those alone, QUICK=--quick
+	$(BIN)/python -m benchmarks $(QUICK) $(PARTS)
 
 diagrams: $(VENV)/.test  ## Redraw the diagrams in docs/architecture.md
 	$(BIN)/python -m docs.diagrams

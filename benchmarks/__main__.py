@@ -1,71 +1,109 @@
-"""`python -m benchmarks [--quick]`: measure everything and rewrite docs/performance.md."""
+"""Measure: `python -m benchmarks` everything, `python -m benchmarks wire push` some parts.
+
+Everything goes to docs/performance.json, docs/performance.md and docs/performance-*.svg; some parts,
+or single places by --only, are printed and change no file.
+"""
 
 from __future__ import annotations
 
+import argparse
+import fnmatch
+import json
+import os
 import platform
+import statistics
+import subprocess
 import sys
-from pathlib import Path
+import time
+from collections.abc import Iterable
+from typing import Any
 
-from benchmarks import fakes, framer, many, proxied, transfers
+from benchmarks.cells import PARTS, ROOT, Failed, Task
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+RESULTS = ROOT / "docs" / "performance.json"
+RUNS = {True: 3, False: 5}
+"""Of each task: --quick, and else."""
 
-HEAD = """# Performance
 
-Made by `make bench`, not by hand. **Everything below is simulated**: the modules are programs on a
-pty, their radio has no latency, so the figures say what the *driver* costs and how well it fills a
-line, never how fast a module is. MB is 2^20 bytes. CPU is that of the driver's process alone, the
-simulated module and the far end run in processes of their own.
+def tasks(parts: Iterable[str], scale: float, only: str) -> list[list[Task]]:
+    """The tasks of each part."""
+    chosen = ([task for task in PARTS[part](scale) if fnmatch.fnmatch(task.name, only)]
+              for part in parts)  # fmt: skip
+    return [each for each in chosen if each]
 
-"""
+
+def run(chosen: list[list[Task]], runs: int) -> dict[str, dict[str, dict[str, list[float]]]]:
+    """Samples of each figure, by part and name. Raises Failed."""
+    found: dict[str, dict[str, dict[str, list[float]]]] = {}
+    for part in chosen:
+        began = time.monotonic()
+        for number in range(runs):
+            for task in part:
+                place = found.setdefault(task.part, {}).setdefault(task.name, {})
+                for figure, value in task.take().items():
+                    place.setdefault(figure, []).append(float(f"{value:.6g}"))
+            print(f"{part[0].part}: {number + 1} of {runs}, {time.monotonic() - began:.0f} s",
+                  file=sys.stderr)  # fmt: skip
+    return found
+
+
+def revision() -> str:
+    """The commit that is measured, with + for a changed tree; empty outside of git."""
+    told = subprocess.run(["git", "describe", "--always", "--dirty=+"], check=False, capture_output=True,
+                          text=True, cwd=ROOT)  # fmt: skip
+    return told.stdout.strip()
+
+
+def machine(quick: bool, runs: int, load: float) -> dict[str, Any]:
+    """Where and how the figures were taken."""
+    return {
+        "revision": revision(), "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "quick": quick, "runs": runs, "cores": os.cpu_count(),
+        "load_before": round(load, 2), "load_after": round(os.getloadavg()[0], 2),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+    }  # fmt: skip
+
+
+def show(found: dict[str, dict[str, dict[str, list[float]]]]) -> str:
+    """Medians, with the least and the largest."""
+    lines = []
+    for part, places in found.items():
+        for name, figures in places.items():
+            told = ", ".join(
+                f"{figure} {statistics.median(values):.4g} [{min(values):.4g}…{max(values):.4g}]"
+                for figure, values in figures.items()
+            )
+            lines.append(f"{part}: {name}: {told}\n")
+    return "".join(lines)
 
 
 def main() -> None:
-    quick = "--quick" in sys.argv[1:]
-    text = [HEAD]
-    text.append(f"Machine: {platform.system()}, {platform.machine()}, CPython "
-                f"{platform.python_version()}, 2 cores shared with the simulated module.\n\n")  # fmt: skip
-    text.append("## Framer: CPU ms per MB, best of 7\n\n| stream | 64 B reads | 1 KiB | 4 KiB |\n"
-                "| --- | --- | --- | --- |\n")  # fmt: skip
-    for name, found in framer.measure():
-        text.append(f"| {name} | " + " | ".join(f"{found[c]:.1f}" for c in framer.CHUNKS) + " |\n")
-    text.append("\nGoal: at most 4 at 1 KiB and more, at most 10 at 64 B, for the two payload "
-                "streams (`tests/engine/test_speed.py` holds them to it, with room for a slow "
-                "machine). Pure lines are no load that a module makes.\n\n")  # fmt: skip
-    text.append("## Through a pty, unpaced (simulated)\n\n"
-                "| module | command: wall median / p95 / CPU, µs | download MB/s | CPU ms/MB | "
-                "upload MB/s | CPU ms/MB |\n| --- | --- | --- | --- | --- | --- |\n")  # fmt: skip
-    for row in transfers.unpaced((2 if quick else 8) * transfers.MB):
-        wall, p95, cpu = row.command
-        text.append(
-            f"| {row.name} | {wall:.0f} / {p95:.0f} / {cpu:.0f} | {row.download.speed:.2f} | "
-            f"{row.download.cpu:.0f} | {row.upload.speed:.2f} | {row.upload.cpu:.0f} |\n"
-        )
-    text.append("\n## Share of the line that is payload (simulated line, module without latency)\n\n"
-                "A line of B baud carries B/10 bytes a second; 100 % would be payload without any "
-                "command, answer or waiting.\n\n| module | baud | download | upload |\n"
-                "| --- | --- | --- | --- |\n")  # fmt: skip
-    for name, baud, down, up in transfers.paced(2.0 if quick else 6.0):
-        text.append(f"| {name} | {baud} | {down:.0%} | {up:.0%} |\n")
-    text.append("\n" + proxied.section(proxied.measure(1.0 if quick else 3.0)))
-    text.append("\n" + many.section(many.measure(seconds=1.0 if quick else 3.0)))
-    text.append("\n## The simulated modules themselves\n\n"
-                "A fake in a process of its own, read with `os.read` at its pty; goals: 20 MB/s "
-                "(of 10^6 bytes), pacing within 1 %, 0.5 % of a core when idle.\n\n"
-                "| what | measured |\n| --- | --- |\n")  # fmt: skip
-    size = 10_000_000 if quick else 100_000_000
-    text.append(
-        f"| unpaced download, ESP8266 in push mode | {fakes.download(size) / 1e6:.1f} MB/s |\n"
-    )
-    for baud in (115200, 921600, 3_000_000):
-        off = fakes.pacing(baud, 2.0 if quick else 10.0)
-        text.append(f"| pacing at {baud} baud | {off:+.2%} |\n")
-    for module in ("esp8266", "bg96"):
-        text.append(
-            f"| idle {module} | {fakes.idle(module, 3.0 if quick else 10.0):.2%} of a core |\n"
-        )
-    PAGE.write_text("".join(text), encoding="utf-8")
-    sys.stdout.write("".join(text))
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="by default all")
+    parser.add_argument("--quick", action="store_true", help="shorter transfers, fewer runs")
+    parser.add_argument("--runs", type=int, help=f"of each task ({RUNS[False]})")
+    parser.add_argument("--only", default="*", help='names, for example "esp 921600 *"')
+    parser.add_argument("--json", action="store_true", help="print samples, not medians")
+    options = parser.parse_args()
+    runs = options.runs or RUNS[options.quick]
+    load = os.getloadavg()[0]
+    chosen = tasks(options.parts or PARTS, 0.4 if options.quick else 1.0, options.only)
+    try:
+        found = run(chosen, runs)
+    except Failed as error:
+        sys.exit(f"benchmarks: {error}")
+    if options.json:
+        sys.stdout.write(json.dumps(found, indent=1) + "\n")
+    else:
+        sys.stdout.write(show(found))
+    if not options.parts and options.only == "*":
+        from benchmarks import page
+
+        made = {"machine": machine(options.quick, runs, load), "parts": found}
+        RESULTS.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+        page.write()
 
 
 if __name__ == "__main__":

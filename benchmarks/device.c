@@ -1,16 +1,21 @@
 /* A minimal module on a pty, exact where a benchmark needs it: when bytes pass on the line.
  *
- *     device esp|bg96 [baud [latency_us [read_size]]]
+ *     device [-b baud] [-l latency_us] [-r read_size] [-e each] [-i] esp|bg96
  *
  * esp speaks as ESP-AT v3.2 (ESP-AT User Guide, TCP/IP AT Commands), bg96 as Quectel's BG96 (TCP/IP
  * AT Commands Manual): what a bring-up and plain TCP need, no more. baud 0: no line at all, bytes
  * pass at once. latency: between the end of a command and the beginning of its answer. A link
- * opened to port 19 is an endless source, to port 9 a sink, to port 7 an echo.
+ * opened to port 19 is a source (of `each` bytes, or endless), to port 9 a sink, to port 7 an echo.
+ * What passes is the bytes 0 to 250 again and again: what the host sends is held against that.
  *
- * It says the pty's path on its first line, and when no link is open any more one line of JSON:
- * what passed since the first was opened, and every turnaround of the host: microseconds from the
- * last byte that the device wrote (behind which the host had to move) to the first byte that it
- * read. A figure taken here owes nothing to the scheduling of whoever measures.
+ * It says the pty's path on its first line, and when no link is open any more one line of JSON.
+ * Total bytes count from the first opening. The window, in which time and turnarounds are taken,
+ * reaches from the end of the first frame of payload to the end of the last: it holds whole rounds
+ * of command, answer and payload and nothing of the opening. A turnaround is the host's: from just
+ * before the device hands over its last byte (behind which the host has to move) to when the first
+ * byte comes in; under load the host may have moved before the device runs again, so a stamp behind
+ * the handing over would flatter. A figure taken here owes nothing to the scheduling of whoever
+ * measures. `-i` forgoes watching without sleep for the host's move: for many devices at once.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -34,10 +39,11 @@
 #define HELD (1 << 16)      /* bytes that a link holds for the host */
 #define TURNS (1 << 20)
 #define QUANTUM 1e-3        /* a USB adapter hands over what came in a millisecond */
-#define SPIN 5e-3           /* how long the next move of the host is watched for without sleeping */
+#define PAUSE 0.5           /* seconds after the last command when a pushing source with CIPMUX=0 begins:
+                               drivers for one link throw away what comes around their commands */
 #define WINDOW 5760         /* what an ESP holds of a stream */
 
-enum kind { CLOSED, SOURCE, SINK, BACK };
+enum kind { CLOSED, PARKED, SOURCE, SINK, BACK }; /* PARKED: a UDP service, open and silent */
 
 static struct link {
     enum kind kind;
@@ -48,9 +54,10 @@ static struct link {
     unsigned long long down, up;
 } links[LINKS];
 
-static int esp, pushing, master, echo_on = 1, open_links;
-static double byte_time, latency;
+static int esp, pushing, master, echo_on = 1, open_links, one_link;
+static double byte_time, latency, spin = 5e-3;
 static size_t read_most, send_most;
+static unsigned long long each;   /* bytes of a source, and of a sink when it is done; 0: no end */
 
 /* -- time -------------------------------------------------------------------------------------- */
 
@@ -62,15 +69,39 @@ static double now(void) {
 
 /* -- what was measured -------------------------------------------------------------------------- */
 
-static double first_payload, last_payload, last_out;
+static double last_out;
 static int owed;               /* the host has to move: the next byte read ends a turnaround */
 static float turns[TURNS];
 static int turn_count;
-static unsigned long long total_down, total_up, per_link[LINKS][2];
 
-static void payload_moved(double at) {
-    if (first_payload == 0.0) first_payload = at;
-    if (at > last_payload) last_payload = at;
+static struct {
+    unsigned long long down, up;
+} total, window, per_link[LINKS], first_done[LINKS];
+static double window_from, window_to;
+static int window_turns, frames, wrong, someone_done;
+
+/* A frame of payload has passed whole. */
+static void moved(int id, size_t down, size_t up, double at) {
+    total.down += down, total.up += up;
+    per_link[id].down += down, per_link[id].up += up;
+    if (!frames++) {
+        window_from = at;
+        turn_count = 0;
+    } else window.down += down, window.up += up;
+    window_to = at;
+    window_turns = turn_count;
+    if (each && !someone_done && (per_link[id].down >= each || per_link[id].up >= each)) {
+        someone_done = 1;
+        memcpy(first_done, per_link, sizeof per_link);
+    }
+}
+
+static void forget(void) {
+    memset(&total, 0, sizeof total);
+    memset(&window, 0, sizeof window);
+    memset(per_link, 0, sizeof per_link);
+    window_from = window_to = 0.0;
+    window_turns = turn_count = frames = wrong = someone_done = 0;
 }
 
 static int by_size(const void *a, const void *b) {
@@ -80,22 +111,24 @@ static int by_size(const void *a, const void *b) {
 
 static void report(void) {
     double sum = 0.0;
-    for (int i = 0; i < turn_count; i++) sum += turns[i];
-    qsort(turns, turn_count, sizeof *turns, by_size);
-    int n = turn_count;
-    printf("{\"down\": %llu, \"up\": %llu, \"seconds\": %.6f, \"turnarounds\": %d, \"sum_us\": %.0f, "
-           "\"median_us\": %.1f, \"p99_us\": %.1f, \"max_us\": %.1f, \"links\": [",
-           total_down, total_up, last_payload - first_payload, n, sum,
+    int n = window_turns;
+    for (int i = 0; i < n; i++) sum += turns[i];
+    qsort(turns, n, sizeof *turns, by_size);
+    printf("{\"down\": %llu, \"up\": %llu, \"wrong\": %d, \"window\": [%llu, %llu, %.6f], "
+           "\"turnarounds\": %d, \"sum_us\": %.0f, \"median_us\": %.1f, \"p99_us\": %.1f, "
+           "\"max_us\": %.1f, \"links\": [",
+           total.down, total.up, wrong, window.down, window.up, window_to - window_from, n, sum,
            n ? turns[n / 2] : 0.0, n ? turns[(int)(n * 0.99)] : 0.0, n ? turns[n - 1] : 0.0);
     for (int i = 0, some = 0; i < LINKS; i++)
-        if (per_link[i][0] || per_link[i][1])
-            printf("%s[%d, %llu, %llu]", some++ ? ", " : "", i, per_link[i][0], per_link[i][1]);
+        if (per_link[i].down || per_link[i].up)
+            printf("%s[%d, %llu, %llu]", some++ ? ", " : "", i, per_link[i].down, per_link[i].up);
+    printf("], \"when_first_done\": [");
+    for (int i = 0, some = 0; someone_done && i < LINKS; i++)
+        if (per_link[i].down || per_link[i].up)
+            printf("%s[%d, %llu, %llu]", some++ ? ", " : "", i, first_done[i].down, first_done[i].up);
     printf("]}\n");
     fflush(stdout);
-    first_payload = last_payload = 0.0;
-    turn_count = 0;
-    total_down = total_up = 0;
-    memset(per_link, 0, sizeof per_link);
+    forget();
 }
 
 /* -- the line to the host ------------------------------------------------------------------------ */
@@ -134,7 +167,7 @@ static void say(double at, const char *form, ...) {
 
 static void drain_out(void) {
     while (out_from < out_to) {
-        double limit = now() + (byte_time ? 0.0 : 1.0);
+        double limit = now();
         size_t end = out_from, wrap = out_from + QUEUE - out_from % QUEUE;
         while (end < out_to && out_due[end % QUEUE] <= limit) end++;
         if (end == out_from) return;
@@ -149,7 +182,7 @@ static void drain_out(void) {
             exit(0);
         }
         out_from += written;
-        last_out = now();
+        last_out = limit;
         if (out_from == out_to) owed = 1;
         if ((size_t)written < part) return;
     }
@@ -157,9 +190,13 @@ static void drain_out(void) {
 
 /* -- payload ------------------------------------------------------------------------------------- */
 
-static unsigned char pattern[WINDOW + 256];
+static unsigned char pattern[HELD + 251];
 
-static size_t waiting(struct link *link) { return link->kind == SOURCE ? WINDOW : link->held; }
+static size_t waiting(struct link *link) {
+    if (link->kind != SOURCE) return link->held;
+    if (each && each - link->down < WINDOW) return each - link->down;
+    return WINDOW;
+}
 
 static void announce(int id, double at) {
     struct link *link = &links[id];
@@ -178,8 +215,7 @@ static void give(int id, size_t size) {
         memmove(link->data, link->data + size, link->held);
     }
     link->down += size;
-    per_link[id][0] += size;
-    total_down += size;
+    if (size) moved(id, size, 0, out_free);
 }
 
 static void read_link(int id, size_t size, double at) {
@@ -191,24 +227,26 @@ static void read_link(int id, size_t size, double at) {
     if (esp) {
         if (!size) { say(at, "\r\nERROR\r\n"); return; }
         say(at, "+CIPRECVDATA:%zu,", size);
-        if (first_payload == 0.0) payload_moved(out_free);
         give(id, size);
-        payload_moved(out_free);
         say(at, "\r\nOK\r\n");
         announce(id, at);
     } else {
         say(at, "\r\n+QIRD: %zu\r\n", size);
-        if (size && first_payload == 0.0) payload_moved(out_free);
         give(id, size);
-        if (size) { payload_moved(out_free); link->announced = 1; }
+        if (size) link->announced = 1;
         say(at, "\r\n\r\nOK\r\n");
     }
 }
 
+static int sending = -1;      /* the link whose payload comes in */
+static size_t missing, announced_size;
+static int long_send;
+static double last_command;
+
 /* Push mode: as long as the line has room for a frame, each source in turn. */
 static void push(void) {
     static int next;
-    if (!pushing) return;
+    if (!pushing || sending >= 0 || (one_link && now() - last_command < PAUSE)) return;
     for (int tried = 0; tried < LINKS && out_to - out_from < 16384;) {
         int id = next++ % LINKS;
         size_t has = links[id].kind == CLOSED ? 0 : waiting(&links[id]);
@@ -216,18 +254,14 @@ static void push(void) {
         tried = 0;
         if (has > 1460) has = 1460;
         double at = now();
-        say(at, "\r\n+IPD,%d,%zu:", id, has);
-        if (first_payload == 0.0) payload_moved(out_free);
+        if (one_link) say(at, "\r\n+IPD,%zu:", has);
+        else say(at, "\r\n+IPD,%d,%zu:", id, has);
         give(id, has);
-        payload_moved(out_free);
     }
 }
 
 /* -- commands ------------------------------------------------------------------------------------ */
 
-static int sending = -1;      /* the link whose payload comes in */
-static size_t missing, announced_size;
-static int long_send;
 
 static void open_link(int id, int port, double at) {
     struct link *link = &links[id];
@@ -236,18 +270,21 @@ static void open_link(int id, int port, double at) {
     link->held = link->announced = 0;
     link->down = link->up = 0;
     if (!link->data) link->data = malloc(HELD);
-    if (!open_links++) { turn_count = 0; first_payload = last_payload = 0.0; total_down = total_up = 0; }
-    if (esp) say(at, "%d,CONNECT\r\n\r\nOK\r\n", id);
+    if (!open_links++) forget();
+    if (esp && one_link) say(at, "CONNECT\r\n\r\nOK\r\n");
+    else if (esp) say(at, "%d,CONNECT\r\n\r\nOK\r\n", id);
     else say(at, "\r\nOK\r\n\r\n+QIOPEN: %d,0\r\n", id);
     announce(id, at);
 }
 
 static void close_link(int id, double at) {
     if (links[id].kind == CLOSED) { say(at, esp ? "UNLINK\r\n\r\nERROR\r\n" : "\r\nOK\r\n"); return; }
+    int stream = links[id].kind != PARKED;
     links[id].kind = CLOSED;
-    if (esp) say(at, "%d,CLOSED\r\n", id);
+    if (esp && one_link) say(at, "CLOSED\r\n");
+    else if (esp) say(at, "%d,CLOSED\r\n", id);
     say(at, "\r\nOK\r\n");
-    if (!--open_links) report();
+    if (stream && !--open_links) report();
 }
 
 static void begin_send(int id, size_t size, double at) {
@@ -263,13 +300,9 @@ static void begin_send(int id, size_t size, double at) {
 }
 
 static void sent(double at) {
-    struct link *link = &links[sending];
     int id = sending;
     sending = -1;
-    link->up += announced_size;
-    per_link[id][1] += announced_size;
-    total_up += announced_size;
-    payload_moved(at);
+    moved(id, 0, announced_size, at);
     at += latency;
     if (esp && !long_send) say(at, "\r\nRecv %zu bytes\r\n", announced_size);
     say(at, "\r\nSEND OK\r\n");
@@ -279,6 +312,8 @@ static void sent(double at) {
 
 static void take(const unsigned char *data, size_t size) {
     struct link *link = &links[sending];
+    if (memcmp(data, pattern + link->up % 251, size)) wrong++;
+    link->up += size;
     if (link->kind == BACK && link->held + size <= HELD) {
         memcpy(link->data + link->held, data, size);
         link->held += size;
@@ -287,10 +322,23 @@ static void take(const unsigned char *data, size_t size) {
 
 static int begins(const char *line, const char *start) { return !strncmp(line, start, strlen(start)); }
 
+/* With CIPMUX=0 no command names a link. True: it was one of those. */
+static int one_link_command(const char *line, double at) {
+    unsigned long size = 0;
+    const char *comma;
+    if (sscanf(line, "AT+CIPSEND=%lu", &size) == 1) begin_send(0, size, at);
+    else if (begins(line, "AT+CIPCLOSE")) close_link(0, at);
+    else if (begins(line, "AT+CIPSTART=\"TCP\",\"") && (comma = strstr(line + 19, "\",")))
+        open_link(0, atoi(comma + 2), at);
+    else return 0;
+    return 1;
+}
+
 static void esp_command(const char *line, double at) {
     int id = 0, port = 0;
     unsigned long size = 0;
     const char *comma;
+    if (one_link && one_link_command(line, at)) return;
     if (sscanf(line, "AT+CIPRECVDATA=%d,%lu", &id, &size) == 2 && id >= 0 && id < LINKS) {
         read_link(id, size, at);
         return;
@@ -316,7 +364,13 @@ static void esp_command(const char *line, double at) {
     else if (begins(line, "AT+CIPSTA?"))
         say(at, "+CIPSTA:ip:\"192.0.2.9\"\r\n+CIPSTA:gateway:\"192.0.2.1\"\r\n+CIPSTA:netmask:\"255.255.255.0\"\r\n");
     else if (begins(line, "AT+CIPDOMAIN=")) say(at, "+CIPDOMAIN:\"192.0.2.1\"\r\n");
-    else if (begins(line, "AT+CIPMUX?")) say(at, "+CIPMUX:1\r\n");
+    else if (begins(line, "AT+CIPMUX?")) say(at, "+CIPMUX:%d\r\n", !one_link);
+    else if (begins(line, "AT+CIPMUX=")) one_link = line[10] == '0';
+    else if (begins(line, "AT+CWSTATE?")) say(at, "+CWSTATE:2,\"lab\"\r\n");
+    else if (begins(line, "AT+CIPSTATE?")) {
+        for (int i = 0; i < 5; i++)
+            if (links[i].kind != CLOSED) say(at, "+CIPSTATE:%d,\"TCP\",\"192.0.2.1\",%d,50000,0\r\n", i, links[i].port);
+    }
     else if (begins(line, "AT+CIPSTATUS")) {
         say(at, "STATUS:%d\r\n", open_links ? 3 : 2);
         for (int i = 0; i < 5; i++)
@@ -347,7 +401,11 @@ static void bg96_command(const char *line, double at) {
         id = atoi(line + 12);
         port = atoi(comma + 2);
         if (id < 0 || id >= LINKS) say(at, "\r\nERROR\r\n");
-        else if (strstr(line, "UDP")) say(at, "\r\nOK\r\n\r\n+QIOPEN: %d,563\r\n", id);
+        else if (strstr(line, "UDP")) {
+            links[id].kind = PARKED;
+            links[id].held = 0;
+            say(at, "\r\nOK\r\n\r\n+QIOPEN: %d,0\r\n", id);
+        }
         else open_link(id, port, at);
         return;
     }
@@ -367,7 +425,9 @@ static void bg96_command(const char *line, double at) {
         const char *last = strrchr(line, ',');
         id = last ? atoi(last + 1) : 0;
         if (id >= 0 && id < LINKS && links[id].kind != CLOSED)
-            say(at, "\r\n+QISTATE: %d,\"TCP\",\"192.0.2.1\",%d,0,2,1,%d,0,\"usbmodem\"\r\n", id, links[id].port, id);
+            say(at, links[id].kind == PARKED
+                ? "\r\n+QISTATE: %d,\"UDP SERVICE\",\"127.0.0.1\",%d,0,2,1,%d,0,\"usbmodem\"\r\n"
+                : "\r\n+QISTATE: %d,\"TCP\",\"192.0.2.1\",%d,0,2,1,%d,0,\"usbmodem\"\r\n", id, links[id].port, id);
     }
     say(at, "\r\nOK\r\n");
 }
@@ -388,7 +448,6 @@ static void took(const unsigned char *data, size_t size, double at) {
     for (size_t i = 0; i < size;) {
         if (sending >= 0 && !(esp && awaiting_lf)) {
             size_t part = size - i < missing ? size - i : missing;
-            if (first_payload == 0.0) payload_moved(in_free);
             take(data + i, part);
             in_free += part * byte_time;
             i += part;
@@ -406,6 +465,7 @@ static void took(const unsigned char *data, size_t size, double at) {
         line[line_size] = 0;
         if (line_size) {
             double reply = in_free + latency;
+            last_command = in_free;
             if (echo_on) say(in_free, esp ? "%s\r\n" : "%s\r", line);
             if (begins(line, "ATE")) echo_on = line[3] == '1';
             if (esp) esp_command(line, reply);
@@ -421,15 +481,22 @@ int main(int count, char **argument) {
     int slave;
     struct termios raw;
     char path[128];
-    if (count < 2 || (strcmp(argument[1], "esp") && strcmp(argument[1], "bg96"))) {
-        fprintf(stderr, "usage: device esp|bg96 [baud [latency_us [read_size]]]\n");
+    int baud = 0, option;
+    while ((option = getopt(count, argument, "b:l:r:e:i")) != -1) {
+        if (option == 'b') baud = atoi(optarg);
+        else if (option == 'l') latency = atof(optarg) * 1e-6;
+        else if (option == 'r') read_most = atol(optarg);
+        else if (option == 'e') each = strtoull(optarg, NULL, 10);
+        else if (option == 'i') spin = 0.0;
+        else optind = count;
+    }
+    if (optind != count - 1 || (strcmp(argument[optind], "esp") && strcmp(argument[optind], "bg96"))) {
+        fprintf(stderr, "usage: device [-b baud] [-l latency_us] [-r read_size] [-e each] [-i] esp|bg96\n");
         return 2;
     }
-    esp = !strcmp(argument[1], "esp");
-    int baud = count > 2 ? atoi(argument[2]) : 0;
+    esp = pushing = !strcmp(argument[optind], "esp"); /* AT+CIPRECVMODE=0 after a reset */
     byte_time = baud > 0 ? 10.0 / baud : 0.0;
-    latency = count > 3 ? atof(argument[3]) * 1e-6 : 0.0;
-    read_most = count > 4 ? (size_t)atol(argument[4]) : esp ? 1460 : 1500;
+    if (!read_most) read_most = esp ? 1460 : 1500;
     if (read_most > WINDOW) read_most = WINDOW;
     send_most = esp ? 8192 : 1460;
     for (size_t i = 0; i < sizeof pattern; i++) pattern[i] = i % 251;
@@ -449,8 +516,11 @@ int main(int count, char **argument) {
         struct pollfd watch = {master, POLLIN, 0};
         double at = now(), wake = -1.0;
         if (out_from < out_to) {
-            if (!byte_time) watch.events |= POLLOUT;
-            else {
+            if (!byte_time) {
+                wake = out_due[out_from % QUEUE] - at;
+                if (wake <= 0) { watch.events |= POLLOUT; wake = -1.0; }
+                else if (spin) wake = wake < 60e-6 ? 0.0 : wake - 50e-6;
+            } else {
                 size_t last = out_to - out_from > (size_t)(QUANTUM / byte_time) + 1
                                   ? out_from + (size_t)(QUANTUM / byte_time) : out_to - 1;
                 wake = out_due[last % QUEUE] - at;
@@ -458,8 +528,8 @@ int main(int count, char **argument) {
                 else if (wake < 60e-6) wake = 0.0;
                 else wake -= 50e-6;
             }
-        } else if (owed && open_links && at - last_out < SPIN) wake = 0.0;
-        else if (open_links) wake = 0.1;
+        } else if (owed && open_links && at - last_out < spin) wake = 0.0;
+        else if (open_links) wake = pushing && one_link ? 0.02 : 0.1;
         struct timespec limit = {(time_t)wake, (long)((wake - (time_t)wake) * 1e9)};
         if (ppoll(&watch, 1, wake < 0 ? NULL : &limit, NULL) < 0) { perror("ppoll"); return 1; }
         if (watch.revents & POLLIN) {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,7 +15,23 @@ from pathlib import Path
 SOURCE = Path(__file__).with_name("device.c")
 OUT = Path("out") / "benchmarks"
 SOURCE_PORT, SINK_PORT, ECHO_PORT = 19, 9, 7
-"""What a connection reaches in the device: an endless source, a sink, an echo."""
+"""What a connection reaches in the device: a source, a sink, an echo."""
+FRAME = {("esp", "down"): 1460, ("esp", "up"): 2048, ("bg96", "down"): 1500, ("bg96", "up"): 1460}
+"""Bytes of a full frame: what one read gives, what one send takes."""
+_PERIOD = 251
+PATTERN = bytes(range(_PERIOD)) * 300
+"""What passes in both directions; `pattern_at` says where it goes on."""
+
+
+def pattern_at(position: int, size: int) -> bytes:
+    """The bytes of a stream from this position on, at most 65,000."""
+    start = position % _PERIOD
+    return PATTERN[start : start + size]
+
+
+def is_pattern(data: bytes, position: int) -> bool:
+    """Whether these are the bytes of the stream at this position."""
+    return PATTERN.startswith(data, position % _PERIOD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +39,26 @@ class Report:
     """What the device saw between the opening of its first link and the closing of its last.
 
     Attributes:
-        down, up: payload bytes to and from the host.
-        seconds: from the first payload byte on the line to the last.
-        turnarounds: how often the host had to move; sum_us, median_us, p99_us, max_us: how long it
-            took, in microseconds from the last byte written to the first byte read.
-        links: (link, bytes down, bytes up).
+        down, up: payload bytes to and from the host; wrong: pieces that were not the pattern.
+        window: bytes down, bytes up, seconds: from the end of the first frame to the end of the
+            last, that is without what opening and closing takes.
+        turnarounds: how often the host had to move in the window; sum_us, median_us, p99_us,
+            max_us: how long it took, in microseconds from the last byte out to the first byte in.
+        links: (link, bytes down, bytes up); when_first_done: the same at the moment when the first
+            of them had all its bytes.
     """
 
     down: int
     up: int
-    seconds: float
+    wrong: int
+    window: tuple[int, int, float]
     turnarounds: int
     sum_us: float
     median_us: float
     p99_us: float
     max_us: float
     links: tuple[tuple[int, int, int], ...]
+    when_first_done: tuple[tuple[int, int, int], ...]
 
 
 class Device:
@@ -47,36 +69,54 @@ class Device:
         self._out = process.stdout
         self.path = self._out.readline().strip()
 
-    def report(self) -> Report:
-        """After the last link was closed."""
+    def report(self, timeout: float = 10.0) -> Report:
+        """After the last link was closed. Raises TimeoutError if none comes."""
+        if not select.select([self._out], [], [], timeout)[0]:
+            raise TimeoutError("the device has reported nothing: is a link still open?")
         found = json.loads(self._out.readline())
-        return Report(**{**found, "links": tuple(map(tuple, found["links"]))})
+        for name in ("links", "when_first_done"):
+            found[name] = tuple(map(tuple, found[name]))
+        return Report(**{**found, "window": tuple(found["window"])})
+
+
+def compiler() -> str | None:
+    """The system's C compiler."""
+    return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 
 
 def build() -> Path:
     """The compiled device. Raises FileNotFoundError without a C compiler."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        raise FileNotFoundError("the benchmarks need a C compiler (cc)")
     made = OUT / "device"
-    if not made.exists() or made.stat().st_mtime < SOURCE.stat().st_mtime:
-        OUT.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            [compiler, "-O2", "-Wall", "-Wextra", "-o", made, SOURCE, "-lutil"], check=True
-        )
-    return made
+    if made.exists() and made.stat().st_mtime >= SOURCE.stat().st_mtime:
+        return made
+    found = compiler()
+    if found is None:
+        raise FileNotFoundError("the benchmarks need a C compiler (cc)")
+    OUT.mkdir(parents=True, exist_ok=True)
+    fresh = OUT / f"device.{os.getpid()}"  # whoever builds at the same time has another
+    subprocess.run([found, "-O2", "-Wall", "-Wextra", "-o", fresh, SOURCE, "-lutil"], check=True)
+    return fresh.replace(made)
 
 
 @contextmanager
 def running(
-    kind: str, baud: int = 0, latency: float = 0.0, read_size: int | None = None
+    kind: str,
+    baud: int = 0,
+    latency: float = 0.0,
+    *,
+    read_size: int = 0,
+    each: int = 0,
+    idle: bool = False,
 ) -> Iterator[Device]:
     """A device of this kind ("esp", "bg96"). baud 0: no line; latency in seconds before each
-    answer; read_size: the most that one read gives."""
-    arguments = [str(build().resolve()), kind, str(baud), str(latency * 1e6)]
-    if read_size is not None:
-        arguments.append(str(read_size))
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+    answer; read_size: the most that one read gives; each: bytes that a source has, 0 without end;
+    idle: sleep for the host's move instead of watching for it (many devices at once)."""
+    arguments = ["-b", baud, "-l", latency * 1e6, "-r", read_size, "-e", each]
+    with subprocess.Popen(
+        [build().resolve(), *map(str, arguments), *(["-i"] if idle else []), kind],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
         try:
             yield Device(process)
         finally:

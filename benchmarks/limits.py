@@ -12,10 +12,13 @@ import math
 
 __all__ = [
     "active_receive",
+    "bg96_exchange",
     "bg96_receive",
     "bg96_send",
+    "esp_exchange",
     "esp_send",
     "passive_receive",
+    "seconds",
     "transparent",
     "windowed",
 ]
@@ -86,3 +89,42 @@ def bg96_receive(
     if query:
         text += len("AT+QIRD=0,0\r") + len(f"\r\n+QIRD: {size},0,{size}\r\n\r\nOK\r\n")
     return _rate(size, text, baud, latency * (2 if query else 1))
+
+
+def esp_exchange(baud: int, size: int = 32, latency: float = 0.0) -> float:
+    """Seconds of `size` bytes there and back on an ESP-AT: sent, announced, pulled; three answers
+    to wait for (prompt, SEND OK, data)."""
+    text = len(
+        f"AT+CIPSEND=0,{size}\r\n\r\nOK\r\n\r\n>\r\nRecv {size} bytes\r\n\r\nSEND OK\r\n"
+    ) + len(f"\r\n+IPD,0,{size}\r\nAT+CIPRECVDATA=0,5760\r\n+CIPRECVDATA:{size},\r\nOK\r\n")
+    return (2 * size + text) / line_rate(baud) + 3 * latency
+
+
+def bg96_exchange(baud: int, size: int = 32, latency: float = 0.0) -> float:
+    """Seconds of `size` bytes there and back on a BG96: AT+QISEND, its notice, AT+QIRD, and a second
+    AT+QIRD that finds nothing, because only behind that the next notice comes (URC "recv")."""
+    text = len(f"AT+QISEND=0,{size}\r\r\n> \r\nSEND OK\r\n") + len(
+        f'\r\n+QIURC: "recv",0\r\nAT+QIRD=0,1500\r\r\n+QIRD: {size}\r\n\r\n\r\nOK\r\n'
+        "AT+QIRD=0,1500\r\r\n+QIRD: 0\r\n\r\n\r\nOK\r\n"
+    )
+    return (2 * size + text) / line_rate(baud) + 4 * latency
+
+
+def seconds(
+    module: str,
+    baud: int,
+    latency: float,
+    down: int,
+    up: int,
+    *,
+    push: bool = False,
+    frame: int = 0,
+) -> float:
+    """The least time for so many bytes down and up through an "esp" or "bg96", one transaction
+    behind the other, except that pushed data needs none. `frame`: bytes of a send, 0: the usual."""
+    if module == "esp":
+        sending = up / esp_send(baud, frame or 2048, latency)
+        if push:
+            return max(down / active_receive(baud), sending)
+        return down / passive_receive(baud, latency=latency, ask=5760) + sending
+    return down / bg96_receive(baud, latency=latency) + up / bg96_send(baud, frame or 1460, latency)

@@ -1,7 +1,8 @@
-"""What a process with many modems costs: memory, and CPU while they are silent and at work.
+"""What a process with many modems costs: throughput, CPU per MB, memory, and CPU while all are silent.
 
-The simulated modules are served by this process; the driver is a process of its own (`python -m
-benchmarks.many FAR_PORT SECONDS SPEC…`), whose memory and CPU are measured. Everything is simulated.
+The driver is a process of its own (`python -m benchmarks.many SECONDS SPEC…`) with one connection on
+each modem; the modems are reference devices without a line that think for 3 ms (as over USB), ESP and
+BG96 in turn. Everything is simulated.
 """
 
 from __future__ import annotations
@@ -13,28 +14,14 @@ import subprocess
 import sys
 import time
 from contextlib import AsyncExitStack, ExitStack
-from typing import NamedTuple
 
 from atdriver import aopen_modem
-from benchmarks.transfers import process
-from fakes import build
-from fakes.running import RunningFake
-from netsocket import AsyncTCPSocket
+from benchmarks import doors, plain
+from benchmarks.device import is_pattern, running
 
-ROUNDS = 30
-"""Round trips of each modem."""
-SIZE = 100
-"""Bytes of each, both ways."""
-
-
-class Row(NamedTuple):
-    """A driver process with `modems` modems: MiB it grew by for each, its share of a core while
-    each has a silent connection, and CPU milliseconds of a round trip while all make them."""
-
-    modems: int
-    memory: float
-    idle: float
-    cpu: float
+LATENCY = 0.003
+SPECS = {"esp": "esp8266,ssid=lab,password=secret99:{}", "bg96": "bg96:{}"}
+MB = 2**20
 
 
 def resident() -> float:
@@ -43,76 +30,65 @@ def resident() -> float:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-async def drive(far: int, seconds: float, specs: list[str]) -> Row:
-    """In the driver's process. The first modem brings the driver's code: it is not counted."""
-    async with aopen_modem(specs[0]):
-        before = resident()
+async def drive(seconds: float, specs: list[str]) -> dict[str, float]:
+    """In the driver's process. What the first modems of each kind bring, the driver's code, is not
+    counted."""
+    for spec in specs[:2]:
+        async with aopen_modem(spec):
+            before = resident()
     async with AsyncExitStack() as stack:
-        opening = [stack.enter_async_context(aopen_modem(spec)) for spec in specs]
-        nets = await asyncio.gather(*opening)
+        nets = await asyncio.gather(
+            *[stack.enter_async_context(aopen_modem(spec)) for spec in specs]
+        )
+        quiet = [await doors.socket(net, plain.PORTS["echo"]) for net in nets]
         memory = (resident() - before) / len(specs)
-        socks = [await net.connect(("far", far), timeout=30) for net in nets]
         began = time.process_time()
         await asyncio.sleep(seconds)
         idle = (time.process_time() - began) / seconds
+        for connection in quiet:
+            await connection.close()
+        busy = [await doors.socket(net, plain.PORTS["down"]) for net in nets]
+        until = time.monotonic() + seconds
         began = time.process_time()
-        await asyncio.gather(*map(round_trips, socks))
-        cpu = (time.process_time() - began) / ROUNDS / len(socks)
-    return Row(len(specs), memory, idle, 1000 * cpu)
+        moved = sum(await asyncio.gather(*[download(connection, until) for connection in busy]))
+        used = time.process_time() - began
+        for connection in busy:
+            await connection.close()
+        memory = max(memory, (resident() - before) / len(specs))
+    return {
+        "rate": moved / seconds,
+        "cpu_ms_per_mb": used * 1e3 * MB / moved,
+        "core": used / seconds,
+        "memory_mib_each": memory,
+        "idle_core": idle,
+    }
 
 
-async def round_trips(sock: AsyncTCPSocket) -> None:
-    """One behind the other: the far end sends everything back."""
-    await sock.sendall(f"PING {ROUNDS * SIZE}\n".encode())
-    for _ in range(ROUNDS):
-        await sock.sendall(bytes(SIZE))
-        left = SIZE
-        while left:
-            part = await sock.recv(left)
-            assert part, "the far end closed"
-            left -= len(part)
+async def download(connection: doors.Connection, until: float) -> int:
+    """Bytes that came until then."""
+    at = 0
+    while time.monotonic() < until:
+        data = await connection.receive()
+        if not data or not is_pattern(data, at):
+            raise plain.wrong(at)
+        at += len(data)
+    return at
 
 
-def measure(counts: tuple[int, ...] = (1, 16), seconds: float = 3.0) -> list[Row]:
-    """A row for each number of modems, ESP8266 and BG96 in turn."""
-    with process("benchmarks.farend") as far:
-        return [measure_one(int(far), count, seconds) for count in counts]
-
-
-def measure_one(far: int, count: int, seconds: float) -> Row:
-    """One driver process with `count` modems on ptys."""
-    with ExitStack() as fakes:
+def measure(count: int, seconds: float) -> dict[str, float]:
+    """One driver process with `count` modems."""
+    with ExitStack() as devices:
         specs = []
         for number in range(count):
-            module = ("esp8266", "bg96")[number % 2]
-            wifi = {"access_points": {"lab": "secret99"}} if module == "esp8266" else {}
-            fake = build(module, time_scale=0.0, resolve={"far": "127.0.0.1"}, **wifi)
-            port = fakes.enter_context(RunningFake(fake)).port
-            own = ",ssid=lab,password=secret99" if wifi else ""
-            specs.append(f"{module}{own}:{port}")
+            kind = ("esp", "bg96")[number % 2]
+            device = devices.enter_context(running(kind, latency=LATENCY, idle=True))
+            specs.append(SPECS[kind].format(device.path))
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.many", str(far), str(seconds), *specs],
+            [sys.executable, "-m", "benchmarks.many", str(seconds), *specs],
             stdout=subprocess.PIPE, check=True, timeout=120,
         )  # fmt: skip
-    return Row(*json.loads(done.stdout))
-
-
-def section(rows: list[Row]) -> str:
-    """What docs/performance.md says of it."""
-    lines = [
-        "## Many modems in one process (simulated)\n\n"
-        "One driver process, its modems on ptys, ESP8266 and BG96 in turn, each with a connection: "
-        "silent, then 100 bytes there and back on all of them at the same time. Memory is what the "
-        "process grew by; the driver's code, which the first modem brings, is not counted.\n\n"
-        "| modems | memory, MiB each | silent: CPU of all | round trip: CPU ms |\n"
-        "| --- | --- | --- | --- |\n"
-    ]
-    for row in rows:
-        lines.append(
-            f"| {row.modems} | {row.memory:.2f} | {row.idle:.1%} of a core | {row.cpu:.2f} |\n"
-        )
-    return "".join(lines)
+    return dict(json.loads(done.stdout))
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(drive(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:]))))
+    print(json.dumps(asyncio.run(drive(float(sys.argv[1]), sys.argv[2:]))))
