@@ -14,7 +14,8 @@ from netsocket.table import SocketTable, log
 from netsocket.waiting import Waiters, wake
 
 FLUSH_LIMIT = 5.0
-"""Seconds that already closed descriptors get, at close, to send what they had queued."""
+"""Seconds that streams and descriptors get, at close, to end before the stack is taken from them;
+closed ones send what they had queued."""
 
 
 class InterfaceLife:
@@ -91,13 +92,15 @@ class InterfaceLife:
 
     async def _end_sockets(self, reason: str) -> None:
         error = NetworkDown(reason)
-        await asyncio.gather(*(end(error) for end in list(self._dependants.values())))
+        ending = asyncio.gather(*(end(error) for end in list(self._dependants.values())))
+        await asyncio.wait({ending}, timeout=FLUSH_LIMIT)
         await self._table.close(error)
         self.names.end()
         try:
             await self.stack.down()
         finally:
             await self._table.settle()
+            await ending  # what still waited for the stack does not any more
 
     async def __aenter__(self) -> Self:
         """Bring the interface up."""

@@ -100,7 +100,8 @@ class Pool:
     async def open(self) -> None:
         """Open every member; returns when the first is up, the others may come later.
 
-        When none can be opened, the only member's own error, or PoolEmpty.
+        When none can be opened, the only member's own error, or PoolEmpty; NetworkDown when the
+        pool is closed meanwhile.
         """
         self._check_open()
         if self._opened:
@@ -117,6 +118,7 @@ class Pool:
                 raise PoolEmpty({member.name: _said(member.failure) for member in self._members})
             self._news.clear()
             await self._news.wait()
+            self._check_open()
 
     async def close(self) -> None:
         """Close every member that the pool has opened; who waits gets NetworkDown. Idempotent."""
@@ -126,6 +128,7 @@ class Pool:
         for waiter in self._queue:
             waiter.served.set_exception(_closed())
         self._queue.clear()
+        self._news.set()
         await asyncio.gather(*(member.end() for member in self._members))
         if self._tasks:
             await asyncio.wait(self._tasks)

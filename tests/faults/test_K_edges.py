@@ -275,6 +275,30 @@ async def _use(bench: Bench, outcomes: list[object]) -> None:
     outcomes += await asyncio.gather(talk(), talk(), ask(), wait(), return_exceptions=True)
 
 
+@pytest.mark.catches("netsocket/interface_life.py", "{ending}, timeout=FLUSH_LIMIT", "{ending}")
+@pytest.mark.parametrize("closed", [False, True], ids=["", "closed"])
+@pytest.mark.parametrize("module", MODULES)
+@virtual
+async def test_K06_close_with_a_stream_that_cannot_send(
+    module: str, closed: bool, injected: Injected
+) -> None:
+    """Its bytes have 5 s, then the interface ends as without it."""
+    async with opened(module) as bench:
+        _, writer = await bench.net.open_connection("echo.test", 7, timeout=30)
+        bench.fake.be_deaf(10_000)
+        injected()
+        writer.write(bytes(5000))
+        if closed:
+            writer.close()
+        await asyncio.sleep(0.5)
+        begun = asyncio.get_running_loop().time()
+        await bench.net.close()
+        assert asyncio.get_running_loop().time() - begun <= 15
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
 MOMENTS = [0.05, 0.15, 0.25, 0.35, 1.0, 2.5, 3.305, 3.32, 3.335, 3.35, 3.4, 3.5, 4.0, 5.5]
 
 

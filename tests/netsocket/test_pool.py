@@ -356,6 +356,21 @@ async def test_a_pool_of_which_nothing_opens_says_so() -> None:
             pass
 
 
+async def test_a_pool_that_is_closed_while_it_opens_says_so() -> None:
+    """Nothing will come up any more: whoever waits for that is told."""
+
+    async def never() -> Any:
+        await asyncio.sleep(1000)
+
+    pool = Pool({"slow": never})
+    opening = asyncio.create_task(pool.open())
+    await asyncio.sleep(0)
+    await pool.close()
+    async with asyncio.timeout(5):
+        with pytest.raises(NetworkDown, match="pool was closed"):
+            await opening
+
+
 async def test_a_pool_that_was_not_opened_leases_nothing() -> None:
     with pytest.raises(NetworkDown, match="not open"):
         await Pool({"a": opener([])}).lease(1)
