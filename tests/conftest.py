@@ -9,15 +9,24 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from atdriver import answering, resync
+
 HERE = Path(__file__).parent
 ALLOWED = HERE / "allowed-skips.txt"
 SERIAL = (HERE / "foreign",)
 """Folders whose tests are all `serial`: other people's drivers have clocks of their own."""
+IN_MEMORY = tuple(
+    HERE / name for name in ("adapters", "capability", "drivers", "forward", "netsocket", "proxy")
+)
+"""Folders whose modules live in this process, in real time: what such a module says comes at once.
+The silences themselves are judged in tests/engine, tests/faults and tests/recovery, at full length."""
+SHORT_QUIET = 0.02
 _skipped: dict[str, None] = {}
 
 
@@ -45,6 +54,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("serial")
         if " at 0x" in item.name:
             raise pytest.UsageError(f"{item.nodeid}: give its parameters `ids` without addresses")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Around fixtures of every scope, which a fixture is not."""
+    if not any(item.path.is_relative_to(folder) for folder in IN_MEMORY):
+        return (yield)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resync, "QUIET", SHORT_QUIET)
+        patch.setattr(answering, "FOREIGN_QUIET", SHORT_QUIET)
+        return (yield)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

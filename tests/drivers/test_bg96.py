@@ -26,6 +26,7 @@ from tests.drivers.rig import (
     udp_echo,
     until,
 )
+from tests.faults.bench import virtual
 
 
 def sent_by_host(rig: Rig) -> list[str]:
@@ -49,6 +50,7 @@ def forget_pins() -> None:
     sim._tried.clear()
 
 
+@virtual
 async def test_pin_is_entered_when_asked() -> None:
     async with opened("bg96", "bg96", {"pin": "1234"}, pin="1234") as rig:
         assert rig.net.status is InterfaceStatus.GLOBAL_UP
@@ -58,6 +60,7 @@ async def test_pin_missing() -> None:
     await fails_to_open({"pin": "1234"}, PermissionError, r"PIN \(3 tries left\): give pin=…")
 
 
+@virtual
 async def test_wrong_pin_is_tried_once_only() -> None:
     for _ in range(3):
         rig = await fails_to_open({"pin": "1234"}, PermissionError, "refused", pin="9999")
@@ -104,6 +107,7 @@ async def test_a_sim_that_does_not_work(
     await fails_to_open({"sim": state}, errors.NetworkDown, words)
 
 
+@virtual
 async def test_no_registration_says_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     await fails_to_open(
         {"reg": "searching"}, errors.NetworkTimeout, r"\(searching; no signal\): is the antenna",
@@ -124,6 +128,7 @@ async def test_a_module_in_flight_mode_is_switched_on_and_put_back() -> None:
     assert rig.fake.functionality == 4
 
 
+@virtual
 async def test_the_state_of_sim_and_network() -> None:
     rig = assemble("bg96", "bg96", {"pin": "1234", "rat": "gsm"})
     net = rig.net
@@ -150,6 +155,7 @@ async def test_the_state_of_sim_and_network() -> None:
         assert found.signal == Signal(-53, -81, 21.2, -11)
 
 
+@virtual
 async def test_another_apn_is_taken_at_the_next_up() -> None:
     async with opened("bg96", "bg96", {"apn": "internet"}, apn="internet") as rig:
         net = rig.net
@@ -171,6 +177,7 @@ async def test_without_an_apn_the_stored_one_or_its_absence_is_named() -> None:
     await fails_to_open({"apn": "internet"}, errors.NetworkDown, "no APN was given and none is st")
 
 
+@virtual
 async def test_roaming_and_lte_register_though_gprs_says_unknown() -> None:
     async with opened("bg96", "bg96", {"reg": "roaming", "rat": "m1"}) as rig:
         assert (await rig.net.refresh()).details["registration"] == "registered, roaming"
@@ -360,6 +367,7 @@ steps:
         await other.close()
 
 
+@virtual
 async def test_ping() -> None:
     async with opened("bg96", "bg96", {"ping": "235"}) as rig:
         assert await rig.net.ping("srv") == 0.235

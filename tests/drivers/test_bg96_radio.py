@@ -9,6 +9,7 @@ from modems.bg96 import radio
 from modems.bg96.radio import Radio
 from netsocket import errors
 from netsocket.interface_kinds import AsyncCellularInterface
+from tests.faults.bench import virtual
 
 from .rig import Rig, assemble, opened
 
@@ -24,6 +25,7 @@ async def technology(rig: Rig) -> str:
     return (await rig.net.cellular()).technology
 
 
+@virtual
 async def test_a_technology_is_chosen_and_put_back() -> None:
     rig = assemble("bg96", "bg96", {"rat": "m1+gsm"}, radio="gsm")
     async with rig.net:
@@ -33,6 +35,7 @@ async def test_a_technology_is_chosen_and_put_back() -> None:
     assert rig.fake.configuration["nwscanmode"] == "0"
 
 
+@virtual
 async def test_what_is_set_already_is_not_written_again() -> None:
     """Each write wears the flash."""
     async with opened("bg96", "bg96", {"rat": "m1"}, radio="auto", bands="all") as rig:
@@ -41,6 +44,7 @@ async def test_what_is_set_already_is_not_written_again() -> None:
         assert written(rig) == ['AT+QCFG="iotopmode",2,1']
 
 
+@virtual
 async def test_persist_leaves_it() -> None:
     rig = assemble("bg96", "bg96", {"rat": "m1+gsm"}, radio="gsm+ltem", persist=True)
     async with rig.net:
@@ -48,6 +52,7 @@ async def test_persist_leaves_it() -> None:
     assert written(rig) == ['AT+QCFG="nwscanseq",0102,1']
 
 
+@virtual
 async def test_bands_of_one_technology_leave_the_others() -> None:
     rig = assemble("bg96", "bg96", {"rat": "gsm"}, bands="gsm900+gsm1800")
     async with rig.net:
@@ -55,6 +60,7 @@ async def test_bands_of_one_technology_leave_the_others() -> None:
     assert written(rig)[-1] == 'AT+QCFG="band",f,400a0e189f,a0e189f,1'
 
 
+@virtual
 async def test_bands_without_a_network_fail_and_are_put_back() -> None:
     rig = assemble("bg96", "bg96", {"rat": "m1"}, bands="b3", register_timeout=0.2)
     with pytest.raises(errors.NetworkTimeout, match=r"no signal.*bands=…"):

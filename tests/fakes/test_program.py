@@ -13,7 +13,6 @@ from typing import IO
 import pytest
 import serial
 
-pytestmark = pytest.mark.serial
 PROGRAM = (sys.executable, "-W", "error", "-m", "fakes")
 
 

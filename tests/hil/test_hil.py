@@ -29,7 +29,7 @@ from netsocket.interface import AsyncNetworkInterface
 from tests.capability.measured import contributions
 from tests.cli.harness import start_fake
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.xdist_group("hil")  # one far end for all
 ROOT = Path(__file__).parents[2]
 TOKEN = "correct horse"
 

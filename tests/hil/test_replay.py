@@ -23,7 +23,13 @@ SOME = ("TCPSOCKET_TRANSPARENT", "TCPSOCKET_DRAIN", "UDPSOCKET_TWO_PEERS", "TCPS
         "SYNCHRONOUS_DNS_INVALID", "TCPSOCKET_CONNECT_REFUSED", "NETWORKINTERFACE_STATUS")  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=["bg96:fake", "esp8266:fake"])
+@pytest.fixture(
+    scope="module",
+    params=[  # each recorded once, so what reads it stays in one process
+        pytest.param(spec, marks=pytest.mark.xdist_group(spec))
+        for spec in ("bg96:fake", "esp8266:fake")
+    ],
+)
 def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Records:
     folder = tmp_path_factory.mktemp("results")
     bench = Bench(Options(request.param, results=folder))
