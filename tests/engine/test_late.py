@@ -11,13 +11,22 @@ import pytest
 
 from atdriver.events import Completed, Failed
 from atdriver.exchange import Command
+from atdriver.resync import PROBE_TIMEOUT
 from modems.bg96 import dialect as bg96
 from modems.esp8266 import dialect as esp
 
+from .harness import done
 from .modules import Habit, Simulation, SlowModule
 
 EDGE = 3.0
 """The time limit of the command that answers late."""
+TIMINGS = sorted(
+    {EDGE + d / 1000 for d in (-300, -30, -3, -1, 0, 1, 3, 30)}
+    | {EDGE + d / 50 for d in range(1, 150)}
+    | {EDGE + d / 10 for d in range(30, 70)}
+    | {EDGE + 0.1 + d / 1000 for d in range(-4, 5)}  # around the first probe
+    | {EDGE + 0.1 + PROBE_TIMEOUT + d / 1000 for d in range(-4, 5)}  # around the second
+)
 SPREADS = (0.002, 0.05, 0.5, 3.0, 12.0)
 """Seconds around the limit in which the answer comes."""
 SHAPES = {
@@ -38,6 +47,96 @@ SHAPES = {
         bg96.CANARY,
     ),
 }
+
+
+@pytest.mark.parametrize("habit", Habit)
+@pytest.mark.parametrize("canary", [True, False], ids=["canary", "bare"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_answer_completes_a_command_that_did_not_cause_it(
+    shape: str, habit: Habit, canary: bool
+) -> None:
+    """The same query twice: the answer of the first comes around its time limit and after it."""
+    dialect, line, info, said, other, probe = SHAPES[shape]
+    query = Command(line, EDGE, info=re.compile(info))
+    outcomes = set()
+    for slow in TIMINGS:
+        module = SlowModule(dialect.terminator, habit, slow, line, said, other)
+        simulation = Simulation(dialect, module)
+        bench = simulation.bench
+        if canary:
+            bench.engine.probe = probe
+        simulation.send(query)
+        simulation.until_ready()
+        first = [e for e in bench.events if isinstance(e, Completed | Failed)]
+        assert len(first) == 1
+        if isinstance(first[0], Completed):
+            assert first[0].reply.lines == [said(1).strip()]
+        outcomes.add(type(first[0]))
+        bench.events.clear()
+        for _ in range(2):
+            simulation.send(query)
+            mine = module.executed[-1]
+            assert mine[0] == line
+            simulation.until_ready()
+            ended = [e for e in bench.events if isinstance(e, Completed | Failed)]
+            assert len(ended) == 1, slow
+            assert isinstance(ended[0], Completed), slow
+            assert ended[0].reply.lines == [said(mine[1]).strip()], slow
+            bench.events.clear()
+            simulation.quiet(0.5)
+    assert outcomes == {Completed, Failed}
+
+
+@pytest.mark.parametrize("latency", [0.001, 0.05, 0.099, 0.101, 0.3, 0.5, 0.9])
+@pytest.mark.parametrize("canary", [True, False], ids=["canary", "bare"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_same_with_a_slow_module(shape: str, latency: float, canary: bool) -> None:
+    """Every answer takes its time, and answers queue up. (The manuals promise 300 ms a line.)"""
+    dialect, line, info, said, other, probe = SHAPES[shape]
+    query = Command(line, EDGE, info=re.compile(info))
+    for slow in (EDGE - 0.01, EDGE + 0.01, EDGE + 0.09, EDGE + 0.11, EDGE + 1, EDGE + 2.2):
+        module = SlowModule(
+            dialect.terminator, Habit.QUEUES, slow, line, said, other, latency=latency
+        )
+        simulation = Simulation(dialect, module)
+        bench = simulation.bench
+        if canary:
+            bench.engine.probe = probe
+        simulation.send(query)
+        simulation.until_ready()
+        bench.events.clear()
+        simulation.send(query)
+        mine = module.executed[-1]
+        simulation.until_ready()
+        ended = [e for e in bench.events if isinstance(e, Completed | Failed)]
+        assert len(ended) == 1
+        assert isinstance(ended[0], Completed)
+        assert ended[0].reply.lines == [said(mine[1]).strip()], (slow, latency)
+
+
+@pytest.mark.parametrize("latency", [0.003, 0.15, 0.3, 0.9])
+@pytest.mark.parametrize("canary", [True, False], ids=["canary", "bare"])
+def test_a_module_that_was_blocked_answers_the_probes_of_that_time_too(
+    latency: float, canary: bool
+) -> None:
+    """Start-up on a module that is busy with something: it works off all probes afterwards."""
+    dialect, line, info, said, other, probe = SHAPES["bg96"]
+    query = Command(line, EDGE, info=re.compile(info))
+    for blocked in (0.0, 1.0, 2.05, 2.15, 4.0, 6.2, 9.0):
+        module = SlowModule(
+            dialect.terminator, Habit.QUEUES, latency, line, said, other, latency=latency
+        )
+        simulation = Simulation(dialect, module)
+        bench = simulation.bench
+        module.block_until(bench.now + blocked)
+        if canary:
+            bench.engine.probe = probe
+        bench.probing()
+        simulation.until_ready()
+        simulation.send(query)
+        mine = module.executed[-1]
+        simulation.until_ready()
+        assert bench.take()[-1] == done(query, said(mine[1]).strip()), blocked
 
 
 def trials(shape: str, canary: bool, count: int, seed: int) -> Counter[str]:

@@ -2,7 +2,7 @@
 
 mutmut changes the functions (`[tool.mutmut]` in pyproject.toml says which files meet which tests);
 this reads its verdicts, takes off the mutants that change nothing (`driver_exempt.txt`), and fails
-when a score is below what R10 asks. A mutant is named by its file, its function and the lines that
+when a score is below what R10 asks or when a mutant was not tried: a score of some is no score. A mutant is named by its file, its function and the lines that
 it changes, not by a number, so that a name lives as long as its line.
 """
 
@@ -82,16 +82,19 @@ def mutants() -> Iterator[Mutant]:
 
 
 def report(found: list[Mutant]) -> bool:
-    """Print the survivors and the scores; True when every score that was taken is enough."""
+    """Print the survivors and the scores; True when every mutant was tried, and enough died."""
     exempt = exemptions()
     enough = True
     used = set()
     for pattern, asked in ASKED.items():
         fates: Counter[str] = Counter()
+        untried: Counter[str] = Counter()
         for mutant in found:
-            if not fnmatch(mutant.file, pattern) or mutant.fate in UNTRIED:
+            if not fnmatch(mutant.file, pattern):
                 continue
-            if mutant.fate in DEAD:
+            if mutant.fate in UNTRIED:
+                untried[mutant.file] += 1
+            elif mutant.fate in DEAD:
                 fates["dead"] += 1
             elif entry := excused(name := mutant.name, exempt):
                 fates["exempt"] += 1
@@ -108,9 +111,12 @@ def report(found: list[Mutant]) -> bool:
                 f"{fates['exempt']} exempt, {fates['alive']} alive: {score:.1f} % "
                 f"(asked for: {asked:.0f} %)"
             )
+        for file, number in sorted(untried.items()):
+            print(f"not tried: {number} of {file}")
+            enough = False
     for entry in sorted(exempt.keys() - used):
         print(f"exempt, and not met: {entry}")
-    return enough
+    return enough and bool(found)
 
 
 def main(names: list[str]) -> int:
