@@ -18,7 +18,7 @@ import ipaddress
 from collections import deque
 from typing import Any, Final, Self
 
-from netsocket.adapters.ending import end_task
+from netsocket.adapters.ending import end_tasks
 from netsocket.adapters.passage import Figures, Limits
 from netsocket.adapters.pool import Lease, Pool
 from netsocket.adapters.pump import Meter
@@ -76,11 +76,7 @@ class DatagramForward(asyncio.DatagramProtocol):
         """End every session. Idempotent."""
         if self.local is not None:
             self.local.close()
-        tasks = list(self._tasks)
-        for task in tasks:
-            end_task(task)
-        if tasks:
-            await asyncio.wait(tasks)
+        await end_tasks(self._tasks)
 
     async def __aenter__(self) -> Self:
         return self

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Final, Self
 
 from netsocket.adapters.client import ClientPump, set_up
-from netsocket.adapters.ending import end_task
+from netsocket.adapters.ending import end_tasks
 from netsocket.adapters.passage import Figures, Limits
 from netsocket.adapters.pool import Lease, Pool
 from netsocket.adapters.pump import Meter
@@ -67,11 +67,7 @@ class RemoteForward:
 
     async def close(self) -> None:
         """Accept no more, and reset every connection. Idempotent."""
-        tasks = [*([self._task] if self._task else []), *self._served]
-        for task in tasks:
-            end_task(task)
-        if tasks:
-            await asyncio.wait(tasks)
+        await end_tasks([*([self._task] if self._task else []), *self._served])
 
     async def __aenter__(self) -> Self:
         return self

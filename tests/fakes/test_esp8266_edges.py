@@ -12,6 +12,8 @@ import pytest
 from fakes.esp8266 import build
 from tests.netsocket.certificates import serving
 
+from .esp8266_tables import delays_of, spent_by
+
 LENGTH, COUNT, RANGE, UNKNOWN = 0x01040000, 0x01060000, 0x01070000, 0x01090000
 """Classes of errors; for COUNT how many are needed and how many came stand in the low bytes."""
 BOTH = {"both": "127.0.0.1,::1"}
@@ -21,32 +23,6 @@ async def code_of(host: Any, line: str) -> int:
     """The code that AT+SYSLOG=1 prints before ERROR."""
     told = await host.error(line)
     return int(told.removeprefix(b"ERR CODE:").strip(), 16)
-
-
-def delays_of(host: Any) -> list[float]:
-    """What the module puts off, in seconds of its time."""
-    delays: list[float] = []
-    real = host.modem.later
-
-    def later(delay: float, action: Any) -> Any:
-        delays.append(delay)
-        return real(delay, action)
-
-    host.modem.later = later
-    return delays
-
-
-def spent_by(host: Any) -> list[float]:
-    """What the module spends, in seconds of its time."""
-    spent: list[float] = []
-    real = host.modem.sleep
-
-    async def sleep(seconds: float) -> None:
-        spent.append(seconds)
-        await real(seconds)
-
-    host.modem.sleep = sleep
-    return spent
 
 
 def deaf_peer() -> socket.socket:

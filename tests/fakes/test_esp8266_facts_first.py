@@ -15,6 +15,8 @@ import pytest
 from fakes.esp8266 import build
 from fakes.peers import Peer
 
+from .esp8266_tables import spent_by
+
 OK, ERROR, FAIL = b"\r\nOK\r\n", b"\r\nERROR\r\n", b"\r\nFAIL\r\n"
 AT = "192.0.2.1"
 PEERS = {f"{AT}:7": Peer("echo"), f"{AT}:9": Peer("discard"), "192.0.2.2:7": Peer("echo")}
@@ -47,18 +49,6 @@ async def idle(host: Any) -> None:
     async with asyncio.timeout(5):
         while host.modem.running:
             await asyncio.sleep(0.001)
-
-
-def spent_by(host: Any) -> list[float]:
-    spent: list[float] = []
-    real = host.modem.sleep
-
-    async def sleep(seconds: float) -> None:
-        spent.append(seconds)
-        await real(seconds)
-
-    host.modem.sleep = sleep
-    return spent
 
 
 def open_link(number: int | str, port: int = 7) -> tuple[str, bytes]:

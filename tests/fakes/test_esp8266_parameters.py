@@ -18,18 +18,10 @@ import pytest
 from fakes import FakeError
 from fakes.esp8266 import build
 
-LONG = 0x01040000  # a string that is too long
-TYPE = 0x01050000
-RANGE = 0x01070000
+from .esp8266_tables import FAILED, LONG, MISSING, RANGE, TYPE, answers, codes, count, spent_by
+
 PARSE = 0x01080000
-FAILED = 0x010A0000
 WRONG_FORM = 0x010C0000
-MISSING = 0x01060000  # a field that is there and empty
-
-
-def count(needed: int, came: int) -> int:
-    return 0x01060000 | needed << 8 | came
-
 
 CODES = [
     # Every parameter at both ends of its range and just outside, missing, and one too many.
@@ -117,31 +109,7 @@ CODES = [
 
 async def test_codes_of_refused_parameters(esp: Any) -> None:
     host = await esp("E24", resolve={"srv": "127.0.0.2"})
-    await host.ok("AT+SYSLOG=1")
-    wrong = []
-    for line, code in CODES:
-        answer = await host.command(line)
-        if code:
-            expected = b"ERR CODE:0x%08x\r\n\r\nERROR\r\n" % code
-            if not answer.endswith(expected):
-                wrong.append((line, expected, answer))
-        elif not answer.endswith(b"\r\nOK\r\n"):
-            wrong.append((line, "OK", answer))
-        host.output.clear()
-    assert not wrong, "\n".join(map(str, wrong))
-
-
-async def check(host: Any, rows: list[tuple[str, bytes | None]]) -> None:
-    """Each line gets exactly this before its OK, or ERROR where None is expected."""
-    wrong = []
-    for line, expected in rows:
-        answer = await host.command(line)
-        # Lines with and without a CR LF of their own before OK both exist in one firmware.
-        good = b"\r\nERROR\r\n" if expected is None else expected + b"\r\nOK\r\n"
-        if not (answer.endswith(good) if expected is None else answer == good):
-            wrong.append(f"{line}: {answer!r}, not {good!r}")
-        host.output.clear()
-    assert not wrong, "\n".join(wrong)
+    await codes(host, CODES)
 
 
 async def test_defaults_after_a_start(esp: Any) -> None:
@@ -162,7 +130,7 @@ async def test_defaults_after_a_start(esp: Any) -> None:
         ("AT+CWMODE?", b"+CWMODE:1\r\n"), ("AT+CWSTATE?", b'+CWSTATE:2,"lab"\r\n'),
     ]  # fmt: skip
     host = await esp("E24")
-    await check(host, defaults)
+    await answers(host, defaults)
     for line in (
         "AT+CIPV6=1",
         "AT+SYSLOG=1",
@@ -175,7 +143,7 @@ async def test_defaults_after_a_start(esp: Any) -> None:
         "AT+CIPRECVMODE=1",
     ):
         await host.ok(line)  # fmt: skip
-    await check(host, [
+    await answers(host, [
         ("AT+CIPV6?", b"+CIPV6:1\r\n"), ("AT+SYSLOG?", b"+SYSLOG:1\r\n"),
         ("AT+CIPDINFO?", b"+CIPDINFO:true\r\n"), ("AT+CIPSTO?", b"+CIPSTO:60\r\n"),
         ("AT+CIPTCPOPT?", b"".join(b"+CIPTCPOPT:%d,0,1,2,3\r\n" % n for n in range(5))),
@@ -190,7 +158,7 @@ async def test_defaults_after_a_start(esp: Any) -> None:
     await host.ok("ATE0")
     await host.ok("AT+CIPMUX=1")
     host.output.clear()
-    await check(host, [row for row in defaults if row[0] != "AT+CIPSTATUS"])
+    await answers(host, [row for row in defaults if row[0] != "AT+CIPSTATUS"])
 
 
 @pytest.mark.parametrize("firmware", ["N17", "E2", "E22", "E22-ESP32", "E24", "E33"])
@@ -206,7 +174,7 @@ async def test_what_a_generation_takes(esp: Any, firmware: str) -> None:
     port = closed.getsockname()[1]
     tcp = f'AT+CIPSTART=1,"TCP","127.0.0.1",{port}'
     udp = f'AT+CIPSTART=1,"UDP","127.0.0.1",{port}'
-    await check(host, [
+    await answers(host, [
         ('AT+CIPDOMAIN="srv"', resolved), ('AT+CIPDOMAIN="srv",2', None if n or e2 else resolved),
         ('AT+CIPDOMAIN="srv",1,60000', resolved if e33 else None),
         ('AT+CIPDOMAIN="srv",1,0', resolved if e33 else None),
@@ -278,7 +246,7 @@ async def test_reasons_of_nonos(esp: Any) -> None:
 async def test_parameters_of_nonos(esp: Any) -> None:
     """Where NonOS differs: the order of AT+CWDHCP, _CUR and _DEF, two name servers."""
     host = await esp("N17")
-    await check(host, [
+    await answers(host, [
         ("AT+CWDHCP_CUR?", b"+CWDHCP_CUR:3\r\n"), ("AT+CWDHCP_CUR=0,0", b""), ("AT+CWDHCP_CUR?", b"+CWDHCP_CUR:2\r\n"),
         ("AT+CWDHCP_CUR=0,1", b""), ("AT+CWDHCP_CUR=1,0", b""), ("AT+CWDHCP_CUR?", b"+CWDHCP_CUR:1\r\n"),
         ("AT+CWDHCP_CUR=2,1", b""), ("AT+CWDHCP_CUR?", b"+CWDHCP_CUR:3\r\n"), ("AT+CWDHCP_CUR=2,0", b""),
@@ -316,7 +284,7 @@ async def test_parameters_of_nonos(esp: Any) -> None:
 async def test_addresses_and_dhcp(esp: Any) -> None:
     """AT+CWDHCP on ESP-AT: enable first, then bits (1 station, 2 access point); AT+CIPSTA ends DHCP."""
     host = await esp("E24")
-    await check(host, [
+    await answers(host, [
         ("AT+CWDHCP=0,1", b""), ("AT+CWDHCP?", b"+CWDHCP:2\r\n"), ("AT+CWDHCP=0,2", b""),
         ("AT+CWDHCP?", b"+CWDHCP:0\r\n"), ("AT+CWDHCP=1,2", b""), ("AT+CWDHCP?", b"+CWDHCP:2\r\n"),
         ("AT+CWDHCP=1,1", b""), ("AT+CWDHCP?", b"+CWDHCP:3\r\n"),
@@ -339,19 +307,6 @@ async def test_addresses_and_dhcp(esp: Any) -> None:
     assert await host.ok("AT+CIPAPMAC?") != b"+CIPAPMAC:" + mac + b"\r\n"
 
 
-def watch_time(host: Any) -> list[float]:
-    """Seconds that the module spends, as it spends them (nothing is really waited for)."""
-    spent: list[float] = []
-    real = host.modem.sleep
-
-    async def sleep(seconds: float) -> None:
-        spent.append(seconds)
-        await real(seconds)
-
-    host.modem.sleep = sleep
-    return spent
-
-
 @pytest.mark.parametrize("firmware", ["N17", "E2", "E24"])
 async def test_what_takes_how_long(esp: Any, far: Any, firmware: str) -> None:
     """Close: 13 to 15 ms (esp-at issue 465). Scan: 13 channels of 120 ms (AT+CWLAP). Join: 3 s, the
@@ -359,7 +314,7 @@ async def test_what_takes_how_long(esp: Any, far: Any, firmware: str) -> None:
     0.5 s on the ESP8266, 0.8 to 1.2 s on the ESP32."""
     end = await far()
     host = await esp(firmware, resolve={"srv": "127.0.0.2"})
-    spent = watch_time(host)
+    spent = spent_by(host)
     await host.ok(f'AT+CIPSTART=0,"TCP","127.0.0.1",{end.port}')
     assert spent == []
     await host.ok("AT+CIPCLOSE=0")
@@ -392,7 +347,7 @@ async def test_times_can_be_set(esp: Any) -> None:
     """The settings of build: join_time and connect_timeout in seconds (3 unless given), late_closed in
     milliseconds, boot_time."""
     host = await esp("E24", join_time="8", connect_timeout="5", boot_time="2")
-    spent = watch_time(host)
+    spent = spent_by(host)
     await host.ok('AT+CWJAP="lab","secret"')
     assert sum(spent) == pytest.approx(8)
     spent.clear()
@@ -403,7 +358,7 @@ async def test_times_can_be_set(esp: Any) -> None:
     await host.read_until(b"\r\nready\r\n")
     assert sum(spent) == pytest.approx(2)
     other = await esp("E24")
-    spent = watch_time(other)
+    spent = spent_by(other)
     await other.error('AT+CIPSTART=0,"TCP","192.0.2.1",80')
     assert sum(spent) == pytest.approx(3)
     for name in ("join_time", "connect_timeout", "boot_time"):
@@ -536,7 +491,7 @@ async def test_ping_times(esp: Any) -> None:
         ("E24", b"+PING:", b"+PING:TIMEOUT\r\n"),
     ):
         host = await esp(firmware)
-        spent = watch_time(host)
+        spent = spent_by(host)
         for _ in range(60):
             told = await host.ok('AT+PING="127.0.0.9"')
             assert told.startswith(head)
@@ -647,7 +602,7 @@ async def test_sending_takes(esp: Any, far: Any, udp_far: Any) -> None:
         b"+CIPSSLCCONF:%d,%s\r\n" % (n, b"2,1,4" if n == 3 else b"0,0,0") for n in range(5)
     )
     assert await host.ok("AT+CIPSENDLCFG?") == b"+CIPSENDLCFG:1024,2920\r\n"
-    spent = watch_time(host)
+    spent = spent_by(host)
     for head, data in (
         ("0,8192", b"x" * 8192),
         ('1,3,"srv",65535', b"abc"),

@@ -93,6 +93,11 @@ class Sickbed:
                 await asyncio.sleep(0.01)
         return self.elapsed
 
+    async def recovers(self, within: float) -> None:
+        """It is noticed, and up again so many seconds after the clock was started."""
+        await self.until("CONNECTING")
+        assert await self.until("GLOBAL_UP") <= within
+
     async def serves(self) -> None:
         """A whole exchange goes through."""
         async with await self.net.connect(("echo.test", 7), timeout=30) as sock:

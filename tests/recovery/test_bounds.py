@@ -55,8 +55,7 @@ async def test_silent_reset_of_an_idle_module(kind: str) -> None:
         await asyncio.sleep(30)
         patient.start_clock()
         patient.module.restart(silent=True)
-        await patient.until("CONNECTING")
-        assert await patient.until("GLOBAL_UP") <= 20
+        await patient.recovers(within=20)
         await patient.serves()
 
 

@@ -88,8 +88,7 @@ async def test_reset_suffices(kind: str) -> None:
         patient.ail("reset")
         with pytest.raises(ConnectionError, match=r"does not answer|no answer within"):
             await sock.recv(1)
-        await patient.until("CONNECTING")
-        assert await patient.until("GLOBAL_UP") <= 180
+        await patient.recovers(within=180)
         assert rungs(patient) == ["resync", "reset"]
         assert patient.counts["reset"] == 1
         assert patient.counts["silent"] == 1
@@ -102,8 +101,7 @@ async def test_reset_suffices(kind: str) -> None:
 async def test_reopening_suffices(kind: str) -> None:
     async with bed(kind) as patient:
         patient.ail("reopen")
-        await patient.until("CONNECTING")
-        assert await patient.until("GLOBAL_UP") <= 300
+        await patient.recovers(within=300)
         assert rungs(patient) == ["resync", "reset", "reopen"]
         assert patient.counts["reopen"] == 1 == patient.opened
         await patient.serves()

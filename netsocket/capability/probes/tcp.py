@@ -6,8 +6,9 @@ import asyncio
 
 from netsocket.capability.farend import FarEnd, chargen, until
 from netsocket.capability.probes.tools import (
+    BURSTS,
     LIMIT,
-    SIZES,
+    SIZED,
     TRAPS,
     connected,
     difference,
@@ -16,6 +17,7 @@ from netsocket.capability.probes.tools import (
     pattern,
     raises,
     receive,
+    send_often,
 )
 from netsocket.capability.verdict import Verdict, check, partial, passed, probe
 from netsocket.errors import AlreadyInProgress, InProgress
@@ -77,12 +79,7 @@ async def connect_again(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
 async def send_repeat(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """100 sends of 5 bytes, each answering 5."""
     async with connected(net, far, "discard") as (sock, seen):
-        for number in range(100):
-            sent = await sock.send(b"%05d" % number)
-            check(sent == 5, f"send of 5 bytes returned {sent}")
-        expected = b"".join(b"%05d" % number for number in range(100))
-        await until(lambda: len(seen.received) >= 500, LIMIT)
-        check(seen.received == expected, difference(expected, bytes(seen.received)))
+        await send_often(sock, seen)
     return passed("100 sends, 500 bytes at the far end in order")
 
 
@@ -90,29 +87,25 @@ async def send_repeat(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
 async def sizes(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """The plan's 22 sizes; an early end is a failure, not a loop (defect 5)."""
     async with connected(net, far, "echo") as (sock, _seen):
-        for size in SIZES:
-            await echo(sock, pattern(size, size))
-    return passed(f"{len(SIZES)} sizes from 1 to 1200 bytes echoed")
+        for message in SIZED:
+            await echo(sock, message)
+    return passed(f"{len(SIZED)} sizes from 1 to 1200 bytes echoed")
 
 
 @probe("TCPSOCKET_ECHOTEST_NONBLOCK", "tcp.sizes")
 async def sizes_nonblocking(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """The same without ever blocking, driven by events alone."""
     async with connected(net, far, "echo") as (sock, _seen):
-        event = asyncio.Event()
-        sock.setblocking(False)
-        sock.sigio(event.set)
-        for size in SIZES:
-            await echo_by_events(sock, event, pattern(size, size))
-    return passed(f"{len(SIZES)} sizes echoed with EAGAIN and events only")
+        await echo_by_events(sock, SIZED)
+    return passed(f"{len(SIZED)} sizes echoed with EAGAIN and events only")
 
 
 @probe("TCPSOCKET_ECHOTEST_BURST", "tcp.burst")
 async def burst(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """20 x 1220 bytes."""
     async with connected(net, far, "echo") as (sock, _seen):
-        for number in range(20):
-            await echo(sock, pattern(1220, number))
+        for message in BURSTS:
+            await echo(sock, message)
     return passed("20 bursts of 1220 bytes echoed")
 
 
@@ -120,11 +113,7 @@ async def burst(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
 async def burst_nonblocking(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """20 x 1220 bytes by events; asks for what is missing only (defect 6)."""
     async with connected(net, far, "echo") as (sock, _seen):
-        event = asyncio.Event()
-        sock.setblocking(False)
-        sock.sigio(event.set)
-        for number in range(20):
-            await echo_by_events(sock, event, pattern(1220, number))
+        await echo_by_events(sock, BURSTS)
     return passed("20 bursts of 1220 bytes echoed with events only")
 
 

@@ -14,14 +14,16 @@ from contextlib import asynccontextmanager
 from netsocket.capability.certificates import AUTHORITY, NAME, trusting
 from netsocket.capability.farend import Connection, FarEnd, until
 from netsocket.capability.probes.tools import (
+    BURSTS,
     LIMIT,
-    SIZES,
+    SIZED,
     difference,
     echo,
     echo_by_events,
     pattern,
     raises,
     receive,
+    send_often,
 )
 from netsocket.capability.verdict import Verdict, check, passed, probe
 from netsocket.interface import AsyncNetworkInterface
@@ -125,17 +127,17 @@ async def client_certificate(net: AsyncNetworkInterface, far: FarEnd) -> Verdict
 async def sizes(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """The plan's 22 sizes; an early end is a failure, not a loop (defect 5)."""
     async with secured(net, far, "tls_echo") as (sock, _seen):
-        for size in SIZES:
-            await echo(sock, pattern(size, size))
-    return passed(f"{len(SIZES)} sizes from 1 to 1200 bytes echoed")
+        for message in SIZED:
+            await echo(sock, message)
+    return passed(f"{len(SIZED)} sizes from 1 to 1200 bytes echoed")
 
 
 @probe("TLSSOCKET_ECHOTEST_BURST", "tls.echo")
 async def burst(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """20 x 1220 bytes."""
     async with secured(net, far, "tls_echo") as (sock, _seen):
-        for number in range(20):
-            await echo(sock, pattern(1220, number))
+        for message in BURSTS:
+            await echo(sock, message)
     return passed("20 bursts of 1220 bytes echoed")
 
 
@@ -152,13 +154,8 @@ async def bulk(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
 @probe("TLSSOCKET_SEND_REPEAT", "tls.send")
 async def send_repeat(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """100 sends of 5 bytes, each answering 5."""
-    expected = b"".join(b"%05d" % number for number in range(100))
     async with secured(net, far, "tls_discard") as (sock, seen):
-        for number in range(100):
-            sent = await sock.send(b"%05d" % number)
-            check(sent == 5, f"send of 5 bytes returned {sent}")
-        await until(lambda: len(seen.received) >= len(expected), LIMIT)
-        check(seen.received == expected, difference(expected, bytes(seen.received)))
+        await send_often(sock, seen)
     return passed("100 sends, 500 plain bytes at the far end in order")
 
 
@@ -166,23 +163,15 @@ async def send_repeat(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
 async def sizes_nonblocking(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """The 22 sizes by events alone."""
     async with secured(net, far, "tls_echo") as (sock, _seen):
-        event = asyncio.Event()
-        sock.setblocking(False)
-        sock.sigio(event.set)
-        for size in SIZES:
-            await echo_by_events(sock, event, pattern(size, size))
-    return passed(f"{len(SIZES)} sizes echoed with EAGAIN and events only")
+        await echo_by_events(sock, SIZED)
+    return passed(f"{len(SIZED)} sizes echoed with EAGAIN and events only")
 
 
 @probe("TLSSOCKET_ECHOTEST_BURST_NONBLOCK", "tls.nonblocking")
 async def burst_nonblocking(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """20 x 1220 bytes by events; asks for what is missing only (defect 6)."""
     async with secured(net, far, "tls_echo") as (sock, _seen):
-        event = asyncio.Event()
-        sock.setblocking(False)
-        sock.sigio(event.set)
-        for number in range(20):
-            await echo_by_events(sock, event, pattern(1220, number))
+        await echo_by_events(sock, BURSTS)
     return passed("20 bursts of 1220 bytes echoed with events only")
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from netsocket.capability.farend import Connection, FarEnd
+from netsocket.capability.farend import Connection, FarEnd, until
 from netsocket.capability.verdict import Broken, check
 from netsocket.interface import AsyncNetworkInterface
 from netsocket.stream import AsyncTCPSocket
@@ -17,6 +17,8 @@ Stream = AsyncTCPSocket | AsyncTLSSocket
 
 LIMIT = 15.0
 """Seconds for one call of a probe."""
+SLACK = 1.0
+"""Seconds beyond a time-out that the longest exchange with a module may add."""
 SIZES = (*range(1, 11), *range(100, 1201, 100))
 """The plan's 22 echo sizes in bytes."""
 TRAPS = (b"\r\nOK\r\n", b"+IPD,0,5:", b"0,CLOSED\r\n", b'\r\n+QIURC: "closed",0\r\n', b"> ",
@@ -54,8 +56,16 @@ async def echo(sock: Stream, data: bytes) -> None:
     check(back == data, difference(data, back))
 
 
-async def echo_by_events(sock: Stream, event: asyncio.Event, data: bytes) -> None:
-    """Send and get back the same without ever blocking; `event` is set by sigio."""
+async def echo_by_events(sock: Stream, messages: Iterable[bytes]) -> None:
+    """Send each and get it back without ever blocking, by the calls of sigio alone."""
+    event = asyncio.Event()
+    sock.setblocking(False)
+    sock.sigio(event.set)
+    for data in messages:
+        await _echo_by_event(sock, event, data)
+
+
+async def _echo_by_event(sock: Stream, event: asyncio.Event, data: bytes) -> None:
     sent, got = 0, bytearray()
     while len(got) < len(data):
         event.clear()
@@ -79,6 +89,32 @@ async def echo_by_events(sock: Stream, event: asyncio.Event, data: bytes) -> Non
     check(bytes(got) == data, difference(data, bytes(got)))
 
 
+async def send_often(sock: Stream, seen: Connection) -> None:
+    """100 sends of 5 bytes, each answering 5; the far end gets them in order."""
+    expected = b"".join(b"%05d" % number for number in range(100))
+    for number in range(100):
+        sent = await sock.send(b"%05d" % number)
+        check(sent == 5, f"send of 5 bytes returned {sent}")
+    await until(lambda: len(seen.received) >= len(expected), LIMIT)
+    check(seen.received == expected, difference(expected, bytes(seen.received)))
+
+
+async def recv_in_vain(sock: Stream, rounds: int) -> str:
+    """0.1 s on a silent connection, looked at with a clock, then an echo; says what it took."""
+    loop = asyncio.get_running_loop()
+    took = []
+    for number in range(rounds):
+        sock.settimeout(0.1)
+        begun = loop.time()
+        with raises(TimeoutError, call="recv"):
+            await sock.recv(100)
+        took.append(loop.time() - begun)
+        sock.settimeout(LIMIT)
+        await echo(sock, pattern(100, number))
+    check(all(0.1 <= each < 0.1 + SLACK for each in took), f"took {took}")
+    return f"TimeoutError after {min(took):.2f} to {max(took):.2f} s with 0.1 s"
+
+
 def difference(expected: bytes, got: bytes) -> str:
     """Where two byte strings part."""
     at = next((n for n, (a, b) in enumerate(zip(expected, got, strict=False)) if a != b),
@@ -91,6 +127,12 @@ def pattern(count: int, seed: int = 0) -> bytes:
     """Bytes that tell where they belong."""
     block = b"".join(b"%07d." % (seed * 100_000 + n) for n in range(count // 8 + 1))
     return block[:count]
+
+
+SIZED = tuple(pattern(size, size) for size in SIZES)
+"""A message of each size."""
+BURSTS = tuple(pattern(1220, number) for number in range(20))
+"""The plan's bursts."""
 
 
 @contextmanager
