@@ -18,10 +18,10 @@ IN_TWO  = failed=0; \
 	$(PYTEST) --ignore=tests/packaging -m "serial$(1)" $(2) || failed=1; \
 	exit $$failed
 
-.PHONY: help demo test gates coverage coverage-all mutants nightly fuzz lint types layers package check mutation simulation bench diagrams clean
+.PHONY: help demo test gates coverage coverage-all mutants nightly fuzz lint types layers package check mutation simulation bench bench-compare diagrams clean
 
 help:            ## Show this list
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 demo: $(VENV)/.runtime   ## Fetch a page and echo a datagram through two simulated modules
 	$(BIN)/atdriver demo
@@ -77,8 +77,11 @@ fuzz: $(VENV)/.test      ## Fuzz parser and engine, guided by coverage, RUNS=100
 	$(BIN)/python -m tests.fuzz parser --runs $(RUNS)
 	$(BIN)/python -m tests.fuzz differential --runs $(RUNS)
 
-bench: $(VENV)/.test     ## Measure (15 minutes); rewrites docs/performance.*; PARTS="wire push" prints those alone, QUICK=--quick
+bench: $(VENV)/.test     ## Measure (15 minutes); rewrites docs/performance.*; PARTS="wire push" only prints
 	$(BIN)/python -m benchmarks $(QUICK) $(PARTS)
+
+bench-compare: $(VENV)/.test  ## Is the working tree slower than BASE=revision? Status 1 if it is
+	$(BIN)/python -m benchmarks.compare $(BASE)
 
 diagrams: $(VENV)/.test  ## Redraw the diagrams in docs/architecture.md
 	$(BIN)/python -m docs.diagrams

@@ -34,16 +34,17 @@ class Failed(Exception):
 
 
 LINES = {
-    "esp": {"115200": 3.0, "921600": 2.0, "3000000": 1.5, "unpaced": 0.0},
-    "bg96": {"115200": 3.0, "921600": 2.0, "usb": 2.0, "unpaced": 0.0},
+    "esp": {"115200": 2.2, "921600": 1.5, "3000000": 1.0, "unpaced": 0.0},
+    "bg96": {"115200": 2.2, "921600": 1.5, "usb": 1.5, "unpaced": 0.0},
 }
 """Lines of each module, and seconds of a transfer. usb: no baud, 3 ms before each answer."""
 SOCKETS = {"esp": (1, 5), "bg96": (1, 5, 12)}
 LATENCY = 0.003
+MB = 2**20
 UNPACED = 8 << 20
 FIGURES = (
-    "rate", "share", "typical_share", "line_share", "spread", "turnarounds", "median_us", "p99_us",
-    "max_us", "cpu_ms_per_mb", "echo_median_ms", "echo_p99_ms", "memory_mib",
+    "rate", "share", "typical_share", "of_line", "line_share", "spread", "turnarounds", "p10_us", "median_us", "p99_us",
+    "max_us", "cpu_ms_per_mb", "echo_median_ms", "echo_p99_ms", "echo_frames", "memory_mib",
 )  # fmt: skip
 """What is kept of a measurement of `wire`."""
 
@@ -57,6 +58,8 @@ def wire(*arguments: str, folder: Path | None = None) -> Figures:
     if done.returncode:
         raise Failed(f"benchmarks.wire {' '.join(arguments)}:\n{done.stderr.strip()}")
     found = json.loads(done.stdout)
+    if folder is not None and Path(found["driver"]).resolve() != (folder / "atdriver").resolve():
+        raise Failed(f"{folder}: the driver was taken from {found['driver']}")
     return {name: found[name] for name in FIGURES if found[name] is not None}
 
 
@@ -149,7 +152,7 @@ def many(scale: float) -> Iterator[Task]:
     from benchmarks.many import measure
 
     for count in (1, 4, 16, 64):
-        yield Task("many", f"{count}", partial(measure, count, max(1.0, 2.0 * scale)))
+        yield Task("many", f"{count}", partial(measure, count, max(0.5, scale)))
 
 
 STARTS = {
@@ -190,6 +193,13 @@ def fakes(scale: float) -> Iterator[Task]:
                    lambda module=module: {"core": own.idle(module, 3.0 * scale)})  # fmt: skip
 
 
+def beside(scale: float) -> Iterator[Task]:
+    """Other programs on the same device."""
+    from benchmarks.peers import peers
+
+    return peers(scale)
+
+
 PARTS: dict[str, Callable[[float], Iterator[Task]]] = {
     "wire": wires,
     "push": push,
@@ -198,6 +208,7 @@ PARTS: dict[str, Callable[[float], Iterator[Task]]] = {
     "doors": doors,
     "layers": layers,
     "many": many,
+    "peers": beside,
     "start": start,
     "fakes": fakes,
 }

@@ -115,9 +115,10 @@ static void report(void) {
     for (int i = 0; i < n; i++) sum += turns[i];
     qsort(turns, n, sizeof *turns, by_size);
     printf("{\"down\": %llu, \"up\": %llu, \"wrong\": %d, \"window\": [%llu, %llu, %.6f], "
-           "\"turnarounds\": %d, \"sum_us\": %.0f, \"median_us\": %.1f, \"p99_us\": %.1f, "
+           "\"turnarounds\": %d, \"sum_us\": %.0f, \"p10_us\": %.1f, \"median_us\": %.1f, \"p99_us\": %.1f, "
            "\"max_us\": %.1f, \"links\": [",
            total.down, total.up, wrong, window.down, window.up, window_to - window_from, n, sum,
+           n ? turns[n / 10] : 0.0,
            n ? turns[n / 2] : 0.0, n ? turns[(int)(n * 0.99)] : 0.0, n ? turns[n - 1] : 0.0);
     for (int i = 0, some = 0; i < LINKS; i++)
         if (per_link[i].down || per_link[i].up)
@@ -494,7 +495,7 @@ int main(int count, char **argument) {
         fprintf(stderr, "usage: device [-b baud] [-l latency_us] [-r read_size] [-e each] [-i] esp|bg96\n");
         return 2;
     }
-    esp = pushing = !strcmp(argument[optind], "esp"); /* AT+CIPRECVMODE=0 after a reset */
+    esp = pushing = one_link = !strcmp(argument[optind], "esp"); /* CIPRECVMODE and CIPMUX after a reset */
     byte_time = baud > 0 ? 10.0 / baud : 0.0;
     if (!read_most) read_most = esp ? 1460 : 1500;
     if (read_most > WINDOW) read_most = WINDOW;

@@ -42,8 +42,8 @@ class Report:
         down, up: payload bytes to and from the host; wrong: pieces that were not the pattern.
         window: bytes down, bytes up, seconds: from the end of the first frame to the end of the
             last, that is without what opening and closing takes.
-        turnarounds: how often the host had to move in the window; sum_us, median_us, p99_us,
-            max_us: how long it took, in microseconds from the last byte out to the first byte in.
+        turnarounds: how often the host had to move in the window; sum_us, p10_us, median_us,
+            p99_us, max_us: how long it took, in microseconds from the last byte out to the first byte in.
         links: (link, bytes down, bytes up); when_first_done: the same at the moment when the first
             of them had all its bytes.
     """
@@ -54,6 +54,7 @@ class Report:
     window: tuple[int, int, float]
     turnarounds: int
     sum_us: float
+    p10_us: float
     median_us: float
     p99_us: float
     max_us: float

@@ -194,8 +194,10 @@ def judge(options: argparse.Namespace, report: Report, found: Found) -> dict[str
 
     rate: payload bytes a second; share: of what the limits allow; typical_share: the share if every
     turnaround took as long as the median one, which other work on the machine hardly changes;
+    of_line: of the bytes that a line carries in that time, how many were payload;
     line_share: of the time, how much the device did not wait for the host; spread: of the bytes of
-    equal sockets when the first was done.
+    equal sockets when the first was done; echo_frames: the median exchange beside downloads, in
+    times of a frame of 1460 bytes.
     """
     times, used = found
     down, up, taken = report.window
@@ -209,16 +211,20 @@ def judge(options: argparse.Namespace, report: Report, found: Found) -> dict[str
     alike = options.what in ("down", "up")
     bulk = [max(one[1:]) for one in report.when_first_done] if alike else []
     paced = bool(options.baud or options.latency)
+    frame = limits.seconds(options.kind, options.baud, options.latency, 1460, 0, push=push)
+    middle = statistics.median(times) if times else None
     typical = best + report.turnarounds * report.median_us / 1e6
     return {
         **asdict(report),
         "rate": (down + up) / taken if taken else None,
         "share": best / taken if taken and paced else None,
         "typical_share": best / typical if typical and paced else None,
+        "of_line": (down + up) / taken * 10 / options.baud if taken and options.baud else None,
         "line_share": 1 - report.sum_us / 1e6 / taken if taken else None,
         "spread": (max(bulk) - min(bulk)) / statistics.mean(bulk) if len(bulk) > 1 else None,
         "cpu_ms_per_mb": used * 1e3 * MB / (report.down + report.up),
-        "echo_median_ms": statistics.median(times) * 1e3 if times else None,
+        "echo_median_ms": middle * 1e3 if middle else None,
+        "echo_frames": middle / frame if middle and options.what == "mixed" else None,
         "echo_p99_ms": statistics.quantiles(times, n=100)[-1] * 1e3 if len(times) > 1 else None,
         "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "driver": str(Path(atdriver.__file__).parent),
