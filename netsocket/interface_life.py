@@ -50,7 +50,7 @@ class InterfaceLife:
         """Bring the interface up; nothing when it is. Raises AuthenticationFailed,
         NetworkNotFound, NetworkTimeout, DhcpFailed, OSError."""
         self._check_open()
-        if self._ending is not None:
+        if self._ending is not None and not self._ending.done():
             await asyncio.wait({self._ending})
         if self._state is InterfaceStatus.DISCONNECTED:
             self._status_noticed(InterfaceStatus.CONNECTING)

@@ -95,6 +95,19 @@ async def test_down_and_up_again(stack: ScriptedStack) -> None:
             assert await fresh.send(b"x") == 1
 
 
+async def test_coming_up_is_told_at_once_even_behind_a_down(stack: ScriptedStack) -> None:
+    interface = AsyncNetworkInterface(stack)
+    await interface.up()
+    await interface.down()
+    seen: list[InterfaceStatus] = []
+    interface.on_status(seen.append)
+    coming = asyncio.create_task(interface.up())
+    await asyncio.sleep(0)
+    assert seen == [InterfaceStatus.CONNECTING]
+    await coming
+    await interface.close()
+
+
 async def test_connect_waits_while_the_interface_attaches(
     net: AsyncNetworkInterface, stack: ScriptedStack, settled: Settled
 ) -> None:
