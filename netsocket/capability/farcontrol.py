@@ -27,7 +27,8 @@ import json
 import secrets
 from typing import Any, Final
 
-from netsocket.capability.farend import Connection, FarEnd
+from netsocket.capability.farend import FarEnd
+from netsocket.capability.farend_services import Connection
 
 VERSION: Final = 1
 DEFAULT_PORT: Final = 7700

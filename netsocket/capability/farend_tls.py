@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from netsocket.capability import certificates
 
 if TYPE_CHECKING:
-    from netsocket.capability.farend import Connection
+    from netsocket.capability.farend_services import Connection
 
 TLS_SERVICES: Final = (
     "tls_echo", "tls_discard", "tls_daytime", "tls_cut", "tls_mutual",

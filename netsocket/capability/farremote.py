@@ -21,7 +21,8 @@ from netsocket.capability.farcontrol import (
     hear,
     say,
 )
-from netsocket.capability.farend import Connection, Datagrams, FarEnd, Service, until
+from netsocket.capability.farend import FarEnd
+from netsocket.capability.farend_services import Connection, Datagrams, Service, until
 from netsocket.capability.gate import Gate
 
 PATIENCE: Final = 10.0

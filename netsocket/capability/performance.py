@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from netsocket.capability.farend import FarEnd, until
+from netsocket.capability.farend import FarEnd
+from netsocket.capability.farend_services import until
 from netsocket.capability.probes.tools import connected, pattern, receive
 from netsocket.errors import CallTimeout
 from netsocket.interface import AsyncNetworkInterface

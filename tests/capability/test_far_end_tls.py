@@ -10,7 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from netsocket.capability import certificates, farend_tls, run
-from netsocket.capability.farend import DAYTIME, PORTS, REFUSED, FarEnd
+from netsocket.capability.farend import PORTS, REFUSED, FarEnd
+from netsocket.capability.farend_services import DAYTIME
 from netsocket.capability.verdict import Outcome
 from netsocket.hoststack import HostStack
 from netsocket.tls import AsyncTLSSocket

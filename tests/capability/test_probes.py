@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from netsocket.capability import Capability, Level, run
-from netsocket.capability.farend import chargen
+from netsocket.capability.farend_services import chargen
 from netsocket.capability.verdict import PROBES, Outcome
 from netsocket.hoststack import HostStack
 from tests.capability.measured import (

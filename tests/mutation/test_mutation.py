@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutation import driver
 from tests.mutation.__main__ import everything, sample
 from tests.mutation.lists import exemptions, known_survivors
 from tests.mutation.mutants import mutants
@@ -63,6 +64,24 @@ def test_names_are_unique_and_the_lists_name_what_there_is() -> None:
     assert len(set(names)) == len(names) > 4000
     assert not exemptions().keys() & known_survivors()
     assert exemptions().keys() <= set(names), "take what is gone off exempt.txt"
+
+
+@pytest.mark.parametrize(
+    ("fates", "enough"),
+    [
+        (["killed"] * 19 + ["survived"], True),
+        (["killed"] * 18 + ["survived"] * 2, False),
+        (["killed"] * 19 + ["not checked"], False),
+        ([], False),
+    ],
+    ids=["enough", "too many live", "one was not tried", "none was made"],
+)
+def test_a_score_counts_when_every_mutant_of_the_driver_was_tried(
+    fates: list[str], enough: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver.Mutant, "name", property(lambda each: each.number))
+    found = [driver.Mutant("atdriver/x.py", str(n), fate) for n, fate in enumerate(fates)]
+    assert driver.report(found) is enough
 
 
 def hunt(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 
 from netsocket.address import SocketAddress
-from netsocket.capability.farend import TAIL, FarEnd, chargen, until
+from netsocket.capability.farend import FarEnd
+from netsocket.capability.farend_services import TAIL, chargen, until
 from netsocket.capability.probes.tools import (
     LIMIT,
     claiming,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket as _socket
 
-from netsocket.capability.farend import FarEnd, until
+from netsocket.capability.farend import FarEnd
+from netsocket.capability.farend_services import until
 from netsocket.capability.probes.tools import LIMIT, echo, raises
 from netsocket.capability.verdict import Verdict, check, passed, probe, unjudged
 from netsocket.interface import AsyncNetworkInterface

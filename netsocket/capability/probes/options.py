@@ -6,7 +6,8 @@ import errno
 import socket as _socket
 import struct
 
-from netsocket.capability.farend import FarEnd, until
+from netsocket.capability.farend import FarEnd
+from netsocket.capability.farend_services import until
 from netsocket.capability.probes.tools import LIMIT, connected, echo
 from netsocket.capability.verdict import Outcome, Run, Verdict, check, partial, passed, probe
 from netsocket.errors import NotSupported

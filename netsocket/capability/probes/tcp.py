@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from netsocket.capability.farend import FarEnd, chargen, until
+from netsocket.capability.farend import FarEnd
+from netsocket.capability.farend_services import chargen, until
 from netsocket.capability.probes.tools import (
     BURSTS,
     LIMIT,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket as _socket
 
-from netsocket.capability.farend import DAYTIME, TAIL, FarEnd, until
+from netsocket.capability.farend import FarEnd
+from netsocket.capability.farend_services import DAYTIME, TAIL, until
 from netsocket.capability.probes.tools import (
     LIMIT,
     connected,

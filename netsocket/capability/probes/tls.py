@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from netsocket.capability.certificates import AUTHORITY, NAME, trusting
-from netsocket.capability.farend import Connection, FarEnd, until
+from netsocket.capability.farend import FarEnd
+from netsocket.capability.farend_services import Connection, until
 from netsocket.capability.probes.tools import (
     BURSTS,
     LIMIT,

@@ -9,7 +9,8 @@ import ssl
 import warnings
 
 from netsocket.capability.certificates import NAME, serving, trusting
-from netsocket.capability.farend import DAYTIME, FarEnd, until
+from netsocket.capability.farend import FarEnd
+from netsocket.capability.farend_services import DAYTIME, until
 from netsocket.capability.probes.limits import MANY, MINIMUM
 from netsocket.capability.probes.tls import secured, socket
 from netsocket.capability.probes.tools import (

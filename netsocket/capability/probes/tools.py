@@ -7,7 +7,8 @@ import dataclasses
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from netsocket.capability.farend import Connection, FarEnd, until
+from netsocket.capability.farend import FarEnd
+from netsocket.capability.farend_services import Connection, until
 from netsocket.capability.verdict import Broken, check
 from netsocket.interface import AsyncNetworkInterface
 from netsocket.stream import AsyncTCPSocket

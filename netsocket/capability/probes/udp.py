@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import select
 
-from netsocket.capability.farend import BURST, FarEnd, until
+from netsocket.capability.farend import FarEnd
+from netsocket.capability.farend_services import BURST, until
 from netsocket.capability.probes.tools import LIMIT, SIZES, pattern, raises
 from netsocket.capability.verdict import Broken, Outcome, Verdict, check, partial, passed, probe
 from netsocket.datagram import AsyncUDPSocket

@@ -7,7 +7,8 @@ import errno
 from collections.abc import Coroutine
 from typing import Any
 
-from netsocket.capability.farend import FarEnd, until
+from netsocket.capability.farend import FarEnd
+from netsocket.capability.farend_services import until
 from netsocket.capability.probes.tools import LIMIT, connected, pattern
 from netsocket.capability.verdict import Verdict, check, partial, passed, probe, unjudged
 from netsocket.interface import AsyncNetworkInterface
