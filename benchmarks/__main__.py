@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.cells import PARTS, ROOT, Failed, Task
 
@@ -32,16 +32,34 @@ def tasks(parts: Iterable[str], scale: float, only: str) -> list[list[Task]]:
     return [each for each in chosen if each]
 
 
-def run(chosen: list[list[Task]], runs: int) -> dict[str, dict[str, dict[str, list[float]]]]:
-    """Samples of each figure, by part and name. Raises Failed."""
-    found: dict[str, dict[str, dict[str, list[float]]]] = {}
+class Run(NamedTuple):
+    """Samples of each figure, by part and name; and what failed, of which no figure is kept."""
+
+    parts: dict[str, dict[str, dict[str, list[float]]]]
+    failed: dict[str, str]
+
+
+def run(chosen: list[list[Task]], runs: int) -> Run:
+    """Take every task so often. A place that fails once has no figures; the others go on."""
+    found = Run({}, {})
     for part in chosen:
         began = time.monotonic()
+        places = found.parts.setdefault(part[0].part, {})
         for number in range(runs):
             for task in part:
-                place = found.setdefault(task.part, {}).setdefault(task.name, {})
-                for figure, value in task.take().items():
-                    place.setdefault(figure, []).append(float(f"{value:.6g}"))
+                place = f"{task.part}: {task.name}"
+                if place in found.failed:
+                    continue
+                try:
+                    taken = task.take()
+                except (Failed, OSError, subprocess.SubprocessError) as error:
+                    found.failed[place] = str(error)
+                    places.pop(task.name, None)
+                    print(f"{place} failed: {error}", file=sys.stderr)
+                    continue
+                for figure, value in taken.items():
+                    samples = places.setdefault(task.name, {}).setdefault(figure, [])
+                    samples.append(float(f"{value:.6g}"))
             print(f"{part[0].part}: {number + 1} of {runs}, {time.monotonic() - began:.0f} s",
                   file=sys.stderr)  # fmt: skip
     return found
@@ -90,20 +108,17 @@ def main() -> None:
     runs = options.runs or RUNS[options.quick]
     load = os.getloadavg()[0]
     chosen = tasks(options.parts or PARTS, 0.4 if options.quick else 1.0, options.only)
-    try:
-        found = run(chosen, runs)
-    except Failed as error:
-        sys.exit(f"benchmarks: {error}")
-    if options.json:
-        sys.stdout.write(json.dumps(found, indent=1) + "\n")
-    else:
-        sys.stdout.write(show(found))
+    found = run(chosen, runs)
+    told = json.dumps(found.parts, indent=1) + "\n" if options.json else show(found.parts)
+    sys.stdout.write(told)
     if not options.parts and options.only == "*":
         from benchmarks import page
 
-        made = {"machine": machine(options.quick, runs, load), "parts": found}
+        made = {"machine": machine(options.quick, runs, load), **found._asdict()}
         RESULTS.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
         page.write()
+    if found.failed:
+        sys.exit("failed: " + "; ".join(found.failed))
 
 
 if __name__ == "__main__":

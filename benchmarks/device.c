@@ -1,6 +1,6 @@
 /* A minimal module on a pty, exact where a benchmark needs it: when bytes pass on the line.
  *
- *     device [-b baud] [-l latency_us] [-r read_size] [-e each] [-i] esp|bg96
+ *     device [-b baud] [-l latency_us] [-r read_size] [-f frame] [-e each] [-i] esp|bg96
  *
  * esp speaks as ESP-AT v3.2 (ESP-AT User Guide, TCP/IP AT Commands), bg96 as Quectel's BG96 (TCP/IP
  * AT Commands Manual): what a bring-up and plain TCP need, no more. baud 0: no line at all, bytes
@@ -356,6 +356,7 @@ static void esp_command(const char *line, double at) {
         return;
     }
     if (begins(line, "AT+CIPRECVMODE=")) pushing = line[15] == '0';
+    else if (begins(line, "AT+CIPSENDLCFG?") && send_most > 2048) say(at, "+CIPSENDLCFG:1024,2920\r\n"); /* v2.4: 8192 */
     else if (begins(line, "AT+CIPRECVTYPE?") || begins(line, "AT+CIPSENDLCFG?")) { say(at, "\r\nERROR\r\n"); return; }
     else if (begins(line, "AT+GMR"))
         say(at, "AT version:3.2.0.0(s-ec2dec2 - ESP32C3 - Jul 28 2023 07:05:28)\r\nSDK version:v5.0.2\r\n"
@@ -483,23 +484,24 @@ int main(int count, char **argument) {
     struct termios raw;
     char path[128];
     int baud = 0, option;
-    while ((option = getopt(count, argument, "b:l:r:e:i")) != -1) {
+    while ((option = getopt(count, argument, "b:l:r:f:e:i")) != -1) {
         if (option == 'b') baud = atoi(optarg);
         else if (option == 'l') latency = atof(optarg) * 1e-6;
         else if (option == 'r') read_most = atol(optarg);
+        else if (option == 'f') send_most = atol(optarg);
         else if (option == 'e') each = strtoull(optarg, NULL, 10);
         else if (option == 'i') spin = 0.0;
         else optind = count;
     }
     if (optind != count - 1 || (strcmp(argument[optind], "esp") && strcmp(argument[optind], "bg96"))) {
-        fprintf(stderr, "usage: device [-b baud] [-l latency_us] [-r read_size] [-e each] [-i] esp|bg96\n");
+        fprintf(stderr, "usage: device [-b baud] [-l latency_us] [-r read_size] [-f frame] [-e each] [-i] esp|bg96\n");
         return 2;
     }
     esp = pushing = one_link = !strcmp(argument[optind], "esp"); /* CIPRECVMODE and CIPMUX after a reset */
     byte_time = baud > 0 ? 10.0 / baud : 0.0;
     if (!read_most) read_most = esp ? 1460 : 1500;
     if (read_most > WINDOW) read_most = WINDOW;
-    send_most = esp ? 8192 : 1460;
+    if (!send_most) send_most = esp ? 2048 : 1460;
     for (size_t i = 0; i < sizeof pattern; i++) pattern[i] = i % 251;
     if (openpty(&master, &slave, path, NULL, NULL)) { perror("openpty"); return 1; }
     tcgetattr(slave, &raw);

@@ -106,13 +106,15 @@ def running(
     latency: float = 0.0,
     *,
     read_size: int = 0,
+    frame: int = 0,
     each: int = 0,
     idle: bool = False,
 ) -> Iterator[Device]:
     """A device of this kind ("esp", "bg96"). baud 0: no line; latency in seconds before each
-    answer; read_size: the most that one read gives; each: bytes that a source has, 0 without end;
+    answer; read_size: the most that one read gives; frame: the most that one send takes (an ESP takes
+    2048, and with 8192 says so, as since v2.4), 0 in both: as usual; each: bytes that a source has, 0 without end;
     idle: sleep for the host's move instead of watching for it (many devices at once)."""
-    arguments = ["-b", baud, "-l", latency * 1e6, "-r", read_size, "-e", each]
+    arguments = ["-b", baud, "-l", latency * 1e6, "-r", read_size, "-f", frame, "-e", each]
     with subprocess.Popen(
         [build().resolve(), *map(str, arguments), *(["-i"] if idle else []), kind],
         stdout=subprocess.PIPE,

@@ -111,6 +111,8 @@ def text(results: Mapping[str, Any], files: Sequence[str]) -> str:
     found: goals.Results = results["parts"]
     made = [(HERE / "performance.head.md").read_text(encoding="utf-8")]
     made.append("\n## The figures\n\n" + origin(results["machine"]) + "\n")
+    for place, why in results.get("failed", {}).items():
+        made.append(f"**Failed**, {place}: `{why.strip().splitlines()[-1]}`\n\n")
     made += [f"![{name}]({name})\n" for name in files]
     made.append("\n### Goals\n\n" + goals.table(found))
     for part, (title, note) in PARTS.items():

@@ -87,11 +87,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="shorter transfers")
     options = parser.parse_args()
-    try:
-        found = run([list(peers(0.4 if options.quick else 1.0))], options.runs)
-    except Failed as error:
-        sys.exit(f"benchmarks.peers: {error}")
-    sys.stdout.write(ratios(found["peers"]))
+    found = run([list(peers(0.4 if options.quick else 1.0))], options.runs)
+    if found.failed:
+        sys.exit("failed: " + "; ".join(found.failed))
+    sys.stdout.write(ratios(found.parts["peers"]))
 
 
 if __name__ == "__main__":

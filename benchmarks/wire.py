@@ -241,8 +241,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     if options.baud:
         keywords["baud"] = options.baud
     with running(
-        options.kind, options.baud, options.latency, read_size=options.read or 0, each=each
-    ) as device:
+        options.kind, options.baud, options.latency,
+        read_size=options.read, frame=options.frame, each=each,
+    ) as device:  # fmt: skip
         text = MODULES[options.kind] + "".join(f",{each}" for each in options.setting)
         modem = assemble(f"{text}:{device.path}", keywords=keywords)
         if options.through == "blocking":
@@ -264,8 +265,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--through", choices=(*DOORS, "blocking", "proxy"), default="socket")
     parser.add_argument("--baud", type=int, default=0, help="0: no line, bytes pass at once")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
-    parser.add_argument("--read", type=int, help="most bytes that one read gives")
-    parser.add_argument("--frame", type=int, default=0, help="bytes of a send, if not the usual")
+    parser.add_argument("--read", type=int, default=0, help="most bytes that one read gives")
+    parser.add_argument("--frame", type=int, default=0, help="most bytes that one send takes")
     parser.add_argument("--sockets", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3.0, help="of a transfer that is paced")
     parser.add_argument("--size", type=int, default=UNPACED, help="bytes of one that is not")

@@ -9,7 +9,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from benchmarks import compare, goals, limits, page
-from benchmarks.cells import PARTS, ROOT
+from benchmarks.__main__ import run
+from benchmarks.cells import PARTS, ROOT, Failed, Task
 from benchmarks.goals import Goal, Judged, at, growing, judged
 
 RESULTS = json.loads((ROOT / "docs" / "performance.json").read_text())
@@ -48,8 +49,7 @@ def test_every_goal_has_a_place_that_is_measured() -> None:
             return [0.5] if len(path) == 3 else Asking(path)
 
     judged(Asking())  # type: ignore[arg-type]
-    optional = {"large"}  # where the driver has such frames
-    assert {one for one in asked if one[0] not in optional and one[1] not in places[one[0]]} <= {
+    assert {one for one in asked if one[1] not in places[one[0]]} <= {
         ("peers", "down, adafruit"),  # where that driver is installed
         ("peers", "up, adafruit"),
     }
@@ -155,3 +155,28 @@ def test_the_page_says_of_the_model_what_the_model_says() -> None:
 def test_every_part_is_explained() -> None:
     assert set(page.PARTS) == set(PARTS)
     assert all(goals.number(value) for value in (0.0, 999.0, 1e6))
+
+
+# -- the runner --------------------------------------------------------------------------------
+
+
+def test_a_place_that_fails_has_no_figure_and_the_others_go_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    turns: list[str] = []
+
+    def good() -> dict[str, float]:
+        turns.append("good")
+        return {"rate": 1.23456789}
+
+    def bad() -> dict[str, float]:
+        turns.append("bad")
+        if turns.count("bad") == 2:
+            raise Failed("byte 7 is missing")
+        return {"rate": 9.0}
+
+    found = run([[Task("p", "bad", bad), Task("p", "good", good)]], 3)
+    assert turns == ["bad", "good", "bad", "good", "good"], "in turn, and no more of what failed"
+    assert found.parts == {"p": {"good": {"rate": [1.23457] * 3}}}
+    assert found.failed == {"p: bad": "byte 7 is missing"}
+    assert "byte 7 is missing" in capsys.readouterr().err
