@@ -19,7 +19,11 @@ from modems.recovery import Trouble
 from modems.sockets import ModuleSocket
 from modems.table import log
 from netsocket import errors
+from netsocket.stack import Kind
 
+CONNECTED = (b"2", b"3")
+"""<socket_state> of a client that is connected: 2 says the manual (TCP(IP), AT+QISTATE), 3 is what
+some firmware prints for it."""
 POLL_INTERVAL = 5.0
 """Seconds between looks at sockets that have been silent: a notice comes once only, and not at all
 on the wrong port."""
@@ -67,7 +71,7 @@ class Bg96Notices(Bg96Tls):
             state = commands.state(link, tls=head == b"+QSSLOPEN")
             rows = (await self.channel.run(state)).lines
             waiter = self._opening.get(link)
-            connected = rows and fields(rows[0].partition(b":")[2])[5] in (b"2", b"3")
+            connected = rows and fields(rows[0].partition(b":")[2])[5] in CONNECTED
             if waiter is not None and not waiter.done() and connected:
                 waiter.set_result(0)
 
@@ -145,11 +149,43 @@ class Bg96Notices(Bg96Tls):
     async def _poll(self) -> None:
         while True:
             await asyncio.sleep(POLL_INTERVAL)
+            self._looking.clear()
             for sock in list(self._sockets.values()):
                 idle = not sock.announced and not sock.connecting and not sock.listening
                 if sock.link is not None and idle:
+                    self._looking.add(sock)
                     sock.announced = True  # the next read asks the module
                     self._wake(sock)
+
+    async def _nothing_held(self, sock: ModuleSocket) -> None:
+        """A read came back empty. When nobody had announced anything the connection may have ended,
+        and its notice be lost: whoever reads without a time-out would wait for ever."""
+        sock.drained = sock.peer_closed
+        if sock not in self._looking or sock.peer_closed or sock.kind is not Kind.TCP:
+            return
+        self._looking.discard(sock)
+        with contextlib.suppress(OSError, IndexError):  # then the next look
+            row = await self._row(sock)
+            if not row:
+                self._vanished(sock)
+            elif row[5] not in CONNECTED:
+                self._ended(sock)
+
+    async def _row(self, sock: ModuleSocket) -> list[bytes]:
+        """What the module says of its socket, [] when it has none."""
+        if sock.link is None:
+            return []
+        rows = (await self.channel.run(commands.state(sock.link, tls=sock.tls))).lines
+        return fields(rows[0].partition(b":")[2]) if rows else []
+
+    def _vanished(self, sock: ModuleSocket) -> None:
+        if sock.link is not None:
+            sock.link = None
+            self._break(sock, errors.ConnectionReset("the module has lost the socket"))
+
+    def _ended(self, sock: ModuleSocket) -> None:
+        sock.peer_closed = sock.announced = True
+        self._wake(sock)
 
     async def _check_context(self) -> None:
         """A context can be lost without a notice; a module that restarted unseen has none, too."""

@@ -22,6 +22,7 @@ from modems.bg96.radio import Radio, write
 from modems.bg96.state import cellular_state, functionality
 from modems.commands import query, simple
 from modems.module import ModuleStack
+from modems.sockets import ModuleSocket
 from modems.table import log
 from netsocket import errors
 from netsocket.cellular import AccessPointName, CellularState
@@ -84,6 +85,7 @@ class Bg96Setup(ModuleStack):
         self._registration = asyncio.Event()  # the module told of it
         self._surplus: set[int] = set()  # accepted connections that are being closed again
         self._opening: dict[int, asyncio.Future[int]] = {}
+        self._looking: set[ModuleSocket] = set()  # asked for data that nobody announced
         self._unsettled: dict[int, float] = {}  # opens given up without a result: until when
         self._resolving = asyncio.Lock()
         self._answers: asyncio.Queue[bytes] = asyncio.Queue()

@@ -17,7 +17,7 @@ from modems.bg96.network import (
     describe,
     last_error,
 )
-from modems.bg96.notices import Bg96Notices
+from modems.bg96.notices import CONNECTED, Bg96Notices
 from modems.bg96.state import cellular_state, described
 from modems.clock import now
 from modems.sockets import ModuleSocket, sender_of
@@ -191,7 +191,7 @@ class Bg96Stack(Bg96Notices):
             return
         block = reply.block
         if block is None or (not block.payload and b"host" not in _filled(block.fields)):
-            sock.drained = sock.peer_closed
+            await self._nothing_held(sock)
             return
         sock.deliver(block.payload, sender_of(block.fields))
         # Only one notice comes until the buffer "has been read": whether a short read counts as
@@ -211,9 +211,8 @@ class Bg96Stack(Bg96Notices):
             return
         if sock.link is None:
             return
-        if not (await self.channel.run(commands.state(sock.link, tls=sock.tls))).lines:
-            sock.link = None
-            self._break(sock, errors.ConnectionReset("the module has lost the socket"))
+        if not await self._row(sock):
+            self._vanished(sock)
 
     async def _unread(self, sock: ModuleSocket) -> int:
         """Bytes that wait in the module; 0 where it does not tell."""
@@ -250,12 +249,10 @@ class Bg96Stack(Bg96Notices):
     async def _is_gone(self, sock: ModuleSocket) -> bool:
         if sock.peer_closed or sock.link is None:
             return True
-        rows = (await self.channel.run(commands.state(sock.link, tls=sock.tls))).lines
-        # For a client 2 is the manual's "connected" and 3 what some firmware prints for it.
-        gone = not rows or fields(rows[0].partition(b":")[2])[5] not in (b"2", b"3")
+        row = await self._row(sock)
+        gone = not row or row[5] not in CONNECTED
         if gone:
-            sock.peer_closed = sock.announced = True
-            self._wake(sock)
+            self._ended(sock)
         return gone
 
     async def _after_silent_send(

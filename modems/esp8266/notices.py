@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 
 from atdriver.engine import SHIFTED
 from atdriver.errors import MalformedReply
@@ -22,6 +23,9 @@ from netsocket.stack import InterfaceStatus, Kind
 POLL_INTERVAL = 3.0
 """Seconds between looks at the waiting lengths: notices were lost by several versions (esp-at
 issues 280 and 294), so they alone are not trusted."""
+LOOK_AT = 5
+"""Every so many of these looks the open links are asked for as well: `n,CLOSED` may be lost, too, and
+whoever reads without a time-out would wait for ever."""
 JOIN_AT = 2
 """The first look for a lost WiFi that joins anew: most firmware does so by itself."""
 CHECK_DELAY = 0.5
@@ -145,13 +149,16 @@ class Esp8266Notices(Esp8266Tls):
         self._check_due = False
         await self._check_links()
 
-    async def _check_links(self, why: str = "the WiFi connection was lost") -> None:
-        """Ask which links are open, and end the sockets whose link is not."""
+    async def _check_links(
+        self, why: str = "the WiFi connection was lost", *, unread: bool = True
+    ) -> None:
+        """Ask which links are open, and end the sockets whose link is not, with `unread` also those
+        for which the module may still hold something."""
         open_links = await self._open_links()
         for sock in list(self._sockets.values()):
             if sock.link is None or sock.connecting or sock.peer_closed:
                 continue
-            if sock.link not in open_links:
+            if sock.link not in open_links and (unread or not sock.announced):
                 sock.link = None
                 self._break(sock, errors.ConnectionReset(why))
 
@@ -159,16 +166,21 @@ class Esp8266Notices(Esp8266Tls):
         return set(await self._rows())
 
     async def _poll(self) -> None:
-        while True:
+        for count in itertools.count(1):
             await asyncio.sleep(POLL_INTERVAL)
-            if not any(s.link is not None and s.pull for s in self._sockets.values()):
-                continue
+            held = [sock for sock in self._sockets.values() if sock.link is not None]
             with contextlib.suppress(OSError):
-                for link, length in (await self._waiting()).items():
-                    sock = self._by_link(link)
-                    if sock is not None and length > 0 and not sock.announced:
-                        sock.announced = True
-                        self._wake(sock)
+                if any(sock.pull for sock in held):
+                    await self._look_for_data()
+                if held and count % LOOK_AT == 0:
+                    await self._check_links("it ended, and the notice of it was lost", unread=False)
+
+    async def _look_for_data(self) -> None:
+        for link, length in (await self._waiting()).items():
+            sock = self._by_link(link)
+            if sock is not None and length > 0 and not sock.announced:
+                sock.announced = True
+                self._wake(sock)
 
     async def _waiting(self) -> dict[int, int]:
         """Bytes that each link holds; -1 or 0 for an unused one."""

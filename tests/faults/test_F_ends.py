@@ -182,6 +182,37 @@ async def test_F11_peer_vanishes_without_notice(
         ends.told()
 
 
+@pytest.mark.catches("modems/esp8266/notices.py", "if held and count % LOOK_AT == 0:", "if False:")
+@pytest.mark.catches("modems/bg96/notices.py", "elif row[5] not in CONNECTED:", "elif False:")
+@three
+@virtual
+async def test_F11_an_end_that_nobody_announced(
+    module: str, firmware: str, injected: Injected
+) -> None:
+    """Whoever reads without a time-out must not wait for ever: the module is asked. What it held is
+    read first, and where it does not tell how a connection ended that is an error."""
+    async with opened(module, firmware) as bench:
+        ends = await connected(bench, "sink.test:9")
+        ends.sock.settimeout(None)
+        other = await connected(bench, "source.test:19")
+        bench.step(before=r'\d,CLOSED\r\n|\r\n\+QIURC: "closed",\d\r\n', instead="")
+        injected.by(bench.fake)
+        await asyncio.sleep(7.0)
+        ends.say(100)
+        ends.talk.fin()
+        await ends.hear(100, within=5.0)
+        async with asyncio.timeout(20.0):
+            try:
+                assert await ends.sock.recv(1) == b""
+                assert module == "bg96"
+            except errors.ConnectionReset as error:
+                assert module == "esp8266"
+                assert "notice" in str(error)
+        await other.sock.recv(1)
+        await asyncio.sleep(30.0)
+        await other.sock.recv(1)
+
+
 @pytest.mark.catches("modems/esp8266/server.py", '        await self._try("AT+CIPSTO=0")\n', "")
 @pytest.mark.parametrize("firmware", ["E24", "N17", "E2"])
 @virtual
