@@ -164,16 +164,14 @@ class Toolkit:
         return self.running or self._occupied > 0
 
     def keep_busy(self, seconds: float) -> None:
-        """Behave for `seconds` of model time as if a command were running."""
+        """Behave for `seconds` of model time as if a command were running; a restart ends it, as it
+        ends any command."""
         self._occupied += 1
-        self.always(self._occupy(seconds))
+        self.spawn(self.sleep(seconds)).add_done_callback(self._free)
 
-    async def _occupy(self, seconds: float) -> None:
-        try:
-            await self.sleep(seconds)
-        finally:
-            self._occupied -= 1
-            self.intake.activity.notify()
+    def _free(self, _: object) -> None:
+        self._occupied -= 1
+        self.intake.activity.notify()
 
     def say(self, *lines: str) -> None:
         """Write lines in the module's format, one literal each."""

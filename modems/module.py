@@ -401,6 +401,11 @@ class ModuleStack(Transfers):
         """How often what failed, and what was done about it."""
         return dict(self._recovery.counts)
 
+    @property
+    def address(self) -> str | None:
+        """Own address as last known."""
+        return self._address or None
+
     def _recovery_details(self) -> dict[str, str]:
         account = self._recovery.account
         return {"recovery": account} if account else {}

@@ -47,6 +47,7 @@ class ModuleSockets(abc.ABC):
         self._status_changed: StatusChanged = _nobody
         self._status = InterfaceStatus.DISCONNECTED
         self.epoch = 0
+        self._address = ""  # the module's own, as last known
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -74,10 +75,6 @@ class ModuleSockets(abc.ABC):
     @abc.abstractmethod
     async def _resolve(self, name: str, family: int) -> Sequence[str]:
         """The addresses of a name."""
-
-    @abc.abstractmethod
-    async def _own_address(self) -> str:
-        """The module's address as last known."""
 
     # -- sockets ------------------------------------------------------------------------------
 
@@ -157,7 +154,7 @@ class ModuleSockets(abc.ABC):
             raise errors.InvalidArgument("the socket is bound already")
         if address.family == _socket.AF_INET6:
             self._require_ipv6()
-        if not address.is_wildcard and address.host != (await self._own_address()):
+        if not address.is_wildcard and address.host != self._address:
             raise errors.AddressNotAvailable(f"{address.host} is not an address of the module")
         taken = {
             other.local_port
@@ -276,7 +273,7 @@ class ModuleSockets(abc.ABC):
     async def local_address(self, handle: Handle) -> SocketAddress:
         """See Stack.local_address."""
         sock = self._socket(handle)
-        host = await self._own_address() if sock.link is not None else "0.0.0.0"
+        host = self._address if sock.link is not None else "0.0.0.0"
         return SocketAddress(host, sock.local_port)
 
     async def remote_address(self, handle: Handle) -> SocketAddress:

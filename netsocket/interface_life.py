@@ -138,7 +138,7 @@ class InterfaceLife:
 
     @property
     def ip_address(self) -> str | None:
-        """Own address as of the last `refresh`; None while not attached."""
+        """Own address as of the last `refresh`, or of when it came up; None while not attached."""
         return self._snapshot.ip_address
 
     @property
@@ -219,9 +219,12 @@ class InterfaceLife:
             self.names.clear()
         if status is not self._snapshot.state:
             keeps = status in (InterfaceStatus.GLOBAL_UP, InterfaceStatus.LOCAL_UP)
+            address = self._snapshot.ip_address
+            if isinstance(self.stack, RecoveringStack):
+                address = self.stack.address
             self._snapshot = StackStatus(
                 status,
-                self._snapshot.ip_address if keeps else None,
+                address if keeps else None,
                 self._snapshot.epoch,
                 self._snapshot.details,
             )

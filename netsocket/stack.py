@@ -195,6 +195,10 @@ class RecoveringStack(Protocol):
     def recovery(self) -> Mapping[str, int]:
         """How often what failed, and how often what was done about it, by name."""
 
+    @property
+    def address(self) -> str | None:
+        """Own address, known before it tells that it is up; nothing is asked. None: has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class AccessPoint:

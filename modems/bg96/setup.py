@@ -81,7 +81,6 @@ class Bg96Setup(ModuleStack):
         self._former_port = ""
         self._former_function: int | None = None  # AT+CFUN as it was found, when it was changed
         self._identity: dict[str, str] = {}
-        self._address = ""
         self._registration = asyncio.Event()  # the module told of it
         self._surplus: set[int] = set()  # accepted connections that are being closed again
         self._opening: dict[int, asyncio.Future[int]] = {}

@@ -352,9 +352,6 @@ class Bg96Stack(Bg96Notices):
             raise errors.ConnectTimeout(f"{host}: {describe(code)}", module_code=str(code))
         return number(first[3], 0, 600_000, "ping time") / 1000
 
-    async def _own_address(self) -> str:
-        return self._address
-
     async def status(self) -> StackStatus:
         """See Stack.status."""
         found = dict(self._identity)

@@ -24,8 +24,8 @@ POLL_INTERVAL = 3.0
 """Seconds between looks at the waiting lengths: notices were lost by several versions (esp-at
 issues 280 and 294), so they alone are not trusted."""
 LOOK_AT = 5
-"""Every so many of these looks the open links are asked for as well: `n,CLOSED` may be lost, too, and
-whoever reads without a time-out would wait for ever."""
+"""Every so many of these looks the open links are asked for as well: `n,CLOSED` may be lost, too,
+and whoever reads without a time-out would wait for ever."""
 JOIN_AT = 2
 """The first look for a lost WiFi that joins anew: most firmware does so by itself."""
 CHECK_DELAY = 0.5
@@ -63,9 +63,21 @@ class Esp8266Notices(Esp8266Tls):
         elif name == "wifi_got_ip":
             self._air_lost = False
             if self._wanted_up and self.life.state is ModuleState.IP_READY:
+                self._check_links_soon()
+                if self._status is not InterfaceStatus.GLOBAL_UP and not self._returning:
+                    self._returning = True
+                    self._spawn(self._came_back())
+
+    async def _came_back(self) -> None:
+        """The WiFi is back by itself, perhaps with another address."""
+        try:
+            address = await self._wifi.own_address(self.channel, self.firmware)
+            if address and not self._air_lost and self.life.state is ModuleState.IP_READY:
+                self._address = address
                 self._set_status(InterfaceStatus.GLOBAL_UP)
                 self._recovery.up()
-                self._check_links_soon()
+        finally:
+            self._returning = False
 
     def _verify(self, name: str, text: bytes) -> bool:
         del text  # all links are asked for at once
@@ -134,7 +146,9 @@ class Esp8266Notices(Esp8266Tls):
         await self._check_links()
         if attempt >= JOIN_AT:
             self._address = await self._wifi.join(self.channel, self.firmware)
-        elif not (await self._wifi.details(self.channel, self.firmware))["ip_address"]:
+        elif address := await self._wifi.own_address(self.channel, self.firmware):
+            self._address = address
+        else:
             raise errors.NetworkDown("the WiFi is not back yet")
         self._air_lost = False
 
@@ -148,6 +162,7 @@ class Esp8266Notices(Esp8266Tls):
         await asyncio.sleep(CHECK_DELAY)
         self._check_due = False
         await self._check_links()
+        self._address = await self._wifi.own_address(self.channel, self.firmware) or self._address
 
     async def _check_links(
         self, why: str = "the WiFi connection was lost", *, unread: bool = True

@@ -73,7 +73,7 @@ class Esp8266Setup(ModuleStack):
         self._form = asyncio.Lock()  # held while a command's answer depends on CIPDINFO
         self._resting: dict[int, float] = {}
         self._poller: asyncio.Task[None] | None = None
-        self._address = ""
+        self._returning = False  # whether the address of a WiFi that came back is asked for
         self._ipv6 = False
         self._listener: ModuleSocket | None = None
         self._server_links = server_links

@@ -312,9 +312,6 @@ class Esp8266Stack(Esp8266Notices):
                     return [str(address)]
         raise errors.NameNotFound(f"{name}: the module gave no usable address")
 
-    async def _own_address(self) -> str:
-        return self._address
-
     async def local_address(self, handle: Handle) -> SocketAddress:
         """See Stack.local_address."""
         sock = self._socket(handle)

@@ -118,6 +118,10 @@ class WiFi:
             parts.append(ENCODER.text(self.netmask, "the netmask", 15, 7))
         await channel.run(Command(f"AT+CIPSTA{suffix}=".encode() + b",".join(parts), BASIC))
 
+    async def own_address(self, channel: Channel, firmware: Firmware) -> str:
+        """The address that the module has now, "" without one."""
+        return await _address(channel, "_CUR" if firmware.family == "N" else "")
+
     async def details(self, channel: Channel, firmware: Firmware) -> dict[str, str]:
         """SSID, signal and address as text; `ip_address` is "" without one."""
         suffix = "_CUR" if firmware.family == "N" else ""

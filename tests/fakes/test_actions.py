@@ -119,6 +119,16 @@ def test_busy_deaf_and_eaten_input() -> None:
     assert said(modem, "AT", "AT").endswith(b"T\r\n\r\nERROR\r\n")
 
 
+def test_a_reset_is_obeyed_while_busy_and_ends_it() -> None:
+    async def talk(wire: Wire) -> bytes:
+        wire.modem.keep_busy(1000)
+        wire.modem.receive(b"AT+RST\r\n")
+        await wire.until(rb"restart!!!\r\n[^!]*\r\nready\r\n")
+        return await wire.ask("AT")
+
+    assert b"OK" in virtually(talk, esp())
+
+
 def test_another_rate() -> None:
     async def talk(wire: Wire) -> None:
         wire.modem.set_line_rate(115200)
