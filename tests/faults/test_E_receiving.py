@@ -58,6 +58,21 @@ async def test_E01_overrun_in_push_mode(firmware: str, injected: Injected) -> No
             await broken(each, ConnectionResetError)
 
 
+async def damaged(
+    module: str, firmware: str, injected: Injected, pattern: str, instead: str
+) -> None:
+    """What a read answers is changed: its stream is reset behind right bytes, the other one lives."""
+    async with opened(module, firmware) as bench:
+        ends, other = await connected(bench), await connected(bench)
+        ends.say(500)
+        await ends.hear(500)
+        injected.by(bench.fake)
+        bench.step(before=rf"(?={ANSWER}){pattern}", times=1, instead=instead)
+        ends.say(500)
+        await broken(ends)
+        await lives(other)
+
+
 @pytest.mark.catches(
     "modems/transfer.py",
     "            self._break(sock, errors.ConnectionReset(why))\n        except CommandFailed",
@@ -73,16 +88,8 @@ async def test_E01_overrun_in_push_mode(firmware: str, injected: Injected) -> No
 async def test_E02_the_usb_adapter_loses_bytes(
     module: str, firmware: str, hole: str, injected: Injected
 ) -> None:
-    """A hole in what a read answers, of any size and anywhere: a reset behind right bytes."""
-    async with opened(module, firmware) as bench:
-        ends, other = await connected(bench), await connected(bench)
-        ends.say(500)
-        await ends.hear(500)
-        injected.by(bench.fake)
-        bench.step(before=rf"(?={ANSWER}){hole}", times=1, instead=r"\1\2")
-        ends.say(500)
-        await broken(ends)
-        await lives(other)
+    """A hole in what a read answers, of any size and anywhere."""
+    await damaged(module, firmware, injected, hole, r"\1\2")
 
 
 @pytest.mark.catches(
@@ -90,28 +97,22 @@ async def test_E02_the_usb_adapter_loses_bytes(
     "            self._damaged(TRAILER, line.lead + line.text)",
     "            self._step(Token.GOOD, line.text)",
 )
-@pytest.mark.parametrize("what", ["byte", "packet", "frame"])
+@pytest.mark.parametrize(
+    ("twice", "instead"),
+    [
+        (r"(.{70})(.)(.*)", r"\1\2\2\3"),
+        (r"(.{64})(.{64})(.*)", r"\1\2\2\3"),
+        (r"(.*)", r"\1\1"),
+    ],
+    ids=["byte", "packet", "frame"],
+)
 @three
 @virtual
 async def test_E03_duplicated_bytes_or_frames(
-    module: str, firmware: str, what: str, injected: Injected
+    module: str, firmware: str, twice: str, instead: str, injected: Injected
 ) -> None:
     """A byte, a packet of the adapter or a whole frame comes twice: no byte is handed out twice."""
-    async with opened(module, firmware) as bench:
-        ends, other = await connected(bench), await connected(bench)
-        ends.say(500)
-        await ends.hear(500)
-        injected.by(bench.fake)
-        if what == "byte":
-            twice, instead = rf"(?={ANSWER})(.{{70}})(.)(.*)", r"\1\2\2\3"
-        elif what == "packet":
-            twice, instead = rf"(?={ANSWER})(.{{64}})(.{{64}})(.*)", r"\1\2\2\3"
-        else:
-            twice, instead = rf"(?={ANSWER})(.*)", r"\1\1"
-        bench.step(before=twice, times=1, instead=instead)
-        ends.say(500)
-        await broken(ends)
-        await lives(other)
+    await damaged(module, firmware, injected, twice, instead)
 
 
 @pytest.mark.catches(
