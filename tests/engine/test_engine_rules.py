@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from atdriver.answering import BUSY_ATTEMPTS, BUSY_PATIENCE
+from atdriver.answering import BUSY_ATTEMPTS, BUSY_PATIENCE, FOREIGN_QUIET
 from atdriver.dialect import Dialect, Probe, no_unsticking
 from atdriver.engine import SHIFTED, Engine
 from atdriver.errors import ATError, CommandFailed, CommandTimeout, PortLost
-from atdriver.events import Completed, Failed
+from atdriver.events import Completed, Failed, Unsolicited
 from atdriver.exchange import Command, mask, with_secret
 from atdriver.flight import STALL
 from atdriver.framer import HELD_LOW, LINE_CAP, Framer, Head, Line, Noise, Prompt
@@ -62,6 +62,7 @@ SEND = esp_at.send(0, b"ping", None, 15.0)
 READ = esp_at.read(0, 100, esp.RECEIVED_N)
 READ_E = esp_at.read(0, 100, esp.RECEIVED_E)
 QIRD = bg96_at.read(0, 1500, datagram=False)
+SCAN = esp_at.scan()
 QISEND = bg96_at.send(0, b"ping", None)
 
 
@@ -556,6 +557,43 @@ def test_a_counted_quectel_send_is_completed_with_its_length(written: bool, payl
     assert set(probes) == {b"AT\r"}
 
 
+def test_a_quectel_send_whose_prompt_comes_late_gets_its_own_bytes() -> None:
+    """None were written before it; NULs would break a stream that is whole."""
+    bench = quectel_bench()
+    bench.send(QISEND)
+    bench.tick(QISEND.prompt_timeout + 10.0)
+    bench.take_writes()
+    bench.feed(b"\r\n> ")
+    bench.tick(2.0)
+    assert b"ping" + bytes(64) in bench.take_writes()
+
+
+def test_what_another_port_left_is_forgotten() -> None:
+    """Neither its damaged answer nor its late prompt are of this one."""
+    for command, seconds in ((READ, READ.timeout), (SEND, SEND.prompt_timeout)):
+        bench = esp_bench()
+        bench.send(command)
+        bench.tick(seconds)
+        bench.engine.forget()
+        bench.probing()
+        assert not bench.engine.framer.armed
+        bench.feed(b"0,CLOSED\r\n")
+        (notice,) = (each for each in bench.events if isinstance(each, Unsolicited))
+        assert not notice.doubtful
+
+
+def test_a_result_in_the_name_of_a_network_does_not_end_the_list_while_more_comes() -> None:
+    bench = esp_bench()
+    bench.send(SCAN)
+    bench.feed(b'+CWLAP:(3,"a' + OK)
+    bench.tick(FOREIGN_QUIET * 0.9)
+    bench.feed(b'",-40,"02:00:00:00:00:01",1)\r\n+CWLAP:(3,"b",-40)\r\n' + OK)
+    bench.tick(FOREIGN_QUIET * 0.9)
+    assert not [each for each in bench.seen if each[0] == "done"]
+    bench.tick(FOREIGN_QUIET * 0.1)
+    assert bench.take()[-1] == done(SCAN, b'+CWLAP:(3,"b",-40)')
+
+
 # -- busy ----------------------------------------------------------------------------------------
 
 
@@ -673,6 +711,21 @@ def test_a_long_block_behind_busy_is_not_cut_off() -> None:
     bench.tick(BUSY_PATIENCE * 1.5)
     bench.feed(OK)
     assert bench.take() == (done(READ, block=b"abcdefghij"),)
+
+
+def test_a_foreign_payload_behind_busy_puts_the_next_offer_off_and_no_more() -> None:
+    bench = esp_bench()
+    bench.send(MUX)
+    bench.feed(BUSY)
+    bench.tick(BUSY_PATIENCE * 0.9)
+    bench.feed(b"\r\n+IPD,0,4:ab")
+    bench.tick(BUSY_PATIENCE)
+    bench.feed(b"cd\r\n")
+    assert bench.take() == (received("ipd", b"abcd", link=b"0"),)
+    bench.tick(BUSY_PATIENCE)
+    assert bench.take() == (out_of_step("the module was busy"),)
+    sound(bench)
+    assert bench.take_writes().count(b"AT+CIPMUX?\r\n") == 2
 
 
 @pytest.mark.parametrize(
@@ -1464,6 +1517,7 @@ def test_mask_ignores_an_empty_secret() -> None:
 def test_of_two_secrets_one_inside_the_other_nothing_remains() -> None:
     for secrets in ((b"hush", b"hush-hush"), (b"hush-hush", b"hush")):
         assert mask(b"say hush-hush, or hush", secrets) == b"say ***, or ***"
+    assert mask(b"say hush", (b"ush", b"hush")) == b"say ***"
 
 
 def test_quotes_around_a_secret_are_shown_and_a_single_one_is_part_of_it() -> None:
@@ -1561,6 +1615,8 @@ def test_the_echo_of_a_deaf_module_is_no_reason_to_ask() -> None:
         (b"\r\n+IPD,0,2:ab\r\n+IPD,0,2:c\r\n1,CLOSED\r\n", [b"\n"]),
         (b"\r\n+IPD,0,2:ab\0\r\n\n1,CLOSED\r\n", []),
         (b"\r\n+IPD,0,2:ab \r\n1,CLOSED\r\n", [b" "]),
+        (b"\r\n+IPD,0,2:a\r\n+IPD,0,2:c\r\n1,CLOSED\r\n", [b"\n", b"\n"]),
+        (b"\r\n+IPD,0,2:ab\r\n1,CLOSED\r\n \r\n", []),
     ],
 )
 def test_what_stands_behind_a_pushed_payload_shows_a_byte_lost_or_added(
@@ -1571,6 +1627,7 @@ def test_what_stands_behind_a_pushed_payload_shows_a_byte_lost_or_added(
     seen = bench.take()
     assert [each[2] for each in seen if each[:2] == ("odd", SHIFTED)] == odd_leads
     assert seen[-1] != odd(SHIFTED, b"\n")  # told before what stands behind it
+    assert bench.engine.anomalies[SHIFTED] == len(odd_leads)
 
 
 def test_in_step_is_told_when_nothing_is_suspect_any_more() -> None:
