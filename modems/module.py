@@ -36,7 +36,14 @@ from modems.clock import now
 from modems.commands import BASIC
 from modems.lifecycle import ModuleState
 from modems.recovering import Recovery
-from modems.recovery import CONFIGURE_LIMIT, HEALTH, RESET_PATIENCE, RESYNC_SECONDS, Trouble
+from modems.recovery import (
+    CONFIGURE_LIMIT,
+    HEALTH,
+    NETWORK_LOOK,
+    RESET_PATIENCE,
+    RESYNC_SECONDS,
+    Trouble,
+)
 from modems.table import log
 from modems.transfer import Transfers
 from netsocket import errors
@@ -91,6 +98,10 @@ class ModuleStack(Transfers):
     @abc.abstractmethod
     async def _attach_again(self, attempt: int) -> None:
         """Get the network back that a configured module lost; `attempt` counts from 0."""
+
+    @abc.abstractmethod
+    async def _look_at_network(self) -> None:
+        """Ask whether the network is still there; a loss is met as if it had been told."""
 
     @abc.abstractmethod
     async def _restore(self) -> None:
@@ -322,13 +333,20 @@ class ModuleStack(Transfers):
             self._set_status(InterfaceStatus.DISCONNECTED)
 
     async def _look_after(self) -> None:
-        """A module that restarts, or dies, while nobody uses it is found out all the same."""
+        """A module that restarts, dies, or loses its network without a word is found out all the
+        same, also while nobody uses it."""
+        looked = now()
         while True:
             since = self.channel.quiet_since
             await asyncio.sleep(HEALTH if since is None else max(since + HEALTH - now(), 0.1))
             since = self.channel.quiet_since
-            if since is not None and now() - since >= HEALTH and not self._recovery.running:
-                with contextlib.suppress(OSError):
+            if self._recovery.running:
+                continue
+            with contextlib.suppress(OSError):
+                if self.told is InterfaceStatus.GLOBAL_UP and now() - looked >= NETWORK_LOOK:
+                    looked = now()
+                    await self._look_at_network()
+                elif since is not None and now() - since >= HEALTH:
                     await self.channel.look()
 
     # -- what the recovery does, see modems.recovering.Patient -----------------------------------

@@ -93,6 +93,9 @@ STALLED = 10.0
 """Seconds out of step after which an interface is no longer called up."""
 HEALTH = 8.0
 """Seconds of silence after which the module is asked whether it is still there, and the same."""
+NETWORK_LOOK = 60.0
+"""Seconds after which it is asked whether the network is still there, whose loss was perhaps told
+while nobody could hear it."""
 STEADY = 60.0
 """Seconds of service after which earlier restarts are forgotten."""
 RESTART_PAUSES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)

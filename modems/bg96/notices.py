@@ -168,8 +168,10 @@ class Bg96Notices(Bg96Tls):
             row = await self._row(sock)
             if not row:
                 self._vanished(sock)
-            elif row[5] not in CONNECTED:
-                self._ended(sock)
+            elif row[5] not in CONNECTED and not self._checking:
+                await self._look_at_network()  # its loss is no peer's doing
+                if sock.broken is None:
+                    self._ended(sock)
 
     async def _row(self, sock: ModuleSocket) -> list[bytes]:
         """What the module says of its socket, [] when it has none."""
@@ -186,6 +188,11 @@ class Bg96Notices(Bg96Tls):
     def _ended(self, sock: ModuleSocket) -> None:
         sock.peer_closed = sock.announced = True
         self._wake(sock)
+
+    async def _look_at_network(self) -> None:
+        if not self._checking:
+            self._checking = True
+            await self._check_context()
 
     async def _check_context(self) -> None:
         """A context can be lost without a notice; a module that restarted unseen has none, too."""

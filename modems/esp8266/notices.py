@@ -57,9 +57,7 @@ class Esp8266Notices(Esp8266Tls):
             except (MalformedReply, IndexError):
                 self.anomalies += 1
         elif name == "wifi_disconnect":
-            self._air_lost = True
-            if self._wanted_up and self.life.state is ModuleState.IP_READY:
-                self._recovery.meet(Trouble.AIR, errors.NetworkDown("the WiFi connection was lost"))
+            self._on_air_lost()
         elif name == "wifi_got_ip":
             self._air_lost = False
             if self._wanted_up and self.life.state is ModuleState.IP_READY:
@@ -67,6 +65,18 @@ class Esp8266Notices(Esp8266Tls):
                 if self._status is not InterfaceStatus.GLOBAL_UP and not self._returning:
                     self._returning = True
                     self._spawn(self._came_back())
+
+    def _on_air_lost(self) -> None:
+        self._air_lost = True
+        if self._wanted_up and self.life.state is ModuleState.IP_READY:
+            self._recovery.meet(Trouble.AIR, errors.NetworkDown("the WiFi connection was lost"))
+
+    async def _look_at_network(self) -> None:
+        for _ in range(2):  # "in none" may as well be a question that was refused
+            if await self._wifi.current(self.channel, self.firmware) is not None or self._air_lost:
+                return
+            await asyncio.sleep(CHECK_DELAY)
+        self._on_air_lost()
 
     async def _came_back(self) -> None:
         """The WiFi is back by itself, perhaps with another address."""

@@ -146,7 +146,7 @@ async def test_H05_late_answers(injected: Injected) -> None:
         injected.by(bench.fake)
 
 
-@pytest.mark.catches("modems/esp8266/notices.py", "            self._air_lost = True\n", "")
+@pytest.mark.catches("modems/esp8266/notices.py", "        self._air_lost = True\n", "")
 @pytest.mark.catches(
     "modems/esp8266/notices.py",
     "            if sock.link not in open_links and",
