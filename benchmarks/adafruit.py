@@ -15,7 +15,7 @@ import time
 import serial
 
 from benchmarks.cells import ROOT
-from benchmarks.device import FRAME, is_pattern, pattern_at
+from benchmarks.device import FRAME, apart, is_pattern, pattern_at
 from benchmarks.plain import PORTS, SMALL, wrong
 
 sys.path.append(str(ROOT / "tests" / "foreign" / "standins"))
@@ -55,6 +55,7 @@ WORK = {"down": down, "up": up, "echo": echo}
 
 
 def main(path: str, what: str, amount: str) -> None:
+    apart()
     with serial.Serial(path, 115200, timeout=1) as uart:
         esp = ESP_ATcontrol(uart, 115200)
         esp.begin()  # the device has its network; `connect` of 0.11.7 fails on such a module

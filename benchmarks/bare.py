@@ -15,7 +15,7 @@ import sys
 import time
 import tty
 
-from benchmarks.device import FRAME, is_pattern, pattern_at
+from benchmarks.device import FRAME, apart, is_pattern, pattern_at
 from benchmarks.plain import PORTS, SMALL, wrong
 
 READ = 64 * 1024
@@ -109,6 +109,7 @@ WORK = {"down": down, "up": up, "echo": echo, "push": push}
 
 
 def main(path: str, what: str, amount: str) -> None:
+    apart()
     port = Port(path)
     mode = 0 if what == "push" else 1
     far = PORTS["down" if what == "push" else what]

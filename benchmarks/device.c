@@ -41,6 +41,8 @@
 #define QUANTUM 1e-3        /* a USB adapter hands over what came in a millisecond */
 #define PAUSE 0.5           /* seconds after the last command when a pushing source with CIPMUX=0 begins:
                                drivers for one link throw away what comes around their commands */
+#define KEPT 1e-4           /* between two looks while watching: longer, and something else ran here */
+#define SHY 0.05            /* for so long nothing is watched for then */
 #define WINDOW 5760         /* what an ESP holds of a stream */
 
 enum kind { CLOSED, PARKED, SOURCE, SINK, BACK }; /* PARKED: a UDP service, open and silent */
@@ -55,7 +57,7 @@ static struct link {
 } links[LINKS];
 
 static int esp, pushing, master, echo_on = 1, open_links, one_link;
-static double byte_time, latency, spin = 5e-3;
+static double byte_time, latency, spin = 3e-4; /* seconds that the next move is watched for */
 static size_t read_most, send_most;
 static unsigned long long each;   /* bytes of a source, and of a sink when it is done; 0: no end */
 
@@ -513,11 +515,16 @@ int main(int count, char **argument) {
 #endif
     printf("%s\n", path);
     fflush(stdout);
+    /* Watching without sleep stamps exactly on an idle machine and takes from the host on a busy one:
+       who was kept from looking for a while is not alone, and sleeps from then on for a moment. */
+    double looked = 0.0, alone_from = 0.0;
     for (;;) {
         push();
         drain_out();
         struct pollfd watch = {master, POLLIN, 0};
         double at = now(), wake = -1.0;
+        if (looked && at - looked > KEPT) alone_from = at + SHY;
+        looked = 0.0;
         if (out_from < out_to) {
             if (!byte_time) {
                 wake = out_due[out_from % QUEUE] - at;
@@ -531,7 +538,10 @@ int main(int count, char **argument) {
                 else if (wake < 60e-6) wake = 0.0;
                 else wake -= 50e-6;
             }
-        } else if (owed && open_links && at - last_out < spin) wake = 0.0;
+        } else if (owed && open_links && at - last_out < spin && at >= alone_from) {
+            wake = 0.0;
+            looked = at;
+        }
         else if (open_links) wake = pushing && one_link ? 0.02 : 0.1;
         struct timespec limit = {(time_t)wake, (long)((wake - (time_t)wake) * 1e9)};
         if (ppoll(&watch, 1, wake < 0 ? NULL : &limit, NULL) < 0) { perror("ppoll"); return 1; }

@@ -7,6 +7,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,20 @@ def pattern_at(position: int, size: int) -> bytes:
 def is_pattern(data: bytes, position: int) -> bool:
     """Whether these are the bytes of the stream at this position."""
     return PATTERN.startswith(data, position % _PERIOD)
+
+
+_CORES = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
+
+
+def _pin(process: int, cores: list[int]) -> None:
+    if sys.platform == "linux" and cores and len(_CORES) > 1:
+        os.sched_setaffinity(process, cores)
+
+
+def apart() -> None:
+    """This process and what it starts leave the last core to the device: watching for the host, it
+    must never keep the host from moving. Nothing with one core, and where there is no such call."""
+    _pin(0, _CORES[:-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +135,7 @@ def running(
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
+        _pin(process.pid, _CORES[-1:])
         try:
             yield Device(process)
         finally:

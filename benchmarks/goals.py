@@ -52,6 +52,11 @@ def ratio(above: Value, below: Value) -> Value:
     return lambda results: above(results) / below(results)
 
 
+def behind(first: Value, second: Value) -> Value:
+    """By how much the second is less than the first."""
+    return lambda results: first(results) - second(results)
+
+
 def growing(part: str, places: Sequence[str]) -> Value:
     """The least step of the rate from one place to the next, as a factor, where the core was not
     full before."""
@@ -116,6 +121,11 @@ def others() -> Iterator[Goal]:
                    ratio(own, at("peers", f"{what}, adafruit", "rate")), ">=", 10.0, "")  # fmt: skip
         yield Goal(f"unpaced, {what}: share of the minimal loop's throughput",
                    ratio(own, at("peers", f"{what}, bare", "rate")), ">=", 0.4, "%")  # fmt: skip
+    for baud in ("921600", "3000000"):
+        for what in ("down", "up"):
+            yield Goal(f"esp, {baud}, {what}: points of the limit behind the minimal loop",
+                       behind(at("peers", f"{what} at {baud}, bare", "share"),
+                              at("peers", f"{what} at {baud}, atdriver", "share")), "<=", 0.03, "%")  # fmt: skip
     yield Goal("the minimal loop is one: its CPU reading",
                at("peers", "down, bare", "cpu_ms_per_mb"), "<=", 8.0, "ms/MB")  # fmt: skip
 

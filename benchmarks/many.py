@@ -17,7 +17,7 @@ from contextlib import AsyncExitStack, ExitStack
 
 from atdriver import aopen_modem
 from benchmarks import doors, plain
-from benchmarks.device import is_pattern, running
+from benchmarks.device import apart, is_pattern, running
 
 LATENCY = 0.003
 SPECS = {"esp": "esp8266,ssid=lab,password=secret99:{}", "bg96": "bg96:{}"}
@@ -91,4 +91,5 @@ def measure(count: int, seconds: float) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    apart()
     print(json.dumps(asyncio.run(drive(float(sys.argv[1]), sys.argv[2:]))))

@@ -53,7 +53,7 @@ PARTS: dict[str, tuple[str, str]] = {
     "layers": ("Layers, in memory", "Answers of 1500 bytes (framer: a stream), no port: CPU only."),
     "many": ("Many modems in one process", "ESP and BG96 in turn, 3 ms before each answer, one download "
              "each. Memory is what the process grew by; the driver's code is not counted."),
-    "peers": ("Beside other programs", "Unpaced, one connection. `bare` is a minimal loop without library "
+    "peers": ("Beside other programs", "One connection, unpaced where no line is named. `bare` is a minimal loop without library "
               "and checks (`benchmarks/bare.py`), `adafruit` the driver "
               "adafruit-circuitpython-esp-atcontrol, which knows push mode only."),
     "start": ("Starting", "Whole processes; the least of three is one sample."),

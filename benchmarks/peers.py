@@ -1,7 +1,8 @@
 """The same transfers through other programs, on the same device, in one run: `python -m benchmarks.peers`.
 
 `bare` is a minimal loop (`benchmarks.bare`), `adafruit` the driver adafruit-circuitpython-esp-atcontrol.
-Everything is unpaced, one connection; rates are taken at the device. Ratios are what counts.
+One connection, unpaced; the minimal loop on lines as well. Rates are taken at the device; ratios are
+what counts, also on a busy machine, for both are held up alike.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import partial
 
+from benchmarks import limits
 from benchmarks.cells import MB, ROOT, Failed, Figures, Task, wire
 from benchmarks.device import FRAME, running
 
@@ -22,14 +24,15 @@ PUSH = ("--setting", "receive=push")
 SIZES = {"down": 8 << 20, "push": 32 << 20, "up": 8 << 20, "echo": 300}
 """Bytes, and exchanges. The peer in `SLOW` gets less: its figure is there after a second or two."""
 SLOW = {"down": 300_000, "up": 20_480, "echo": 8}
+BAUDS = (921600, 3_000_000)
 WHATS = ("down", "push", "up", "echo")
 
 
-def peer(module: str, what: str, amount: int) -> Figures:
+def peer(module: str, what: str, amount: int, baud: int = 0) -> Figures:
     """One run of another program. Raises Failed."""
     frame = FRAME["esp", "up" if what == "up" else "down"]
     each = 0 if what == "echo" else amount // frame * frame
-    with running("esp", each=each) as device:
+    with running("esp", baud, each=each) as device:
         done = subprocess.run(
             [sys.executable, "-m", f"benchmarks.{module}", device.path, what, str(each or amount)],
             check=False, capture_output=True, text=True, timeout=120, cwd=ROOT,
@@ -42,17 +45,24 @@ def peer(module: str, what: str, amount: int) -> Figures:
     if report.wrong or (each and moved != each):
         raise Failed(f"benchmarks.{module} {what}: {moved} bytes passed of {each}, {report}")
     down, up, taken = report.window
-    found = {"rate": (down + up) / taken, "cpu_ms_per_mb": used * 1e3 * MB / moved}
+    found = {
+        "rate": (down + up) / taken, "cpu_ms_per_mb": used * 1e3 * MB / moved,
+        "p10_us": report.p10_us, "median_us": report.median_us,
+    }  # fmt: skip
+    if baud:
+        found["share"] = limits.seconds("esp", baud, 0.0, down, up) / taken
     return {**found, "echo_median_ms": statistics.median(times) * 1e3} if times else found
 
 
-def ours(what: str, amount: int) -> Figures:
+KEPT = ("rate", "share", "cpu_ms_per_mb", "p10_us", "median_us", "echo_median_ms")
+
+
+def ours(what: str, amount: int, *pace: str) -> Figures:
     """The same through atdriver."""
     way = ("--what", "down", *PUSH) if what == "push" else ("--what", what)
     size = ("--exchanges" if what == "echo" else "--size", str(amount))
-    found = wire("esp", *way, *size)
-    return {name: found[name] for name in ("rate", "cpu_ms_per_mb", "echo_median_ms")
-            if name in found}  # fmt: skip
+    found = wire("esp", *way, *size, *pace)
+    return {name: found[name] for name in KEPT if name in found}
 
 
 def peers(scale: float) -> Iterator[Task]:
@@ -65,16 +75,27 @@ def peers(scale: float) -> Iterator[Task]:
         if what in SLOW and importlib.util.find_spec("adafruit_espatcontrol"):
             yield Task("peers", f"{what}, adafruit", partial(peer, "adafruit", what, SLOW[what]))
 
+    for baud in BAUDS:
+        for what in ("down", "up"):
+            amount = int(baud / 10 * scale)
+            yield Task("peers", f"{what} at {baud}, atdriver",
+                       partial(ours, what, 0, "--baud", str(baud), "--seconds", str(scale)))  # fmt: skip
+            yield Task(
+                "peers", f"{what} at {baud}, bare", partial(peer, "bare", what, amount, baud)
+            )
+
 
 def ratios(places: Mapping[str, Mapping[str, list[float]]]) -> str:
     """What is printed: each figure of atdriver as a multiple of the others'."""
     lines = []
-    for what in WHATS:
+    for what in (*WHATS, *(f"{what} at {baud}" for baud in BAUDS for what in ("down", "up"))):
         own = places[f"{what}, atdriver"]
         for other in ("bare", "adafruit"):
             for figure, values in places.get(f"{what}, {other}", {}).items():
                 mine, theirs = statistics.median(own[figure]), statistics.median(values)
-                lines.append(f"{what:5} {figure:15} atdriver {mine:10.4g}  {other:9} {theirs:10.4g}"
+                if not theirs:  # no turnarounds in push mode
+                    continue
+                lines.append(f"{what:15} {figure:15} atdriver {mine:10.4g}  {other:9} {theirs:10.4g}"
                              f"  ratio {mine / theirs:8.3f}\n")  # fmt: skip
     return "".join(lines)
 

@@ -22,7 +22,7 @@ from typing import Any
 import atdriver
 from atdriver.modem import Modem, assemble
 from benchmarks import limits, plain
-from benchmarks.device import FRAME, Report, is_pattern, pattern_at, running
+from benchmarks.device import FRAME, Report, apart, is_pattern, pattern_at, running
 from benchmarks.doors import DOORS, Connection
 from netsocket.blocking_interface import NetworkInterface
 from netsocket.interface import AsyncNetworkInterface
@@ -282,6 +282,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> None:
     """Print one JSON object."""
+    apart()
     try:
         found = measure(parse())
     except ValueError as error:
