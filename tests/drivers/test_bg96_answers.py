@@ -1,0 +1,354 @@
+"""What callers of a BG96 get for each of its answers, in virtual time, and what goes over the wire.
+
+The codes are those of the TCP(IP) AT Commands Manual V1.1, "Summary of Error Codes".
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from modems.bg96.network import DENIED_PATIENCE
+from netsocket import errors
+from netsocket.stack import InterfaceStatus
+from tests.faults.bench import Bench, assemble, opened, virtual
+from tests.faults.ends import connected
+from tests.faults.talk import round_trip
+
+OPEN = r'AT\+QIOPEN=1,\d+,"{}".*'
+
+
+def fails(bench: Bench, on: str, code: int, times: int | None = 1) -> int:
+    """A command that ends in ERROR, and AT+QIGETERROR says why."""
+    bench.step(on=r"AT\+QIGETERROR", say=(f"+QIGETERROR: {code},whatever", "OK"), times=times)
+    return bench.step(on=on, say=("ERROR",), times=times)
+
+
+def commands(bench: Bench, name: str) -> list[str]:
+    """What the driver wrote that begins so."""
+    lines = bench.wire.written.split(b"\r")
+    return [line.decode("latin-1") for line in lines if line.startswith(name.encode())]
+
+
+# -- connecting ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("in_notice", [True, False], ids=["notice", "error"])
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (552, ConnectionRefusedError),
+        (566, ConnectionRefusedError),
+        (569, errors.ConnectTimeout),
+        (565, errors.NameNotFound),
+        (556, errors.AddressInUse),
+        (570, errors.NetworkDown),
+        (554, errors.NoSocket),
+        (553, errors.NoBuffers),
+        (551, errors.HostUnreachable),
+    ],
+)
+@virtual
+async def test_a_connect_that_fails(code: int, error: type[OSError], in_notice: bool) -> None:
+    """The code becomes an error of its own, the id is closed and works again."""
+    async with opened("bg96") as bench:
+        if in_notice:
+            bench.step(on=OPEN.format("TCP"), say=("OK", f"+QIOPEN: 0,{code}"), times=1)
+        else:
+            fails(bench, OPEN.format("TCP"), code)
+        with pytest.raises(error) as caught:
+            await bench.net.connect(("echo.test", 7), timeout=300)
+        assert getattr(caught.value, "module_code", None) == str(code)
+        assert commands(bench, "AT+QICLOSE=0,0")
+        assert bench.net.status is InterfaceStatus.GLOBAL_UP
+        await round_trip(bench)
+        assert commands(bench, "AT+QIOPEN")[-1].startswith("AT+QIOPEN=1,0,")
+
+
+@virtual
+async def test_ids_that_somebody_left_open() -> None:
+    """563, "socket identity has been used": that one is closed, another is tried, and then it is an
+    error."""
+    async with opened("bg96") as bench:
+        fails(bench, OPEN.format("TCP"), 563, times=2)
+        with pytest.raises(errors.NoSocket):
+            await bench.net.connect(("echo.test", 7), timeout=300)
+        assert commands(bench, "AT+QICLOSE")[-2:] == ["AT+QICLOSE=0,1", "AT+QICLOSE=1,0"]
+        assert commands(bench, "AT+QSSLCLOSE") == ["AT+QSSLCLOSE=0,1"]
+        fails(bench, OPEN.format("TCP"), 563)
+        await round_trip(bench)
+
+
+@virtual
+async def test_a_connect_that_fails_late_is_no_refusal() -> None:
+    """566 says "connect failed" for both: a peer that refuses does it at once."""
+    async with opened("bg96") as bench:
+        bench.step(on=OPEN.format("TCP"), say=("OK",), times=1)
+        asyncio.get_running_loop().call_later(20.0, bench.fake.raw, b"\r\n+QIOPEN: 0,566\r\n")
+        with pytest.raises(errors.ConnectTimeout) as caught:
+            await bench.net.connect(("echo.test", 7), timeout=300)
+        assert caught.value.module_code == "566"
+        await round_trip(bench)
+
+
+@virtual
+async def test_an_open_that_is_never_told() -> None:
+    """150 s is the module's own limit (TCP(IP) manual, AT+QIOPEN)."""
+    async with opened("bg96") as bench:
+        bench.step(on=OPEN.format("TCP"), say=("OK",), times=1)
+        with pytest.raises(errors.ConnectTimeout):
+            await bench.net.connect(("echo.test", 7), timeout=300)
+        assert 150 <= asyncio.get_running_loop().time() < 160
+        await round_trip(bench)
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (556, errors.AddressInUse),
+        (573, errors.NetworkDown),
+        (557, errors.DeviceError),
+    ],
+)
+@virtual
+async def test_a_listener_that_fails(code: int, error: type[OSError]) -> None:
+    async with opened("bg96") as bench:
+        bench.step(on=OPEN.format("TCP LISTENER"), say=("OK", f"+QIOPEN: 0,{code}"), times=1)
+        sock = bench.net.tcp_socket()
+        await sock.bind(("", 8000))
+        with pytest.raises(error):
+            await sock.listen()
+        await sock.close()
+        assert commands(bench, "AT+QICLOSE=0,0")
+        await round_trip(bench)
+
+
+@pytest.mark.parametrize(("code", "error"), [(556, errors.AddressInUse), (553, errors.DeviceError)])
+@virtual
+async def test_a_datagram_socket_that_fails(code: int, error: type[OSError]) -> None:
+    async with opened("bg96") as bench:
+        bench.step(on=OPEN.format("UDP SERVICE"), say=("OK", f"+QIOPEN: 0,{code}"), times=1)
+        async with bench.net.udp_socket() as sock:
+            with pytest.raises(error) as caught:
+                await sock.bind(("", 9000))
+                await sock.sendto(b"x", ("echo.test", 7))
+            assert caught.value.module_code == str(code)
+        assert commands(bench, "AT+QICLOSE=0,0")
+        await round_trip(bench)
+
+
+# -- names and pings -------------------------------------------------------------------------------
+
+NAMES = {"n.test": "198.51.100.9"}
+
+
+@pytest.mark.parametrize(
+    ("says", "asked", "error"),
+    [
+        (["564"], 3, errors.NameTryAgain),
+        (["569"], 1, errors.NameTryAgain),
+        (["570"], 1, errors.NetworkDown),
+        (["565"], 1, errors.NameNotFound),
+        (["0,0,600"], 1, errors.NameNotFound),
+        (["0,1,600", '"0.0.0.0"'], 1, errors.NameNotFound),
+        (["0,1,600", '"no address"'], 1, errors.NameNotFound),
+        ([], 1, errors.NameTryAgain),
+    ],
+    ids=["busy", "time-out", "context", "unknown", "none", "zero", "rubbish", "silence"],
+)
+@virtual
+async def test_a_name_that_is_not_resolved(
+    says: list[str], asked: int, error: type[OSError]
+) -> None:
+    """A module that is busy is asked again, others are not; the next name is nobody else's."""
+    async with opened("bg96", names=NAMES) as bench:
+        notices = tuple(f'+QIURC: "dnsgip",{each}' for each in says)
+        bench.step(on=r"AT\+QIDNSGIP=1,.*gone.*", say=("OK", *notices), times=asked)
+        with pytest.raises(error):
+            await bench.net.resolve("gone.test")
+        assert len(commands(bench, "AT+QIDNSGIP")) == asked
+        assert await bench.net.resolve("n.test") == ["198.51.100.9"]
+
+
+@virtual
+async def test_a_name_whose_question_is_refused() -> None:
+    async with opened("bg96", names=NAMES) as bench:
+        fails(bench, r"AT\+QIDNSGIP=.*", 565)
+        with pytest.raises(errors.NameNotFound) as caught:
+            await bench.net.resolve("n.test")
+        assert caught.value.module_code == "565"
+        assert await bench.net.resolve("n.test") == ["198.51.100.9"]
+
+
+@pytest.mark.parametrize(
+    ("says", "error"),
+    [("565", errors.NameNotFound), ("569", errors.ConnectTimeout), ("", errors.ConnectTimeout)],
+    ids=["unknown", "time-out", "silence"],
+)
+@virtual
+async def test_a_ping_without_an_answer(says: str, error: type[OSError]) -> None:
+    async with opened("bg96", names=NAMES) as bench:
+        notices = (f"+QPING: {says}",) if says else ()
+        bench.step(on=r"AT\+QPING=.*", say=("OK", *notices), times=1)
+        with pytest.raises(error):
+            await bench.net.ping("n.test")
+        await round_trip(bench)
+
+
+# -- the data context ------------------------------------------------------------------------------
+
+
+@virtual
+async def test_a_context_that_is_active_already_though_its_activation_fails() -> None:
+    bench = assemble("bg96")
+    fails(bench, r"AT\+QIACT=1", 568)
+    bench.step(on=r"AT\+QIACT\?", say=("OK",), times=1)
+    bench.fake.contexts[1].active = True  # type: ignore[attr-defined]
+    async with bench.net:
+        assert bench.net.ip_address
+        assert len(commands(bench, "AT+QIACT=1")) == 1
+        await round_trip(bench)
+
+
+@virtual
+async def test_a_context_that_must_be_given_up_first() -> None:
+    """572, "operation not allowed": AT+QIDEACT, and once more."""
+    bench = assemble("bg96")
+    fails(bench, r"AT\+QIACT=1", 572)
+    async with bench.net:
+        assert commands(bench, "AT+QIDEACT") == ["AT+QIDEACT=1"]
+        assert len(commands(bench, "AT+QIACT=1")) == 2
+        await round_trip(bench)
+
+
+@virtual
+async def test_a_context_that_is_refused_for_good() -> None:
+    bench = assemble("bg96")
+    fails(bench, r"AT\+QIACT=1", 572, times=None)
+    with pytest.raises(errors.NetworkDown) as caught:
+        await bench.net.up()
+    assert caught.value.module_code == "572"
+    assert len(commands(bench, "AT+QIACT=1")) == 2, "not for ever"
+    await bench.net.close()
+
+
+@virtual
+async def test_a_context_without_an_address() -> None:
+    bench = assemble("bg96")
+    bench.step(on=r"AT\+QIACT\?", say=("OK",))
+    with pytest.raises(errors.NetworkDown, match="active but has no address"):
+        await bench.net.up()
+    await bench.net.close()
+
+
+@pytest.mark.parametrize("why", ["ERROR", "OK", "+QIGETERROR: rubbish"])
+@virtual
+async def test_a_refusal_without_a_reason(why: str) -> None:
+    """The module tells no code: then the error has none, and the module's own words."""
+    bench = assemble("bg96")
+    bench.step(on=r"AT\+QIGETERROR", say=(why, "OK") if why.startswith("+") else (why,))
+    bench.step(on=r"AT\+QIACT=1", say=("ERROR",))
+    with pytest.raises(errors.NetworkDown, match=r"AT\+QIACT=1.*ERROR") as caught:
+        await bench.net.up()
+    assert caught.value.module_code is None
+    await bench.net.close()
+
+
+@virtual
+async def test_an_active_context_of_another_network_is_replaced() -> None:
+    """The stored profile differs from what is asked for, in whatever form it is told."""
+    for stored in ('+QICSGP: 1,"other","","",0', "+QICSGP: 1", '+QICSGP: 1,"\x01","","",0'):
+        bench = assemble("bg96", apn="internet")
+        bench.step(on=r"AT\+QIACT\?", say=('+QIACT: 1,1,1,"10.7.7.7"', "OK"), times=1)
+        bench.step(on=r"AT\+QICSGP=1", say=(stored, "OK"))
+        async with bench.net:
+            lines = commands(bench, "AT+QI")
+            assert lines.index("AT+QIDEACT=1") < lines.index("AT+QIACT=1"), stored
+            assert any(line.startswith('AT+QICSGP=1,1,"internet"') for line in lines)
+            await round_trip(bench)
+
+
+# -- registration ----------------------------------------------------------------------------------
+
+
+@virtual
+async def test_no_registration_though_there_is_a_signal() -> None:
+    bench = assemble("bg96", register_timeout=5.0)
+    for name in ("CEREG", "CGREG"):
+        bench.step(on=rf"AT\+{name}\?", say=(f"+{name}: 2,2", "OK"))
+    bench.step(on=r"AT\+QCSQ", say=('+QCSQ: "GSM",-71', "OK"))
+    with pytest.raises(errors.NetworkTimeout, match=r"searching; signal -71 dBm\): wait longer"):
+        await bench.net.up()
+    await bench.net.close()
+
+
+@virtual
+async def test_a_denial_counts_when_it_lasts() -> None:
+    """A module that is turned away by one network goes on to the next."""
+    bench = assemble("bg96", register_timeout=90.0)
+    for state, times in ((3, 4), (2, 2), (3, None)):
+        bench.step(on=r"AT\+CEREG\?", say=(f"+CEREG: 2,{state}", "OK"), times=times)
+    bench.step(on=r"AT\+CGREG\?", say=("ERROR",))
+    with pytest.raises(errors.AuthenticationFailed, match="denies the registration"):
+        await bench.net.up()
+    assert len(commands(bench, "AT+CEREG?")) > DENIED_PATIENCE / 0.5
+    await bench.net.close()
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_a_read_that_is_refused_for_a_moment() -> None:
+    """ERROR, though the module says that it holds something: asked again, nothing is lost."""
+    async with opened("bg96") as bench:
+        ends = await connected(bench)
+        step = bench.step(on=r"AT\+QIRD=0,[1-9].*", say=("ERROR",), times=2)
+        ends.say(300)
+        await ends.hear(300, within=2.0)
+        assert bench.fake.scenario.used[step] == 2
+        assert "AT+QIRD=0,0" in commands(bench, "AT+QIRD")
+
+
+@pytest.mark.parametrize("answer", ["ERROR", "OK"])
+@virtual
+async def test_a_read_that_is_refused_and_nothing_is_told_of_it(answer: str) -> None:
+    """The socket is still the module's, so it lives."""
+    async with opened("bg96") as bench:
+        ends = await connected(bench)
+        bench.step(on=r"AT\+QIRD=0,[1-9].*", say=("ERROR",), times=1)
+        bench.step(on=r"AT\+QIRD=0,0", say=(answer,), times=1)
+        ends.say(300)
+        await asyncio.sleep(1.0)
+        await ends.hear(300, within=12.0)
+
+
+@virtual
+async def test_a_read_of_a_socket_that_the_module_has_lost() -> None:
+    async with opened("bg96") as bench:
+        ends = await connected(bench)
+        bench.step(on=r"AT\+QIRD=0.*", say=("ERROR",))
+        bench.step(on=r"AT\+QISTATE=1,0", say=("OK",))
+        ends.say(300)
+        error = await ends.end()
+        assert isinstance(error, ConnectionResetError)
+        assert "has lost the socket" in str(error)
+
+
+# -- notices ---------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_notices_that_make_no_sense_are_counted_and_change_nothing() -> None:
+    async with opened("bg96") as bench:
+        ends = await connected(bench)
+        before = bench.stack.anomalies
+        for line in ('+QIURC: "recv",77', '+QIURC: "incoming",0,99,"10.0.0.1",7', "+QIOPEN: 99,0",
+                     '+QIURC: "incoming",3,0,"nowhere at all",7'):  # fmt: skip
+            bench.fake.raw(f"\r\n{line}\r\n".encode())
+        await asyncio.sleep(0.5)
+        assert bench.stack.anomalies > before
+        await ends.send(100)
+        ends.say(100)
+        await ends.hear(100)
