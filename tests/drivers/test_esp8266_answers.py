@@ -1,0 +1,323 @@
+"""What callers of an Espressif module get for each of its answers, in virtual time, and what goes
+over the wire. Answers as in the ESP-AT user guide and the NonOS AT instruction set."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from netsocket import errors
+from netsocket.address import SocketAddress
+from netsocket.interface_kinds import AsyncWiFiInterface
+from netsocket.stack import InterfaceStatus, Kind
+from tests.faults.bench import Bench, assemble, opened, virtual
+from tests.faults.ends import connected, dial
+from tests.faults.talk import round_trip
+
+START = r'AT\+CIPSTART=\d,"TCP".*'
+
+
+def commands(bench: Bench, name: str) -> list[str]:
+    """What the driver wrote that begins so."""
+    lines = bench.wire.written.split(b"\r\n")
+    return [line.decode("latin-1") for line in lines if line.startswith(name.encode())]
+
+
+# -- connecting ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("says", "seconds", "error"),
+    [
+        (("DNS Fail", "ERROR"), 0.0, errors.NameNotFound),
+        (("no ip", "ERROR"), 0.0, errors.NetworkDown),
+        (("ERROR",), 0.5, ConnectionRefusedError),
+        (("ERROR",), 6.0, errors.ConnectTimeout),
+        (("OK",), 0.0, errors.DeviceError),
+    ],
+    ids=["name", "no-ip", "refused", "time-out", "no-connect"],
+)
+@virtual
+async def test_a_connect_that_fails(
+    says: tuple[str, ...], seconds: float, error: type[OSError]
+) -> None:
+    async with opened("esp8266") as bench:
+        bench.step(on=START, say=says, after=seconds, times=1)
+        with pytest.raises(error):
+            await bench.net.connect(("echo.test", 7), timeout=60)
+        if len(says) == 1:  # nobody can be sure what is open
+            assert commands(bench, "AT+CIPCLOSE=")[-1] == "AT+CIPCLOSE=0"
+        await round_trip(bench)
+
+
+@virtual
+async def test_a_connect_without_any_answer() -> None:
+    async with opened("esp8266") as bench:
+        bench.step(on=START, times=1)
+        with pytest.raises(errors.ConnectTimeout):
+            await bench.net.connect(("echo.test", 7), timeout=600)
+        assert "AT+CIPCLOSE=0" in commands(bench, "AT+CIPCLOSE=")
+        await round_trip(bench)
+
+
+@virtual
+async def test_a_link_that_somebody_left_open() -> None:
+    async with opened("esp8266") as bench:
+        bench.step(on=START, say=("ALREADY CONNECTED", "ERROR"), times=1)
+        await round_trip(bench)
+        assert commands(bench, "AT+CIPCLOSE=")[0] == "AT+CIPCLOSE=0"
+        assert len(commands(bench, "AT+CIPSTART=0")) == 2
+
+
+@virtual
+async def test_the_local_port_of_a_connection_is_the_modules() -> None:
+    async with opened("esp8266") as bench:
+        tcp = await bench.stack.open(Kind.TCP)
+        await bench.stack.bind(tcp, SocketAddress("0.0.0.0", 8000))
+        with pytest.raises(errors.NotSupported, match="chooses the local port") as caught:
+            await bench.stack.connect(tcp, SocketAddress("echo.test", 7))
+        assert caught.value.capability.id == "tcp.bind_port"
+        assert commands(bench, "AT+CIPSTART") == []
+
+
+# -- sending ---------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_a_send_on_a_link_that_is_gone() -> None:
+    """ERROR before the prompt, and the module does not know the link: an end, and no retry."""
+    async with opened("esp8266") as bench:
+        ends = await connected(bench)
+        bench.step(on=r"AT\+CIPSEND=0,.*", say=("link is not valid", "ERROR"), times=1)
+        bench.step(on=r"AT\+CIPSTAT(US|E\?)", say=("STATUS:3", "OK"), times=1)
+        with pytest.raises(BrokenPipeError):
+            await ends.send(100)
+        assert len(commands(bench, "AT+CIPSEND=")) == 1
+        assert ends.told() == 0
+
+
+@virtual
+async def test_a_datagram_to_the_other_version_of_ip() -> None:
+    async with opened("esp8266") as bench:
+        udp = await bench.stack.open(Kind.UDP)
+        await bench.stack.sendto(udp, b"x", SocketAddress("192.0.2.1", 7))
+        written = len(bench.wire.written)
+        with pytest.raises(errors.AddressFamilyNotSupported):
+            await bench.stack.sendto(udp, b"x", SocketAddress("2001:db8::1", 7))
+        assert len(bench.wire.written) == written
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_a_read_that_is_refused_for_a_moment() -> None:
+    """ERROR, though the module says that it holds something: asked again, nothing is lost."""
+    async with opened("esp8266") as bench:
+        ends = await connected(bench)
+        step = bench.step(on=r"AT\+CIPRECVDATA=0,.*", say=("ERROR",), times=2)
+        ends.say(300)
+        await ends.hear(300, within=2.0)
+        assert bench.fake.scenario.used[step] == 2
+        assert commands(bench, "AT+CIPRECVLEN?")
+
+
+@virtual
+async def test_a_read_that_is_refused_and_nothing_is_told_of_it() -> None:
+    async with opened("esp8266") as bench:
+        ends = await connected(bench)
+        bench.step(on=r"AT\+CIPRECVDATA=0,.*", say=("ERROR",), times=1)
+        bench.step(on=r"AT\+CIPRECVLEN\?", say=("ERROR",), times=1)
+        ends.say(300)
+        await asyncio.sleep(0.5)
+        ends.say(100)
+        await ends.hear(400, within=12.0)
+
+
+# -- names -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("says", "error"),
+    [
+        (("ERROR",), errors.NameNotFound),
+        (("OK",), errors.NameNotFound),
+        (('+CIPDOMAIN:"0.0.0.0"', "OK"), errors.NameNotFound),
+        (('+CIPDOMAIN:"rubbish"', "OK"), errors.NameNotFound),
+        ((), errors.NameTryAgain),
+    ],
+    ids=["error", "none", "zero", "rubbish", "silence"],
+)
+@virtual
+async def test_a_name_that_is_not_resolved(says: tuple[str, ...], error: type[OSError]) -> None:
+    async with opened("esp8266", names={"n.test": "198.51.100.9"}) as bench:
+        bench.step(on=r"AT\+CIPDOMAIN=.*gone.*", say=says, times=1)
+        with pytest.raises(error):
+            await bench.net.resolve("gone.test")
+        assert await bench.net.resolve("n.test") == ["198.51.100.9"]
+
+
+# -- closing ---------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_a_close_without_an_answer() -> None:
+    """The id rests: whether it is free nobody knows. The caller is not held."""
+    async with opened("esp8266") as bench:
+        ends = await connected(bench)
+        bench.step(on=r"AT\+CIPCLOSE=0", times=1)
+        await ends.sock.close()
+        await round_trip(bench)
+        assert commands(bench, "AT+CIPSTART=")[-1].startswith("AT+CIPSTART=1,")
+
+
+@virtual
+async def test_a_close_that_comes_too_late() -> None:
+    """ERROR ("UNLINK"): it was closed by itself meanwhile, and that is what was wanted."""
+    async with opened("esp8266") as bench:
+        ends = await connected(bench)
+        bench.step(before=r"0,CLOSED\r\n", instead="", times=1)
+        ends.talk.fin()
+        await asyncio.sleep(0.5)
+        await ends.sock.close()
+        assert b"AT+CIPCLOSE=0\r\n" in bench.wire.written
+        await round_trip(bench)
+
+
+# -- WiFi ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("1", errors.NetworkTimeout),
+        ("2", errors.AuthenticationFailed),
+        ("3", errors.NetworkNotFound),
+        ("4", errors.NetworkDown),
+        ("rubbish", errors.NetworkDown),
+    ],
+)
+@virtual
+async def test_a_join_that_fails(code: str, error: type[OSError]) -> None:
+    bench = assemble("esp8266")
+    bench.step(on=r"AT\+CWJAP=.*", say=(f"+CWJAP:{code}", "FAIL"))
+    with pytest.raises(error) as caught:
+        await bench.net.up()
+    assert "secret99" not in str(caught.value)
+    assert bench.net.status is InterfaceStatus.DISCONNECTED
+    await bench.net.close()
+
+
+@virtual
+async def test_a_join_that_does_not_end() -> None:
+    bench = assemble("esp8266")
+    bench.step(on=r"AT\+CWJAP=.*")
+    with pytest.raises(errors.NetworkTimeout, match="did not end"):
+        await bench.net.up()
+    await bench.net.close()
+
+
+@pytest.mark.parametrize("joined", ["OK", "FAIL"])
+@virtual
+async def test_a_network_that_gives_no_address(joined: str) -> None:
+    """It joined; what failed came after: that is told, not "wrong password"."""
+    bench = assemble("esp8266")
+    bench.step(on=r"AT\+CWJAP=.*", say=(joined,))
+    bench.step(on=r"AT\+CWJAP\?", say=("No AP", "OK"), times=1)
+    bench.step(on=r"AT\+CWJAP\?", say=('+CWJAP:"lab","5c:cf:7f:00:00:01",6,-50', "OK"))
+    bench.step(on=r"AT\+CIPSTA\?", say=('+CIPSTA:ip:"0.0.0.0"', "OK"))
+    with pytest.raises(errors.DhcpFailed, match="'lab': joined, but no address"):
+        await bench.net.up()
+    await bench.net.close()
+
+
+@virtual
+async def test_without_a_network_and_none_stored() -> None:
+    for state, patience in (("0", 1.0), ("2", 60.0)):
+        bench = assemble("esp8266", ssid="", password="")
+        bench.step(on=r"AT\+CWSTATE\?", say=(f'+CWSTATE:{state},""', "OK"))
+        begun = asyncio.get_running_loop().time()
+        with pytest.raises(errors.NetworkNotFound, match="joined none that it has stored"):
+            await bench.net.up()
+        assert asyncio.get_running_loop().time() - begun < patience + 5.0
+        await bench.net.close()
+
+
+@virtual
+async def test_a_scan_leaves_out_what_cannot_be_read() -> None:
+    async with opened("esp8266") as bench:
+        assert isinstance(bench.net, AsyncWiFiInterface)
+        rows = ('+CWLAP:(77,"odd",-50,"5c:cf:7f:00:00:01",6)', "+CWLAP:(what is this)",
+                '+CWLAP:(3,"fine",-51,"5C:CF:7F:00:00:02",7)')  # fmt: skip
+        bench.step(on=r"AT\+CWLAP.*", say=(*rows, "OK"))
+        found = await bench.net.scan()
+        assert [each.ssid for each in found] == ["odd", "fine"]
+        assert found[1].bssid == "5c:cf:7f:00:00:02"
+
+
+@virtual
+async def test_the_status_of_a_module_that_is_not_joined() -> None:
+    async with opened("esp8266") as bench:
+        bench.step(on=r"AT\+CWJAP\?", say=("ERROR",), times=1)
+        found = await bench.stack.status()
+        assert found.details["wifi"] == "not joined"
+
+
+# -- listening -------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_a_server_of_somebody_else_is_ended() -> None:
+    """NonOS says "no change" and goes on with the other port."""
+    async with opened("esp8266", "N17") as bench:
+        bench.step(on=r"AT\+CIPSERVER=1,8000", say=("no change", "OK"), times=1)
+        tcp = await bench.stack.open(Kind.TCP)
+        await bench.stack.bind(tcp, SocketAddress("0.0.0.0", 8000))
+        await bench.stack.listen(tcp, 1)
+        assert commands(bench, "AT+CIPSERVER=")[-3:] == [
+            "AT+CIPSERVER=1,8000",
+            "AT+CIPSERVER=0",
+            "AT+CIPSERVER=1,8000",
+        ]
+        dial(bench, 8000)
+        await asyncio.sleep(1.0)
+        assert await bench.stack.accept(tcp) is not None
+
+
+@virtual
+async def test_a_link_that_nobody_opened_is_closed() -> None:
+    """Once, however often it is told; a notice that makes no sense is counted."""
+    async with opened("esp8266") as bench:
+        for _ in range(3):
+            bench.fake.raw(b"3,CONNECT\r\n")
+        await asyncio.sleep(0.5)
+        assert commands(bench, "AT+CIPCLOSE=3") == ["AT+CIPCLOSE=3"]
+        before = bench.stack.anomalies
+        bench.fake.raw(b'+LINK_CONN:0,9,"TCP",1,"nobody",7,8000\r\n')
+        bench.fake.raw(b'+LINK_CONN:0,2,"TCP",1,"nobody",7,8000\r\n')
+        bench.fake.raw(b'+LINK_CONN:0,4,"TCP",0,"192.0.2.4",7,8000\r\n')
+        bench.fake.raw(b'+LINK_CONN:1,4,"TCP",0,"192.0.2.4",7,8000\r\n')
+        await asyncio.sleep(0.5)
+        assert bench.stack.anomalies > before
+        assert commands(bench, "AT+CIPCLOSE=4") == ["AT+CIPCLOSE=4"]
+        await round_trip(bench)
+
+
+@virtual
+async def test_a_peer_whose_row_cannot_be_read() -> None:
+    """Its connection is accepted all the same, from nowhere."""
+    async with opened("esp8266", "E2") as bench:
+        bench.step(on=r"AT\+SYSMSG=.*", say=("ERROR",))
+        bench.step(on=r"AT\+CIPSTATUS", say=("STATUS:3", '+CIPSTATUS:0,"TCP","?",x,8000,1', "OK"))
+        tcp = await bench.stack.open(Kind.TCP)
+        await bench.stack.bind(tcp, SocketAddress("0.0.0.0", 8000))
+        await bench.stack.listen(tcp, 1)
+        talk = dial(bench, 8000)
+        await asyncio.sleep(1.0)
+        found = await bench.stack.accept(tcp)
+        assert found is not None
+        assert found[1].port == 0
+        await bench.stack.send(found[0], b"hello")
+        await asyncio.sleep(1.0)
+        assert bytes(talk.told) == b"hello"
