@@ -1,7 +1,7 @@
 """Measure: `python -m benchmarks` everything, `python -m benchmarks wire push` some parts.
 
-Everything goes to docs/performance.json, docs/performance.md and docs/performance-*.svg; some parts,
-or single places by --only, are printed and change no file.
+Everything goes to docs/performance.json, docs/performance.md and docs/performance-*.svg; some parts are
+printed and change no file without --write, single places by --only never do.
 """
 
 from __future__ import annotations
@@ -96,6 +96,22 @@ def show(found: dict[str, dict[str, dict[str, list[float]]]]) -> str:
     return "".join(lines)
 
 
+def write(found: Run, machine: dict[str, Any]) -> None:
+    """Put the parts into the results, in the place of what stood there, and make the page anew."""
+    from benchmarks import page
+
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    for part in found.parts:
+        for place in [place for place in results.get("failed", {}) if place.startswith(f"{part}:")]:
+            del results["failed"][place]
+    for name, news in (
+        ("taken", dict.fromkeys(found.parts, machine)), ("failed", found.failed), ("parts", found.parts),
+    ):  # fmt: skip
+        results[name] = {**results.get(name, {}), **news}
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    page.write()
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
@@ -103,6 +119,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="shorter transfers, fewer runs")
     parser.add_argument("--runs", type=int, help=f"of each task ({RUNS[False]})")
     parser.add_argument("--only", default="*", help='names, for example "esp 921600 *"')
+    parser.add_argument("--write", action="store_true", help="put these parts into the docs, too")
     parser.add_argument("--json", action="store_true", help="print samples, not medians")
     options = parser.parse_args()
     runs = options.runs or RUNS[options.quick]
@@ -111,12 +128,8 @@ def main() -> None:
     found = run(chosen, runs)
     told = json.dumps(found.parts, indent=1) + "\n" if options.json else show(found.parts)
     sys.stdout.write(told)
-    if not options.parts and options.only == "*":
-        from benchmarks import page
-
-        made = {"machine": machine(options.quick, runs, load), **found._asdict()}
-        RESULTS.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
-        page.write()
+    if options.only == "*" and (options.write or not options.parts):
+        write(found, machine(options.quick, runs, load))
     if found.failed:
         sys.exit("failed: " + "; ".join(found.failed))
 

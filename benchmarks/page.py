@@ -19,6 +19,7 @@ Places = Mapping[str, Figures]
 COLUMNS: dict[str, tuple[str, float, str]] = {
     "share": ("share of the limit, %", 100, ".1f"),
     "typical_share": ("… at the median turnaround, %", 100, ".1f"),
+    "line_share": ("not waiting for the host, %", 100, ".1f"),
     "of_line": ("share of the line, %", 100, ".1f"),
     "rate": ("kB/s", 1e-3, ".0f"),
     "p10_us": ("turnaround µs, 10 %", 1, ".0f"),
@@ -85,39 +86,46 @@ def table(places: Places) -> str:
     return "".join(lines)
 
 
-def origin(machine: Mapping[str, Any]) -> str:
-    """Where and how the figures were taken, and whether they may be quoted."""
-    told = (
-        f"Taken {machine['date']} at {machine['revision'] or 'an unknown revision'} on "
-        f"{machine['system']}, {machine['cores']} cores, {machine['python']}; {machine['runs']} runs of "
-        f"each, load average {machine['load_before']} before and {machine['load_after']} behind.\n"
-    )
-    if machine["quick"]:
+def origin(taken: Mapping[str, Mapping[str, Any]]) -> str:
+    """Whether the figures may be quoted."""
+    told = ""
+    if any(machine["quick"] for machine in taken.values()):
         told += (
-            "\n**A quick run**: shorter transfers, fewer runs. Ratios hold roughly, times do not.\n"
+            "**A quick run**: shorter transfers, fewer runs. Ratios hold roughly, times do not.\n\n"
         )
-    if machine["load_before"] > 0.5:
+    if any(machine["load_before"] > 0.5 for machine in taken.values()):
         told += (
-            "\n**The machine did other work.** Turnarounds, exchanges and rates hold its waiting, too, so "
-            "goals that judge time are missed here that an idle machine may meet. What can be read: CPU "
-            "per MB against the minimal loop's of the same run, the share at the median turnaround, "
-            "spreads, and counts.\n"
+            "**The machine did other work.** Turnarounds, exchanges and rates hold its waiting, too, so "
+            "goals that judge time are missed here that an idle machine may meet, and CPU per MB is "
+            "higher. What can be read: each figure against the minimal loop's of the same run (`peers`), "
+            "turnarounds at 10 %, spreads, and counts.\n\n"
         )
     return told
+
+
+def place(machine: Mapping[str, Any]) -> str:
+    """Where, when and how a part was measured."""
+    return (
+        f"{machine['date']}, {machine['revision'] or 'unknown revision'}, {machine['system']}, "
+        f"{machine['cores']} cores, {machine['python']}; runs: {machine['runs']}; load average "
+        f"{machine['load_before']} before, {machine['load_after']} behind."
+    )
 
 
 def text(results: Mapping[str, Any], files: Sequence[str]) -> str:
     """The whole page."""
     found: goals.Results = results["parts"]
     made = [(HERE / "performance.head.md").read_text(encoding="utf-8")]
-    made.append("\n## The figures\n\n" + origin(results["machine"]) + "\n")
-    for place, why in results.get("failed", {}).items():
-        made.append(f"**Failed**, {place}: `{why.strip().splitlines()[-1]}`\n\n")
+    made.append("\n## The figures\n\n" + origin(results["taken"]))
+    for which, why in results.get("failed", {}).items():
+        made.append(f"**Failed**, {which}: `{why.strip().splitlines()[-1]}`\n\n")
     made += [f"![{name}]({name})\n" for name in files]
     made.append("\n### Goals\n\n" + goals.table(found))
     for part, (title, note) in PARTS.items():
         if part in found:
-            made.append(f"\n### {title}\n\n{note}\n\n{table(found[part])}")
+            made.append(
+                f"\n### {title}\n\n{note}\n\n{place(results['taken'][part])}\n\n{table(found[part])}"
+            )
     return "".join(made)
 
 

@@ -8,8 +8,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from benchmarks import __main__ as suite
 from benchmarks import compare, goals, limits, page
-from benchmarks.__main__ import run
+from benchmarks.__main__ import Run, run
 from benchmarks.cells import PARTS, ROOT, Failed, Task
 from benchmarks.goals import Goal, Judged, at, growing, judged
 
@@ -180,3 +181,25 @@ def test_a_place_that_fails_has_no_figure_and_the_others_go_on(
     assert found.parts == {"p": {"good": {"rate": [1.23457] * 3}}}
     assert found.failed == {"p: bad": "byte 7 is missing"}
     assert "byte 7 is missing" in capsys.readouterr().err
+
+
+def test_parts_are_put_in_the_place_of_what_stood_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = dict(RESULTS["taken"]["start"], revision="abc1234", quick=False)
+    monkeypatch.setattr(suite, "RESULTS", tmp_path / "performance.json")
+    monkeypatch.setattr(page.write, "__defaults__", (tmp_path,))
+    (tmp_path / "performance.json").write_text(json.dumps(RESULTS))
+    suite.write(
+        Run({"start": {"atdriver --help": {"wall_ms": [77.0]}}}, {"start: x": "gone"}), machine
+    )
+    found = json.loads((tmp_path / "performance.json").read_text())
+    assert found["parts"] == {**RESULTS["parts"], "start": {"atdriver --help": {"wall_ms": [77.0]}}}
+    assert [part for part, how in found["taken"].items() if how["revision"] == "abc1234"] == [
+        "start"
+    ]
+    told = (tmp_path / "performance.md").read_text()
+    assert "**Failed**, start: x: `gone`" in told
+    assert "| atdriver --help | 77 |" in told
+    suite.write(Run({"start": {}}, {}), machine)
+    assert "Failed" not in (tmp_path / "performance.md").read_text()
