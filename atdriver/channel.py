@@ -30,6 +30,8 @@ from atdriver.trace import Trace, printable
 log = logging.getLogger("atdriver.channel")
 
 Listener = Callable[[Event], None]
+Outcome = Reply | ATError
+Done = Callable[[Outcome], None]
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 LOOK_TIMEOUT = 5.0
 """Seconds for the canary's answer when nothing else is going on."""
@@ -43,8 +45,13 @@ class _Waiting(NamedTuple):
     """A command in the queue."""
 
     command: Command
-    future: asyncio.Future[Reply]
+    done: Done
     began: Callable[[], object] | None
+    caller: asyncio.Future[Reply] | None
+
+
+def _nobody(outcome: Outcome) -> None:
+    """Of no command."""
 
 
 class Channel:
@@ -71,7 +78,7 @@ class Channel:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queue: deque[_Waiting] = deque()
         self._urgent: deque[_Waiting] = deque()
-        self._current: asyncio.Future[Reply] | None = None
+        self._current: Done | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._received = 0
@@ -175,27 +182,48 @@ class Channel:
     ) -> Reply:
         """Carry out one command when its turn comes.
 
-        `urgent` commands (closes, reads) pass those that wait. `began()` is called just before it
+        `urgent` commands (closes) pass those that wait. `began()` is called just before it
         is written: a notice that comes earlier answers an older one. Raises CommandFailed,
         CommandTimeout, ReplyCorrupt, ModuleBusy, RestartSeen, ModuleSilent, PortLost, and
         EncodeError, before anything is written, for a line longer than the module takes, and for
         one that would be more than a line.
         """
-        if _CONTROL.search(command.text):
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+        def done(outcome: Outcome) -> None:
+            if future.done():
+                return  # the caller has left
+            if isinstance(outcome, Reply):
+                future.set_result(outcome)
+            else:
+                future.set_exception(outcome)
+
+        self._submit(_Waiting(command, done, began, future), urgent)
+        return await future
+
+    def submit(
+        self, command: Command, done: Done, *, began: Callable[[], object] | None = None
+    ) -> None:
+        """As `run`, without a task: `done` is called with the reply or the error as soon as it is
+        there, and what it submits leaves in the same turn of the loop. It must not raise.
+
+        Raises PortLost, ModuleSilent and EncodeError, when nothing is begun.
+        """
+        self._submit(_Waiting(command, done, began, None), False)
+
+    def _submit(self, waiting: _Waiting, urgent: bool) -> None:
+        text = waiting.command.text
+        if _CONTROL.search(text):
             raise EncodeError("a control character would end or extend the command")
-        dialect = self.engine.dialect
-        length = len(command.text) + len(dialect.terminator)
+        length = len(text) + len(self.engine.dialect.terminator)
         if length > self.max_command:
             raise EncodeError(
                 f"the command would be {length} bytes long, the module takes {self.max_command}"
             )
-        if self._failure is not None or self.mode is ChannelMode.CLOSED:
+        if self._failure is not None or self._life is None:
             raise self._failure or PortLost(f"{self.link.name}: the channel is closed")
-        assert self._loop is not None
-        future: asyncio.Future[Reply] = self._loop.create_future()
-        (self._urgent if urgent else self._queue).append(_Waiting(command, future, began))
+        (self._urgent if urgent else self._queue).append(waiting)
         self._work()
-        return await future
 
     def set_probe(self, probe: Probe) -> None:
         """What proves being in step from now on (a canary once settings are made)."""
@@ -324,10 +352,10 @@ class Channel:
 
     def _start_next(self) -> bool:
         while self._urgent or self._queue:
-            command, future, began = (self._urgent or self._queue).popleft()
-            if future.done():
-                continue  # its caller left before it was written
-            self._current = future
+            command, done, began, caller = (self._urgent or self._queue).popleft()
+            if caller is not None and caller.done():
+                continue  # it left before the command was written
+            self._current = done
             if began is not None:
                 began()
             self._secrets.update(command.hidden)
@@ -340,15 +368,11 @@ class Channel:
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, Completed):
-            future, self._current = self._current, None
-            if future is not None and not future.done():
-                future.set_result(event.reply)
+            self._settle(event.reply)
             return
         if isinstance(event, Failed):
             log.debug("%s", event.error)
-            future, self._current = self._current, None
-            if future is not None and not future.done():
-                future.set_exception(event.error)
+            self._settle(event.error)
             return
         if isinstance(event, OutOfStep):
             log.debug("%s: out of step: %s", self.link.name, event.reason)
@@ -386,6 +410,17 @@ class Channel:
 
         loop.run_in_executor(None, port_holders, name).add_done_callback(seen)
 
+    def _settle(self, outcome: Outcome) -> None:
+        """The command in flight has ended."""
+        done, self._current = self._current or _nobody, None
+        self._call(done, outcome)
+
+    def _call(self, done: Done, outcome: Outcome) -> None:
+        try:
+            done(outcome)
+        except Exception:
+            log.exception("%s: who asked failed on the outcome", self.link.name)
+
     def _tell(self, event: Event) -> None:
         if self.listener is None:
             return
@@ -408,15 +443,14 @@ class Channel:
         self.engine.abort(error)
         self.engine.events.clear()
         self._settle_synchronise(error)
-        waiting = [each.future for each in (*self._urgent, *self._queue)]
+        waiting = [each.done for each in (*self._urgent, *self._queue)]
         if self._current is not None:
             waiting.append(self._current)
         self._current = None
         self._urgent.clear()
         self._queue.clear()
-        for future in waiting:
-            if not future.done():
-                future.set_exception(error)
+        for done in waiting:
+            self._call(done, error)
 
     # -- time ---------------------------------------------------------------------------------
 

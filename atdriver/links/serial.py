@@ -16,20 +16,18 @@ import stat
 import sys
 
 import serial
-import serial_asyncio
 
 from atdriver.discovery import group_hint
 from atdriver.errors import PortBusy, PortDenied, PortLost, PortMissing
 from atdriver.holders import advice, port_holders
 from atdriver.link import Receiver
+from atdriver.links.transport import Transport
 from atdriver.plug import Plug
 
 if os.name == "posix":
     import fcntl
     import termios
 
-READ_SIZE = 16 * 1024
-"""The tty layer hands out 4 KiB at most; larger buffers only cost (measured, see docs)."""
 DEFAULT_RATE = 115200
 
 # termios.error is no OSError.
@@ -79,13 +77,6 @@ class _Port(serial.Serial):
                 super().close()
 
 
-class _Transport(serial_asyncio.SerialTransport):
-    def _fatal_error(self, exc: Exception, message: str = "") -> None:
-        """A write to a port that is gone: told by `connection_lost`, and no traceback in a log."""
-        del message
-        self._abort(exc)
-
-
 class SerialLink(asyncio.Protocol):
     """One serial port. `rate` in baud; `rtscts` as wired; DTR and RTS are left as they are unless
     given, because on many boards they reset the module. With `plug` the port is opened wherever it
@@ -109,7 +100,7 @@ class SerialLink(asyncio.Protocol):
         self._rtscts = rtscts
         self._lines = (dtr, rts)
         self._port: serial.Serial | None = None
-        self._transport: _Transport | None = None
+        self._transport: Transport | None = None
         self._receiver: Receiver | None = None
         self._closed = asyncio.Event()
         self._closing = False
@@ -124,13 +115,12 @@ class SerialLink(asyncio.Protocol):
             opening.add_done_callback(_close_late)
             raise
         try:  # it sets time-outs, and each sets up the whole port again
-            self._transport = _Transport(loop, self, port)
+            self._transport = Transport(loop, self, port)
         except _LINE_ERRORS as error:
             port.close()
             raise _open_error(self.name, error) from error
         self._port = port
         self._receiver = receiver
-        self._transport._max_read_size = READ_SIZE
 
     def _open_blocking(self) -> serial.Serial:
         if self._plug is not None:
