@@ -50,10 +50,6 @@ class _Waiting(NamedTuple):
     caller: asyncio.Future[Reply] | None
 
 
-def _nobody(outcome: Outcome) -> None:
-    """Of no command."""
-
-
 class Channel:
     """One AT command channel over one link, used from one event loop."""
 
@@ -340,6 +336,8 @@ class Channel:
         self._set_timer()
 
     def _drain(self) -> None:
+        """What a read of the port brought is told in full before the command that it ended goes
+        on: a notice or a doubt that came with an answer is known to whoever gets the answer."""
         engine = self.engine
         while engine.writes or engine.events:
             writes, engine.writes = engine.writes, []
@@ -347,8 +345,10 @@ class Channel:
                 self._record(">", data)
                 self.link.write(data)
             events, engine.events = engine.events, []
-            for event in events:
-                self._handle(event)
+            ended = [self._handle(event) for event in events]
+            for call in ended:
+                if call is not None:
+                    self._call(*call)
 
     def _start_next(self) -> bool:
         while self._urgent or self._queue:
@@ -366,14 +366,14 @@ class Channel:
             return True
         return False
 
-    def _handle(self, event: Event) -> None:
-        if isinstance(event, Completed):
-            self._settle(event.reply)
-            return
-        if isinstance(event, Failed):
-            log.debug("%s", event.error)
-            self._settle(event.error)
-            return
+    def _handle(self, event: Event) -> tuple[Done, Outcome] | None:
+        """Tell it; the outcome of a command and who asked for it are returned."""
+        if isinstance(event, Completed | Failed):
+            done, self._current = self._current, None
+            if isinstance(event, Failed):
+                log.debug("%s", event.error)
+                return (done, event.error) if done is not None else None
+            return (done, event.reply) if done is not None else None
         if isinstance(event, OutOfStep):
             log.debug("%s: out of step: %s", self.link.name, event.reason)
             self._fire("out_of_step")
@@ -393,6 +393,7 @@ class Channel:
         elif isinstance(event, Restarted):
             self._record("!", b"the module restarted")
         self._tell(event)
+        return None
 
     def _look_for_company(self, reason: str) -> None:
         """What does not fit may be the doing of another program: name those on the same port."""
@@ -409,11 +410,6 @@ class Channel:
                 )  # fmt: skip
 
         loop.run_in_executor(None, port_holders, name).add_done_callback(seen)
-
-    def _settle(self, outcome: Outcome) -> None:
-        """The command in flight has ended."""
-        done, self._current = self._current or _nobody, None
-        self._call(done, outcome)
 
     def _call(self, done: Done, outcome: Outcome) -> None:
         try:

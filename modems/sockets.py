@@ -33,8 +33,18 @@ class ModuleSocket:
     connecting: bool = False
     closing: bool = False
     """close() was called; whatever is under way cleans up."""
-    reading: asyncio.Task[None] | None = None
-    """The read transaction under way, if any; whoever wants to read meanwhile waits for it."""
+    reading: bool = False
+    """A read transaction is under way."""
+    fetched: asyncio.Future[None] | None = None
+    """Its end, for whoever waits for it."""
+    unread: OSError | None = None
+    """Why a read that nobody waited for failed; raised once."""
+    eager: bool = False
+    """A program reads the stream, so data is fetched as soon as there is some."""
+    told: float = -1.0
+    """When the program was told of data, in the loop's time."""
+    gathering: bool = False
+    """It will be told of more in a moment."""
     asked: Command | None = None
     """The last command that read from it."""
     announced: bool = False

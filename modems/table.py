@@ -337,20 +337,26 @@ class ModuleSockets(abc.ABC):
             log.debug("%s: %s", self.name, task.exception())
 
     async def _transaction(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run to the end, whatever happens to the caller (rule 4 of the Stack protocol).
-
-        What fails because the module restarted meanwhile is ModuleRestarted, whatever the module
-        said last; a send that went with it stays SendUnknown.
-        """
+        """Run to the end, whatever happens to the caller (rule 4 of the Stack protocol)."""
         epoch = self.epoch
         try:
             return await asyncio.shield(self._spawn(coroutine))
-        except errors.SendUnknown:
-            raise
         except OSError as error:
-            if self.epoch == epoch and not isinstance(error, RestartSeen):
+            told = self._in_this_life(error, epoch)
+            if told is error:
                 raise
-            raise errors.ModuleRestarted(f"the {self.name} restarted during the call") from error
+            raise told from error
+
+    def _in_this_life(self, error: BaseException, epoch: int) -> BaseException:
+        """What fails because the module restarted since `epoch` is ModuleRestarted, whatever the
+        module said last; a send that went with it stays SendUnknown."""
+        if isinstance(error, errors.SendUnknown) or not isinstance(error, OSError):
+            return error
+        if self.epoch == epoch and not isinstance(error, RestartSeen):
+            return error
+        restarted = errors.ModuleRestarted(f"the {self.name} restarted during the call")
+        restarted.__cause__ = error
+        return restarted
 
     def _free_port(self) -> int:
         """An ephemeral local port for modules that do not choose one (RFC 6335 range)."""

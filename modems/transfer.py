@@ -1,4 +1,4 @@
-"""Moving data: reading with one bounded transaction, sending one frame with three outcomes.
+"""Sending: one frame or datagram with three outcomes.
 
 The last but one of the layers of `modems.module.ModuleStack`.
 """
@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import abc
 import asyncio
+from functools import partial
 from typing import NoReturn
 
-from atdriver.errors import ATError, CommandFailed, CommandTimeout, ModuleBusy, ReplyCorrupt
-from atdriver.exchange import Command
-from modems.options import SocketOptions
+from atdriver.channel import Outcome
+from atdriver.errors import ATError, CommandFailed, CommandTimeout, ModuleBusy
+from atdriver.exchange import Command, Reply
+from modems.receiving import Receiving
 from modems.sockets import BUFFER_CAP, ModuleSocket
-from modems.table import log
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.stack import Handle, Kind
@@ -26,15 +27,10 @@ READS_BEFORE_SEND = 4
 """Enough to take more than two frames' worth of answers, few enough not to starve the send."""
 
 
-class Transfers(SocketOptions):
-    """recv, recvfrom, send and sendto of the Stack protocol."""
+class Transfers(Receiving):
+    """send and sendto of the Stack protocol, begin_send of ReadyStack."""
 
     # -- what a vendor supplies ---------------------------------------------------------------
-
-    @abc.abstractmethod
-    async def _fetch(self, sock: ModuleSocket, size: int) -> None:
-        """One read transaction: moves what the module holds into the socket's buffer, and keeps
-        `announced` and `drained` true to what is known."""
 
     @abc.abstractmethod
     def _send_command(
@@ -46,94 +42,6 @@ class Transfers(SocketOptions):
     async def _after_failed_send(self, sock: ModuleSocket, error: CommandFailed, size: int) -> int:
         """A send that the module ended with an error: bytes accepted, or raise."""
 
-    # -- receiving ----------------------------------------------------------------------------
-
-    async def recv(self, handle: Handle, size: int) -> bytes | None:
-        """See Stack.recv."""
-        sock = self._socket(handle)
-        if sock.kind is Kind.UDP:
-            found = await self.recvfrom(handle, size)
-            return None if found is None else found[0]
-        if not sock.buffer and self._worth_reading(sock):
-            await self._refill(sock, size)
-        if sock.buffer:
-            return sock.take(size)
-        if sock.broken is not None:
-            raise sock.broken
-        if sock.peer_closed and sock.drained:
-            return b""
-        if not sock.connected:
-            raise errors.NotConnected("the socket is not connected")
-        return None
-
-    async def recvfrom(self, handle: Handle, size: int) -> tuple[bytes, SocketAddress] | None:
-        """See Stack.recvfrom."""
-        sock = self._socket(handle)
-        if sock.kind is Kind.TCP:
-            data = await self.recv(handle, size)
-            return None if data is None else (data, sock.remote or SocketAddress("", 0))
-        limit = self.capabilities.limit("datagram.max_recv")
-        while True:
-            if not sock.datagrams and self._worth_reading(sock):
-                await self._refill(sock, limit)
-            if not sock.datagrams:
-                break
-            payload, sender = sock.take_datagram(size)
-            if sock.remote is None or not sender.port or sender == sock.remote:
-                return payload, sender
-            # A stranger's: the module may hold more, and will not say so again.
-        if sock.broken is not None:
-            raise sock.broken
-        return None
-
-    def _worth_reading(self, sock: ModuleSocket) -> bool:
-        """Whether the module may hold something for this socket."""
-        if sock.link is None or not sock.pull or sock.broken is not None:
-            sock.drained = sock.drained or sock.peer_closed
-            return False
-        return sock.announced or sock.reading is not None or (sock.peer_closed and not sock.drained)
-
-    async def _refill(self, sock: ModuleSocket, size: int) -> None:
-        if sock.reading is None:
-            sock.reading = self._spawn(self._read_once(sock, size))
-        await asyncio.shield(sock.reading)
-
-    async def _read_once(self, sock: ModuleSocket, size: int) -> None:
-        try:
-            await self._read(sock, size)
-        finally:
-            sock.reading = None
-
-    async def _read(self, sock: ModuleSocket, size: int) -> None:
-        try:
-            await self._fetch(sock, size)
-        except (ReplyCorrupt, CommandTimeout) as error:
-            # The bytes of this read are gone from the module and did not arrive whole.
-            why = f"received data was lost (is another program using the port?): {error}"
-            self._break(sock, errors.ConnectionReset(why))
-        except CommandFailed as error:
-            self._break(sock, errors.ConnectionReset(f"the module cannot be read: {error}"))
-        except ATError:
-            if sock.broken is None:
-                raise
-
-    def _on_doubt(self, command: Command) -> None:
-        """This read may have handed over the beginning of its data only."""
-        for sock in self._sockets.values():
-            if sock.asked is command:
-                why = "received data may be incomplete: its read got one result too many"
-                self._break(sock, errors.ConnectionReset(why))
-
-    def _receive(self, sock: ModuleSocket, payload: bytes, sender: SocketAddress | None) -> None:
-        """Pushed data: keep it and wake the reader, unless something before it is missing."""
-        if sock.kind is Kind.TCP and len(sock.buffer) + len(payload) > BUFFER_CAP:
-            why = f"more than {BUFFER_CAP} bytes unread, and this mode cannot slow the peer down"
-            self._break(sock, errors.ConnectionReset(why))
-            return
-        if not sock.deliver(payload, sender):
-            log.debug("%s: data of link %s dropped", self.name, sock.link)
-        self._wake(sock)
-
     # -- sending ------------------------------------------------------------------------------
 
     async def send(self, handle: Handle, data: bytes | bytearray | memoryview) -> int:
@@ -143,11 +51,56 @@ class Transfers(SocketOptions):
             if sock.remote is None:
                 raise errors.DestinationRequired("the socket has no peer: use sendto, or connect")
             return await self.sendto(handle, data, sock.remote)
-        self._check_writable(sock)
-        frame = bytes(memoryview(data)[: self.capabilities.limit("frame.max_send")])
-        if not frame:
+        if not memoryview(data):
+            self._check_writable(sock)
             return 0
-        return await self._transaction(self._transmit(sock, frame, None))
+        return await asyncio.shield(self.begin_send(handle, bytes(data)))
+
+    def begin_send(self, handle: Handle, data: bytes) -> asyncio.Future[int]:
+        """See ReadyStack.begin_send."""
+        sock = self._socket(handle)
+        self._check_writable(sock)
+        frame = data[: self.capabilities.limit("frame.max_send")]
+        if self._to_read_first(sock):
+            return self._spawn(self._transaction(self._transmit(sock, frame, None)))
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        done = partial(self._sent, sock, frame, self.epoch, future)
+        try:
+            self.channel.submit(self._send_command(sock, frame, None), done)
+        except ATError as error:
+            done(error)
+        return future
+
+    def _sent(
+        self,
+        sock: ModuleSocket,
+        frame: bytes,
+        epoch: int,
+        future: asyncio.Future[int],
+        outcome: Outcome,
+    ) -> None:
+        if isinstance(outcome, Reply):
+            future.set_result(self._accepted(sock, frame))
+        elif isinstance(outcome, CommandFailed | CommandTimeout):
+            asking = self._spawn(self._not_sent(sock, frame, outcome))
+            asking.add_done_callback(partial(self._found_out, future, epoch))
+        else:
+            try:
+                future.set_result(self._undone(sock, frame, outcome))
+            except OSError as error:
+                self._fail_send(future, epoch, error)
+
+    def _found_out(self, future: asyncio.Future[int], epoch: int, asked: asyncio.Task[int]) -> None:
+        if asked.cancelled():
+            future.cancel()
+        elif (error := asked.exception()) is not None:
+            self._fail_send(future, epoch, error)
+        else:
+            future.set_result(asked.result())
+
+    def _fail_send(self, future: asyncio.Future[int], epoch: int, error: BaseException) -> None:
+        future.set_exception(self._in_this_life(error, epoch))
+        future.exception()  # its caller may have left
 
     def _check_writable(self, sock: ModuleSocket) -> None:
         if sock.broken is not None:
@@ -188,33 +141,44 @@ class Transfers(SocketOptions):
             await self._read_first(sock)
         try:
             await self.channel.run(self._send_command(sock, data, address))
-        except CommandFailed as error:
-            return await self._after_failed_send(sock, error, len(data))
-        except CommandTimeout as error:
-            return await self._after_silent_send(sock, error, data)
-        except ModuleBusy:
-            self._later(sock)
-            return 0
         except ATError as error:
-            if getattr(error, "payload_written", False):
-                self._unknown(sock, str(error), len(data))
-            raise sock.broken or error from None
+            return await self._not_sent(sock, data, error)
+        return self._accepted(sock, data)
+
+    def _accepted(self, sock: ModuleSocket, data: bytes) -> int:
         sock.refused = 0
         sock.sent += len(data)
         return len(data)
+
+    async def _not_sent(self, sock: ModuleSocket, data: bytes, error: ATError) -> int:
+        """How many bytes were accepted all the same, or raise."""
+        if isinstance(error, CommandFailed):
+            return await self._after_failed_send(sock, error, len(data))
+        if isinstance(error, CommandTimeout):
+            return await self._after_silent_send(sock, error, data)
+        return self._undone(sock, data, error)
+
+    def _undone(self, sock: ModuleSocket, data: bytes, error: ATError) -> int:
+        if isinstance(error, ModuleBusy):
+            self._later(sock)
+            return 0
+        if getattr(error, "payload_written", False):
+            self._unknown(sock, str(error), len(data))
+        raise sock.broken or error from None
+
+    def _to_read_first(self, sock: ModuleSocket) -> bool:
+        """Whether the peer has said something that the host has room for."""
+        waits = sock.announced or sock.reading
+        return sock.pull and waits and len(sock.buffer) < BUFFER_CAP
 
     async def _read_first(self, sock: ModuleSocket) -> None:
         """Nothing can be read while a send waits in the module. A peer that answers as it reads,
         and stops reading when its answers are not taken, would then never let the send end; so
         what it has said is taken into the host's buffer first, bounded in size and number."""
         for _ in range(READS_BEFORE_SEND):
-            idle = not sock.announced and sock.reading is None
-            if not sock.pull or idle or len(sock.buffer) >= BUFFER_CAP:
+            if not self._to_read_first(sock):
                 return
-            held = len(sock.buffer)
-            await self._refill(sock, BUFFER_CAP)
-            if len(sock.buffer) > held:
-                self._wake(sock)
+            await self._refill(sock)
 
     async def _after_silent_send(
         self, sock: ModuleSocket, error: CommandTimeout, data: bytes

@@ -27,6 +27,7 @@ Source of the shape: the common Socket API's stack class (Mbed OS `NetworkStack`
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -198,6 +199,18 @@ class RecoveringStack(Protocol):
     @property
     def address(self) -> str | None:
         """Own address, known before it tells that it is up; nothing is asked. None: has none."""
+
+
+@runtime_checkable
+class ReadyStack(Protocol):
+    """A stack that moves a stream's bytes by itself, so that a call needs no task of its own."""
+
+    def ready(self, handle: Handle, size: int) -> bytes | None:
+        """1..size bytes of a stream that are here already; b"" when a notice will tell that there
+        are some; None when only `recv` can say more (the end, an error)."""
+
+    def begin_send(self, handle: Handle, data: bytes) -> asyncio.Future[int]:
+        """As Stack.send, of at least one byte: what it would return. Nobody cancels it."""
 
 
 @dataclass(frozen=True, slots=True)

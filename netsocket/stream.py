@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import socket as _socket
-from typing import TYPE_CHECKING, Self
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Self
 
 from netsocket.address import SocketAddress
 from netsocket.connecting import ConnectingSocket
@@ -21,8 +22,9 @@ from netsocket.errors import (
 )
 from netsocket.lifecycle import SocketEvent, SocketState
 from netsocket.reading import StreamReads
-from netsocket.stack import Handle, Kind
+from netsocket.stack import Handle, Kind, ReadyStack
 from netsocket.table import SocketTable
+from netsocket.waiting import NOW
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -49,6 +51,7 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
         self._read_shut = False
         self._write_shut = False
         self._seen = 0
+        self._by_itself = table.stack if isinstance(table.stack, ReadyStack) else None
         send = table.stack.capabilities["frame.max_send"].limit
         self._frame = min(send or SEND_LIMIT, SEND_LIMIT)
 
@@ -214,7 +217,7 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
             seen = self._notices
             try:
                 accepted = await self._transact(
-                    self._sending, lambda: self._stack.send(handle, chunk), deadline
+                    self._sending, lambda: self._offer(handle, chunk), deadline
                 )
             except BaseException as error:
                 if self._sending.task is not None:
@@ -225,6 +228,13 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
             if accepted:
                 return accepted
             await self._pause(seen, deadline)
+
+    def _offer(
+        self, handle: Handle, chunk: bytes
+    ) -> Coroutine[Any, Any, int] | asyncio.Future[int]:
+        if self._by_itself is not None:
+            return self._by_itself.begin_send(handle, chunk)
+        return self._stack.send(handle, chunk)
 
     def _sender(self) -> Handle:
         self._enter()
@@ -280,6 +290,11 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
             if handle is None:
                 raise copy.copy(self._broken or BadHandle("the socket has no handle any more"))
             seen = self._seen = self._notices
+            if (here := self._here(handle, wanted, deadline)) is not None:
+                if here:
+                    return self._cut(here, size)
+                await self._pause(seen, deadline)
+                continue
             try:
                 data = await self._transact(
                     self._receiving, lambda: self._stack.recv(handle, wanted), deadline
@@ -303,6 +318,16 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
                 return b""
             else:
                 await self._pause(seen, deadline)
+
+    def _here(self, handle: Handle, wanted: int, deadline: float | None) -> bytes | None:
+        """What the stack has at hand, b"": wait for its notice, None: ask it. A non-blocking call
+        always asks, as it waits for the answer and for nothing else."""
+        if self._by_itself is None or deadline == NOW or self._receiving.task is not None:
+            return None
+        if self._broken is not None or self._read_shut:
+            return None
+        self._check_gone()
+        return self._by_itself.ready(handle, wanted)
 
     def _cut(self, data: bytes, size: int) -> bytes:
         self._rest = data[size:]
@@ -351,7 +376,7 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
             accepting.add_done_callback(self._turn_away)
         await super().close(abort=abort)
 
-    def _turn_away(self, accepting: asyncio.Task[AsyncTCPSocket | None]) -> None:
+    def _turn_away(self, accepting: asyncio.Future[AsyncTCPSocket | None]) -> None:
         if self._receiving.task is not accepting:
             return  # its caller has got the connection after all
         self._receiving.task = None

@@ -15,6 +15,7 @@ from netsocket.stack import Handle, InterfaceStatus, Stack
 log = logging.getLogger("netsocket")
 
 T = TypeVar("T")
+Followed = TypeVar("Followed", bound="asyncio.Future[Any]")
 
 SETTLE_LIMIT = 5.0
 """Seconds that transactions left behind by their callers get to end when the table closes."""
@@ -42,7 +43,7 @@ class SocketTable:
         self._pid = os.getpid()
         self.on_status: Callable[[InterfaceStatus], None] | None = None
         self._sockets: WeakValueDictionary[Handle, Noticed] = WeakValueDictionary()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Future[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         stack.attach(self._changed, self._status_changed)
 
@@ -61,8 +62,11 @@ class SocketTable:
 
     def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run a transaction in its own task, so that no caller's end can cut it short."""
-        self._loop = asyncio.get_running_loop()
-        task = self._loop.create_task(work)
+        return self.follow(asyncio.get_running_loop().create_task(work))
+
+    def follow(self, task: Followed) -> Followed:
+        """Have an eye on a transaction that runs by itself."""
+        self._loop = task.get_loop()
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
@@ -107,7 +111,7 @@ class SocketTable:
         if self.on_status is not None:
             self.on_status(status)
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
+    def _ended(self, task: asyncio.Future[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
             error = task.exception()  # marks it as seen; callers get it by themselves

@@ -50,7 +50,7 @@ class Direction:
 
     def __init__(self) -> None:
         self.turn = asyncio.Lock()
-        self.task: asyncio.Task[Any] | None = None
+        self.task: asyncio.Future[Any] | None = None
 
 
 class Waiting:
@@ -126,7 +126,7 @@ class Waiting:
     async def _transact(
         self,
         direction: Direction,
-        start: Callable[[], Coroutine[Any, Any, T]],
+        start: Callable[[], Coroutine[Any, Any, T] | asyncio.Future[T]],
         deadline: float | None,
     ) -> T:
         """Start a transaction of this direction, or take over the one left behind.
@@ -135,13 +135,21 @@ class Waiting:
         """
         self._check_gone()
         if direction.task is None:
-            direction.task = self._table.spawn(start())
-            return await self._settled(direction, direction.task, deadline)
+            try:
+                started = start()
+            except OSError as error:
+                raise self._judged(error) from None
+            if isinstance(started, asyncio.Future):
+                task = self._table.follow(started)
+            else:
+                task = self._table.spawn(started)
+            direction.task = task
+            return await self._settled(direction, task, deadline)
         outcome: T = await self._left_behind(direction, direction.task, deadline)
         return outcome
 
     async def _left_behind(
-        self, direction: Direction, task: asyncio.Task[T], deadline: float | None
+        self, direction: Direction, task: asyncio.Future[T], deadline: float | None
     ) -> T:
         """The outcome of the transaction that an earlier call left in `direction`.
 
@@ -153,7 +161,7 @@ class Waiting:
         return await self._settled(direction, task, deadline)
 
     async def _settled(
-        self, direction: Direction, task: asyncio.Task[T], deadline: float | None
+        self, direction: Direction, task: asyncio.Future[T], deadline: float | None
     ) -> T:
         try:
             await self._until_done(task, deadline)
@@ -163,7 +171,7 @@ class Waiting:
         direction.task = None  # from here to the caller there is no await: it gets the outcome
         return self._taken(task)
 
-    async def _outcome(self, task: asyncio.Task[T], deadline: float | None) -> T:
+    async def _outcome(self, task: asyncio.Future[T], deadline: float | None) -> T:
         """The outcome of a task, which is never cancelled by this.
 
         Raises BadHandle when the socket is closed meanwhile, CallTimeout, or the task's error.
@@ -171,7 +179,7 @@ class Waiting:
         await self._until_done(task, deadline)
         return self._taken(task)
 
-    async def _until_done(self, task: asyncio.Task[Any], deadline: float | None) -> None:
+    async def _until_done(self, task: asyncio.Future[Any], deadline: float | None) -> None:
         if not task.done():
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -192,7 +200,7 @@ class Waiting:
                 raise copy.copy(self._broken)
             raise CallTimeout("timed out")
 
-    def _taken(self, task: asyncio.Task[T]) -> T:
+    def _taken(self, task: asyncio.Future[T]) -> T:
         if task.cancelled():
             raise BadHandle("the interface was closed during the call")
         error = task.exception()
@@ -200,7 +208,7 @@ class Waiting:
             return task.result()
         raise self._judged(error)
 
-    def _ended_unwatched(self, task: asyncio.Task[Any]) -> None:
+    def _ended_unwatched(self, task: asyncio.Future[Any]) -> None:
         """Nobody waited for it, but a broken connection concerns the other direction too."""
         error = None if task.cancelled() else task.exception()
         if isinstance(error, ConnectionResetError):

@@ -84,9 +84,10 @@ class Bg96Notices(Bg96Tls):
     def _act_on(self, name: str, parts: list[bytes]) -> None:
         if name in ("recv", "closed"):
             sock = self._by_link(number(parts[1], 0, SOCKETS - 1, "connect id"))
-            if sock is not None:
-                sock.announced = True
-                sock.peer_closed = sock.peer_closed or name == "closed"
+            if sock is not None and name == "recv":
+                self._announce(sock)
+            elif sock is not None:
+                sock.announced = sock.peer_closed = True
                 self._wake(sock)
         elif name == "opened":
             link = number(parts[0], 0, SOCKETS - 1, "connect id")
@@ -154,16 +155,17 @@ class Bg96Notices(Bg96Tls):
                 idle = not sock.announced and not sock.connecting and not sock.listening
                 if sock.link is not None and idle:
                     self._looking.add(sock)
-                    sock.announced = True  # the next read asks the module
-                    self._wake(sock)
+                    self._announce(sock)  # the next read asks the module
 
-    async def _nothing_held(self, sock: ModuleSocket) -> None:
+    def _nothing_held(self, sock: ModuleSocket) -> None:
         """A read came back empty. When nobody had announced anything the connection may have ended,
         and its notice be lost: whoever reads without a time-out would wait for ever."""
         sock.drained = sock.peer_closed
-        if sock not in self._looking or sock.peer_closed or sock.kind is not Kind.TCP:
-            return
-        self._looking.discard(sock)
+        if sock in self._looking and not sock.peer_closed and sock.kind is Kind.TCP:
+            self._looking.discard(sock)
+            self._spawn(self._look_whether_it_stands(sock))
+
+    async def _look_whether_it_stands(self, sock: ModuleSocket) -> None:
         with contextlib.suppress(OSError, IndexError):  # then the next look
             row = await self._row(sock)
             if not row:

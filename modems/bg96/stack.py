@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Sequence
 
 from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply
-from atdriver.exchange import Command
+from atdriver.exchange import Command, Reply
 from atdriver.syntax import fields, number, string
 from modems.bg96 import commands
 from modems.bg96.dialect import ENCODER, NO_CONTEXT, filler
@@ -176,22 +176,17 @@ class Bg96Stack(Bg96Notices):
 
     # -- data ---------------------------------------------------------------------------------
 
-    async def _fetch(self, sock: ModuleSocket, size: int) -> None:
-        del size  # always the most: what is left over waits in the host's buffer
-        if sock.link is None:
-            return
-        sock.announced = False  # a notice that comes from here on is a new one
+    def _read_command(self, sock: ModuleSocket) -> Command:
+        assert sock.link is not None
+        most = self.capabilities.limit("frame.max_recv")
         datagram = sock.kind is Kind.UDP
-        try:
-            most = self.capabilities.limit("frame.max_recv")
-            sock.asked = commands.read(sock.link, most, datagram=datagram, tls=sock.tls)
-            reply = await self.channel.run(sock.asked)
-        except CommandFailed:
-            await self._nothing_read(sock)
-            return
+        return commands.read(sock.link, most, datagram=datagram, tls=sock.tls)
+
+    def _take_in(self, sock: ModuleSocket, link: int, reply: Reply) -> None:
+        del link  # an id stays with its socket until that is closed
         block = reply.block
         if block is None or (not block.payload and b"host" not in _filled(block.fields)):
-            await self._nothing_held(sock)
+            self._nothing_held(sock)
             return
         sock.deliver(block.payload, sender_of(block.fields))
         # Only one notice comes until the buffer "has been read": whether a short read counts as
@@ -203,8 +198,7 @@ class Bg96Stack(Bg96Notices):
         do it at this moment; how much it holds tells them apart."""
         if sock.link is not None and await self._unread(sock):
             await asyncio.sleep(READ_AGAIN)
-            sock.announced = True
-            self._wake(sock)
+            self._announce(sock)
             return
         if sock.peer_closed:
             sock.drained = True

@@ -47,8 +47,7 @@ class Esp8266Notices(Esp8266Tls):
         elif name == "data":
             sock = self._by_link(text[5] - 0x30)
             if sock is not None:
-                sock.announced = True
-                self._wake(sock)
+                self._announce(sock)
         elif name == "connect":
             self._on_connect(text[0] - 0x30)
         elif name == "link":
@@ -204,8 +203,7 @@ class Esp8266Notices(Esp8266Tls):
         for link, length in (await self._waiting()).items():
             sock = self._by_link(link)
             if sock is not None and length > 0 and not sock.announced:
-                sock.announced = True
-                self._wake(sock)
+                self._announce(sock)
 
     async def _waiting(self) -> dict[int, int]:
         """Bytes that each link holds; -1 or 0 for an unused one."""

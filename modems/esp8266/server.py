@@ -235,7 +235,7 @@ class Esp8266Server(Esp8266Setup):
         old.link = None
         if old.connecting:
             return  # the attempt finds its id gone and takes another one
-        if old.peer_closed and not old.announced and old.reading is None:
+        if old.peer_closed and not old.announced and not old.reading:
             old.drained = True
             self._wake(old)
             return

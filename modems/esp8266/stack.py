@@ -207,34 +207,37 @@ class Esp8266Stack(Esp8266Notices):
 
     # -- data ---------------------------------------------------------------------------------
 
-    async def _fetch(self, sock: ModuleSocket, size: int) -> None:
-        del size  # always a whole window: what is left over waits in the host's buffer
+    @property
+    def _readable(self) -> bool:
+        """What is asked after this, in the same turn, is answered in the form that holds now:
+        who changes CIPDINFO has to wait behind it."""
+        return self._sender_info is not None and not self._form.locked()
+
+    async def _make_readable(self) -> None:
         async with self._form:
             if self._sender_info is None:
                 await self._show_senders()
-            if sock.link is None:
-                return
-            link = sock.link
-            ask = self.capabilities.limit("frame.max_recv")
-            sock.announced = False  # a notice that comes from here on is a new one
-            try:
-                sock.asked = commands.read(link, ask, self._block_head())
-                reply = await self.channel.run(sock.asked)
-            except CommandFailed:
-                await self._nothing_read(sock)
-                return
-            block = reply.block
-            if block is None:
-                return
-            if sock.link != link:
-                self._unclear_owner(link)
-                return
-            # A pulled datagram names the address that the link was opened with, whoever sent it.
-            sender = sock.first_peer or sender_of(block.fields)
-            if not sock.deliver(block.payload, sender):
-                return
-            if len(block.payload) >= ask or sock.tls:  # TLS: one record at a time
-                sock.announced = True
+
+    def _read_command(self, sock: ModuleSocket) -> Command:
+        assert sock.link is not None
+        return commands.read(
+            sock.link, self.capabilities.limit("frame.max_recv"), self._block_head()
+        )
+
+    def _take_in(self, sock: ModuleSocket, link: int, reply: Reply) -> None:
+        block = reply.block
+        if block is None:
+            return
+        if sock.link != link:
+            self._unclear_owner(link)
+            return
+        # A pulled datagram names the address that the link was opened with, whoever sent it.
+        sender = sock.first_peer or sender_of(block.fields)
+        if not sock.deliver(block.payload, sender):
+            return
+        ask = self.capabilities.limit("frame.max_recv")
+        if len(block.payload) >= ask or sock.tls:  # TLS: one record at a time
+            sock.announced = True
 
     def _unclear_owner(self, link: int) -> None:
         """The id changed hands while it was read, and the bytes may be the new owner's: as neither
@@ -261,8 +264,7 @@ class Esp8266Stack(Esp8266Notices):
             sock.drained = sock.peer_closed
             return
         await asyncio.sleep(0.05)
-        sock.announced = True
-        self._wake(sock)
+        self._announce(sock)
 
     def _send_command(
         self, sock: ModuleSocket, data: bytes, address: SocketAddress | None

@@ -18,6 +18,7 @@ async def test_the_next_command_shows_it(module: str, firmware: str) -> None:
         before = await rig.net.connect(("srv", echo.port), timeout=20)
         await before.sendall(b"x")
         assert await before.recv(1) == b"x"
+        await asyncio.sleep(0.1)  # nothing is being asked
         rig.fakes[0].restart(silent=True)
         await asyncio.sleep(0.2)
         with pytest.raises(OSError):

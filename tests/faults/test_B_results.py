@@ -143,6 +143,7 @@ async def test_B18_errors_unasked(module: str, firmware: str, injected: Injected
         sock = await bench.net.connect(("sink.test", 9), timeout=30)
         bench.talks("sink.test:9")[0].say(b"the beginning")
         assert await receive(sock, 13) == b"the beginning"
+        await asyncio.sleep(1)  # nothing is being asked
         bench.fake.raw(b"\r\nOK\r\n")  # so the read may have ended earlier than was believed
         await asyncio.sleep(0.5)
         bench.talks("sink.test:9")[0].say(b"the end")

@@ -20,6 +20,7 @@ from unittest import mock
 import serial.serialposix
 
 import atdriver.links.serial
+import atdriver.links.transport
 from fakes import FakeModem
 from fakes.virtualtime import VirtualTimeLoop
 
@@ -289,6 +290,7 @@ class Port:
 
         places = (
             (atdriver.links.serial, ("os", "fcntl", "termios")),
+            (atdriver.links.transport, ("os",)),
             (serial.serialposix, ("os", "fcntl", "termios", "select")),
         )
         with ExitStack() as stack:
