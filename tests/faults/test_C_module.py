@@ -241,9 +241,9 @@ async def test_C11_command_line_too_long(injected: Injected) -> None:
 
 
 @pytest.mark.catches(
-    "modems/transfer.py",
-    "        except (ReplyCorrupt, CommandTimeout) as error:\n",
-    "        except ReplyCorrupt as error:\n",
+    "modems/receiving.py",
+    "isinstance(error, ReplyCorrupt | CommandTimeout)",
+    "isinstance(error, ReplyCorrupt)",
 )
 @EACH
 @virtual

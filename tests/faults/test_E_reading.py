@@ -78,7 +78,7 @@ async def test_E07_more_data_than_asked_for(module: str, firmware: str, injected
         await lives(other)
 
 
-@pytest.mark.catches("modems/transfer.py", "if sock.asked is command:", "if False:")
+@pytest.mark.catches("modems/receiving.py", "if sock.asked is command:", "if False:")
 @three
 @virtual
 async def test_E08_data_response_nobody_asked_for(
@@ -102,8 +102,8 @@ async def test_E08_data_response_nobody_asked_for(
 
 @pytest.mark.catches(
     "modems/esp8266/notices.py",
-    '            if sock is not None:\n                sock.announced = True\n                self._wake(sock)\n        elif name == "connect":',
-    '            if sock is not None:\n                sock.announced = not text.endswith(b",0")\n                self._wake(sock)\n        elif name == "connect":',
+    '            if sock is not None:\n                self._announce(sock)\n        elif name == "connect":',
+    '            if sock is not None and not text.endswith(b",0"):\n                self._announce(sock)\n        elif name == "connect":',
 )
 @pytest.mark.parametrize("lie", ["0", "1", "9999"])
 @three
@@ -158,7 +158,7 @@ async def test_E10_datagram_borders_lost(
 
 
 @pytest.mark.catches(
-    "modems/transfer.py",
+    "modems/receiving.py",
     "if sock.kind is Kind.TCP and len(sock.buffer) + len(payload) > BUFFER_CAP:",
     "if False:",
 )
@@ -191,7 +191,7 @@ async def test_E11_slow_reader(
     "        if not sock.pull:\n            sock.drained = True\n",
     "        sock.drained = True\n",
 )
-@pytest.mark.catches("modems/transfer.py", " or (sock.peer_closed and not sock.drained)", "")
+@pytest.mark.catches("modems/receiving.py", " or (sock.peer_closed and not sock.drained)", "")
 @pytest.mark.parametrize("notice", ["late", "lost"])
 @three
 @virtual
@@ -214,7 +214,7 @@ async def test_E12_data_still_to_read_when_the_close_is_announced(
 
 @pytest.mark.catches(
     "modems/esp8266/server.py",
-    "if old.peer_closed and not old.announced and old.reading is None:",
+    "if old.peer_closed and not old.announced and not old.reading:",
     "if old.peer_closed:",
 )
 @virtual
@@ -249,8 +249,8 @@ async def test_E13_buffered_data_of_the_old_connection_replaced_by_the_new_one(
 )
 @pytest.mark.catches(
     "modems/bg96/notices.py",
-    'sock.peer_closed = sock.peer_closed or name == "closed"\n                self._wake(sock)',
-    'sock.peer_closed = sock.peer_closed or name == "closed"',
+    "sock.announced = sock.peer_closed = True\n                self._wake(sock)",
+    "sock.announced = sock.peer_closed = True",
 )
 @three
 @virtual

@@ -74,9 +74,9 @@ async def damaged(
 
 
 @pytest.mark.catches(
-    "modems/transfer.py",
-    "            self._break(sock, errors.ConnectionReset(why))\n        except CommandFailed",
-    "            sock.announced = True\n        except CommandFailed",
+    "modems/receiving.py",
+    "            self._break(sock, errors.ConnectionReset(why))\n        elif isinstance",
+    "            sock.announced = True\n        elif isinstance",
 )
 @pytest.mark.parametrize(
     "hole",

@@ -143,8 +143,8 @@ async def test_F04_event_for_an_id_nobody_opened(
 
 @pytest.mark.catches(
     "modems/bg96/notices.py",
-    "            if sock is not None:\n                sock.announced = True\n",
-    "            sock = sock or next(iter(self._sockets.values()))\n            if sock is not None:\n                sock.announced = True\n",
+    '            if sock is not None and name == "recv":',
+    '            sock = sock or next(iter(self._sockets.values()))\n            if name == "recv":',
 )
 @virtual
 async def test_F04_notices_of_a_bg96_for_nobody(injected: Injected) -> None:

@@ -22,12 +22,12 @@ SEND = r"AT\+(CIPSEND|QISEND)=0,\d+"
 
 @pytest.mark.catches(
     "modems/esp8266/stack.py",
-    "        await asyncio.sleep(0.05)\n        sock.announced = True",
-    "        await asyncio.sleep(0.05)\n        sock.announced = False",
+    "        await asyncio.sleep(0.05)\n        self._announce(sock)",
+    "        await asyncio.sleep(0.05)",
 )
 @pytest.mark.catches(
     "modems/bg96/notices.py",
-    "sock.announced = True  # the next read asks the module",
+    "self._announce(sock)  # the next read asks the module",
     "pass",
 )
 @pytest.mark.parametrize("module", MODULES)

@@ -55,7 +55,7 @@ def commands(bench: Bench) -> list[bytes]:
     "self.escape + character if character in self.escaped else character",
     "character if character in self.escaped else character",
 )
-@pytest.mark.catches("atdriver/channel.py", "if _CONTROL.search(command.text):", "if not command:")
+@pytest.mark.catches("atdriver/channel.py", "if _CONTROL.search(text):", "if not text:")
 @pytest.mark.parametrize("module", ["esp8266", "bg96"])
 @virtual
 async def test_J01_command_injection_through_caller_strings(
@@ -168,7 +168,7 @@ async def test_J03_hostile_payload_plus_byte_loss(
 
 
 @pytest.mark.catches(
-    "modems/transfer.py",
+    "modems/receiving.py",
     "if sock.kind is Kind.TCP and len(sock.buffer) + len(payload) > BUFFER_CAP:",
     "if sock.kind is Kind.TCP and not payload:",
 )
