@@ -26,10 +26,11 @@ class Answering(Flight):
 
     def next_deadline(self) -> float | None:
         """When `tick` must be called at the latest, or None."""
-        times = [self._deadline] if self._deadline is not None else []
+        deadline = self._deadline
         if self.framer.mid_payload:
-            times.append(self._progress + STALL)
-        return min(times, default=None)
+            stalled = self._progress + STALL
+            return stalled if deadline is None else min(deadline, stalled)
+        return deadline
 
     def tick(self, now: float) -> None:
         """Let time pass. Call only when the port has been read empty at `now`."""

@@ -75,6 +75,7 @@ class Channel:
         self._queue: deque[_Waiting] = deque()
         self._urgent: deque[_Waiting] = deque()
         self._current: Done | None = None
+        self._ended: deque[tuple[Done, Outcome]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._received = 0
@@ -302,7 +303,8 @@ class Channel:
     def data_received(self, data: bytes) -> None:
         """From the link."""
         self._received += len(data)
-        self._record("<", data)
+        if self._trace is not None:
+            self._record("<", data)
         if len(self.sample) < SAMPLE_CAP and self.mode is ChannelMode.RESYNC:
             self.sample = (self.sample + data)[:SAMPLE_CAP]
         assert self._loop is not None
@@ -342,13 +344,14 @@ class Channel:
         while engine.writes or engine.events:
             writes, engine.writes = engine.writes, []
             for data in writes:
-                self._record(">", data)
+                if self._trace is not None:
+                    self._record(">", data)
                 self.link.write(data)
             events, engine.events = engine.events, []
-            ended = [self._handle(event) for event in events]
-            for call in ended:
-                if call is not None:
-                    self._call(*call)
+            for event in events:
+                self._handle(event)
+            while self._ended:
+                self._call(*self._ended.popleft())
 
     def _start_next(self) -> bool:
         while self._urgent or self._queue:
@@ -358,7 +361,8 @@ class Channel:
             self._current = done
             if began is not None:
                 began()
-            self._secrets.update(command.hidden)
+            if command.secrets:
+                self._secrets.update(command.hidden)
             if self._trace is not None:
                 self._traced(self._trace.begin, command)
             assert self._loop is not None
@@ -366,14 +370,14 @@ class Channel:
             return True
         return False
 
-    def _handle(self, event: Event) -> tuple[Done, Outcome] | None:
-        """Tell it; the outcome of a command and who asked for it are returned."""
-        if isinstance(event, Completed | Failed):
-            done, self._current = self._current, None
-            if isinstance(event, Failed):
-                log.debug("%s", event.error)
-                return (done, event.error) if done is not None else None
-            return (done, event.reply) if done is not None else None
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, Completed):
+            self._end(event.reply)
+            return
+        if isinstance(event, Failed):
+            log.debug("%s", event.error)
+            self._end(event.error)
+            return
         if isinstance(event, OutOfStep):
             log.debug("%s: out of step: %s", self.link.name, event.reason)
             self._fire("out_of_step")
@@ -393,7 +397,12 @@ class Channel:
         elif isinstance(event, Restarted):
             self._record("!", b"the module restarted")
         self._tell(event)
-        return None
+
+    def _end(self, outcome: Outcome) -> None:
+        """The command in flight has ended; who asked for it gets to know in a moment."""
+        done, self._current = self._current, None
+        if done is not None:
+            self._ended.append((done, outcome))
 
     def _look_for_company(self, reason: str) -> None:
         """What does not fit may be the doing of another program: name those on the same port."""

@@ -129,9 +129,11 @@ class Receiving(SocketOptions):
             return False
         return sock.announced or sock.reading or (sock.peer_closed and not sock.drained)
 
-    def _announce(self, sock: ModuleSocket) -> None:
-        """The module holds data for it, which is read at once where a program reads the stream."""
+    def _announce(self, sock: ModuleSocket, held: int = 0) -> None:
+        """The module holds data for it, which is read at once where a program reads the stream.
+        `held`: how many bytes at the least, 0 where that is not known."""
         sock.announced = True
+        sock.held = held
         if sock.reading:
             return  # its end tells
         if sock.eager and self._goes_on(sock):

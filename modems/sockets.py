@@ -49,6 +49,8 @@ class ModuleSocket:
     """The last command that read from it."""
     announced: bool = False
     """The module holds data, as far as we know."""
+    held: int = 0
+    """How many bytes at the least, where its notices tell."""
     peer_closed: bool = False
     """The module said that the connection has ended."""
     drained: bool = False
@@ -99,6 +101,7 @@ class ModuleSocket:
     def begin(self) -> None:
         """Its open is about to be written: what came for its id until now was a former owner's."""
         self.peer_closed = self.drained = self.announced = False
+        self.held = 0
         self.buffer.clear()
         self.datagrams.clear()
         self.queued = 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
 
@@ -25,6 +26,30 @@ REFUSED_SENDS = 25
 """Errors without a cause, one behind the other, before a link that takes nothing is given up."""
 READS_BEFORE_SEND = 4
 """Enough to take more than two frames' worth of answers, few enough not to starve the send."""
+
+
+class _Sending:
+    """A frame that is being sent without a task, and who is told."""
+
+    __slots__ = ("epoch", "frame", "known", "outcome", "sock")
+
+    def __init__(
+        self, sock: ModuleSocket, frame: bytes, epoch: int, ended: Callable[[], None]
+    ) -> None:
+        self.sock = sock
+        self.frame = frame
+        self.epoch = epoch
+        self.outcome: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.known = ended
+
+    def accepted(self, count: int) -> None:
+        self.outcome.set_result(count)
+        self.known()
+
+    def failed(self, error: BaseException) -> None:
+        self.outcome.set_exception(error)
+        self.outcome.exception()  # its caller may have left
+        self.known()
 
 
 class Transfers(Receiving):
@@ -54,53 +79,47 @@ class Transfers(Receiving):
         if not memoryview(data):
             self._check_writable(sock)
             return 0
-        return await asyncio.shield(self.begin_send(handle, bytes(data)))
+        return await asyncio.shield(self.begin_send(handle, bytes(data), _nobody))
 
-    def begin_send(self, handle: Handle, data: bytes) -> asyncio.Future[int]:
+    def begin_send(
+        self, handle: Handle, data: bytes, ended: Callable[[], None]
+    ) -> asyncio.Future[int]:
         """See ReadyStack.begin_send."""
         sock = self._socket(handle)
         self._check_writable(sock)
         frame = data[: self.capabilities.limit("frame.max_send")]
         if self._to_read_first(sock):
-            return self._spawn(self._transaction(self._transmit(sock, frame, None)))
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        done = partial(self._sent, sock, frame, self.epoch, future)
+            task = self._spawn(self._transaction(self._transmit(sock, frame, None)))
+            task.add_done_callback(lambda _task: ended())
+            return task
+        sending = _Sending(sock, frame, self.epoch, ended)
         try:
-            self.channel.submit(self._send_command(sock, frame, None), done)
+            self.channel.submit(self._send_command(sock, frame, None), partial(self._sent, sending))
         except ATError as error:
-            done(error)
-        return future
+            self._sent(sending, error)
+        return sending.outcome
 
-    def _sent(
-        self,
-        sock: ModuleSocket,
-        frame: bytes,
-        epoch: int,
-        future: asyncio.Future[int],
-        outcome: Outcome,
-    ) -> None:
+    def _sent(self, sending: _Sending, outcome: Outcome) -> None:
+        sock, frame = sending.sock, sending.frame
         if isinstance(outcome, Reply):
-            future.set_result(self._accepted(sock, frame))
+            sending.accepted(self._accepted(sock, frame))
         elif isinstance(outcome, CommandFailed | CommandTimeout):
             asking = self._spawn(self._not_sent(sock, frame, outcome))
-            asking.add_done_callback(partial(self._found_out, future, epoch))
+            asking.add_done_callback(partial(self._found_out, sending))
         else:
             try:
-                future.set_result(self._undone(sock, frame, outcome))
+                sending.accepted(self._undone(sock, frame, outcome))
             except OSError as error:
-                self._fail_send(future, epoch, error)
+                sending.failed(self._in_this_life(error, sending.epoch))
 
-    def _found_out(self, future: asyncio.Future[int], epoch: int, asked: asyncio.Task[int]) -> None:
+    def _found_out(self, sending: _Sending, asked: asyncio.Task[int]) -> None:
         if asked.cancelled():
-            future.cancel()
+            sending.outcome.cancel()
+            sending.known()
         elif (error := asked.exception()) is not None:
-            self._fail_send(future, epoch, error)
+            sending.failed(self._in_this_life(error, sending.epoch))
         else:
-            future.set_result(asked.result())
-
-    def _fail_send(self, future: asyncio.Future[int], epoch: int, error: BaseException) -> None:
-        future.set_exception(self._in_this_life(error, epoch))
-        future.exception()  # its caller may have left
+            sending.accepted(asked.result())
 
     def _check_writable(self, sock: ModuleSocket) -> None:
         if sock.broken is not None:
@@ -207,3 +226,7 @@ class Transfers(Receiving):
     def _later(self, sock: ModuleSocket) -> None:
         """Nothing will tell when the module has room again: try after a moment."""
         asyncio.get_running_loop().call_later(RETRY_SEND_AFTER, self._wake, sock)
+
+
+def _nobody() -> None:
+    """Waits for the outcome itself."""

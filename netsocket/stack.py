@@ -209,8 +209,11 @@ class ReadyStack(Protocol):
         """1..size bytes of a stream that are here already; b"" when a notice will tell that there
         are some; None when only `recv` can say more (the end, an error)."""
 
-    def begin_send(self, handle: Handle, data: bytes) -> asyncio.Future[int]:
-        """As Stack.send, of at least one byte: what it would return. Nobody cancels it."""
+    def begin_send(
+        self, handle: Handle, data: bytes, ended: Callable[[], None]
+    ) -> asyncio.Future[int]:
+        """As Stack.send, of at least one byte: what it would return, which nobody cancels.
+        `ended()` is called as soon as that is known, a turn of the loop before the callbacks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,7 +233,7 @@ class AsyncTCPSocket(StreamReads, ConnectingSocket):
         self, handle: Handle, chunk: bytes
     ) -> Coroutine[Any, Any, int] | asyncio.Future[int]:
         if self._by_itself is not None:
-            return self._by_itself.begin_send(handle, chunk)
+            return self._by_itself.begin_send(handle, chunk, self._sending.ended)
         return self._stack.send(handle, chunk)
 
     def _sender(self) -> Handle:

@@ -46,11 +46,17 @@ _HOPS: Final = 16
 class Direction:
     """Sending or receiving: whose turn it is, and the transaction a caller left behind."""
 
-    __slots__ = ("task", "turn")
+    __slots__ = ("task", "turn", "waiter")
 
     def __init__(self) -> None:
         self.turn = asyncio.Lock()
         self.task: asyncio.Future[Any] | None = None
+        self.waiter: asyncio.Future[None] | None = None
+
+    def ended(self) -> None:
+        """From a stack that works by itself: the outcome is there."""
+        if self.waiter is not None and not self.waiter.done():
+            self.waiter.set_result(None)
 
 
 class Waiting:
@@ -139,12 +145,10 @@ class Waiting:
                 started = start()
             except OSError as error:
                 raise self._judged(error) from None
-            if isinstance(started, asyncio.Future):
-                task = self._table.follow(started)
-            else:
-                task = self._table.spawn(started)
+            by_itself = isinstance(started, asyncio.Future)
+            task = started if isinstance(started, asyncio.Future) else self._table.spawn(started)
             direction.task = task
-            return await self._settled(direction, task, deadline)
+            return await self._settled(direction, task, deadline, by_itself=by_itself)
         outcome: T = await self._left_behind(direction, direction.task, deadline)
         return outcome
 
@@ -161,11 +165,19 @@ class Waiting:
         return await self._settled(direction, task, deadline)
 
     async def _settled(
-        self, direction: Direction, task: asyncio.Future[T], deadline: float | None
+        self,
+        direction: Direction,
+        task: asyncio.Future[T],
+        deadline: float | None,
+        *,
+        by_itself: bool = False,
     ) -> T:
+        """`by_itself`: its stack tells `direction` of the end, a turn of the loop earlier."""
         try:
-            await self._until_done(task, deadline)
+            await self._until_done(task, deadline, direction if by_itself else None)
         except BaseException:
+            if by_itself:
+                self._table.follow(task)
             task.add_done_callback(self._ended_unwatched)
             raise
         direction.task = None  # from here to the caller there is no await: it gets the outcome
@@ -179,7 +191,12 @@ class Waiting:
         await self._until_done(task, deadline)
         return self._taken(task)
 
-    async def _until_done(self, task: asyncio.Future[Any], deadline: float | None) -> None:
+    async def _until_done(
+        self,
+        task: asyncio.Future[Any],
+        deadline: float | None,
+        told: Direction | None = None,
+    ) -> None:
         if not task.done():
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -187,7 +204,10 @@ class Waiting:
                 if not waiter.done():
                     waiter.set_result(None)
 
-            task.add_done_callback(ended)
+            if told is None:
+                task.add_done_callback(ended)
+            else:
+                told.waiter = waiter
             try:
                 await self._wait(waiter, self._callers, deadline)
             finally:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 from atdriver.exchange import ERROR, Command, with_secret
 from modems.bg96.dialect import MAX_READ, READ, READ_TLS, SSL_CONTEXT
@@ -133,6 +134,7 @@ def unread(link: int) -> Command:
     return query(f"AT+QIRD={link},0", rb"\+QIRD: \d{1,10},\d{1,10},\d{1,10}")
 
 
+@lru_cache(maxsize=64)  # a download asks the same again and again
 def read(link: int, most: int, *, datagram: bool, tls: bool = False) -> Command:
     """Fetch what a socket holds, `most` bytes of a stream; a UDP service takes no length and
     returns one whole datagram."""

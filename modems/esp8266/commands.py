@@ -6,6 +6,7 @@ Sections refer to the ESP-AT User Guide ("AT Command Set"); limits in seconds.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from atdriver.exchange import ERROR, Command, with_secret
 from atdriver.framer import Head
@@ -88,6 +89,7 @@ def send(link: int, payload: bytes, remote: tuple[str, int] | None, patience: fl
     )
 
 
+@lru_cache(maxsize=64)  # a download asks the same again and again
 def read(link: int, size: int, head: Head) -> Command:
     """Fetch what a link holds; ERROR when it holds nothing."""
     return Command(

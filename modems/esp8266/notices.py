@@ -47,7 +47,7 @@ class Esp8266Notices(Esp8266Tls):
         elif name == "data":
             sock = self._by_link(text[5] - 0x30)
             if sock is not None:
-                self._announce(sock)
+                self._announce(sock, number(text.rpartition(b",")[2], 0, 2**31, "length"))
         elif name == "connect":
             self._on_connect(text[0] - 0x30)
         elif name == "link":
@@ -203,7 +203,7 @@ class Esp8266Notices(Esp8266Tls):
         for link, length in (await self._waiting()).items():
             sock = self._by_link(link)
             if sock is not None and length > 0 and not sock.announced:
-                self._announce(sock)
+                self._announce(sock, length)
 
     async def _waiting(self) -> dict[int, int]:
         """Bytes that each link holds; -1 or 0 for an unused one."""

@@ -236,7 +236,8 @@ class Esp8266Stack(Esp8266Notices):
         if not sock.deliver(block.payload, sender):
             return
         ask = self.capabilities.limit("frame.max_recv")
-        if len(block.payload) >= ask or sock.tls:  # TLS: one record at a time
+        sock.held = max(0, sock.held - len(block.payload))
+        if len(block.payload) >= ask or sock.held or sock.tls:  # TLS: one record at a time
             sock.announced = True
 
     def _unclear_owner(self, link: int) -> None:
@@ -260,6 +261,7 @@ class Esp8266Stack(Esp8266Notices):
             held = (await self._waiting()).get(sock.link if sock.link is not None else -1, 0)
         except (CommandFailed, MalformedReply):
             held = 0
+        sock.held = 0
         if held <= 0:
             sock.drained = sock.peer_closed
             return
