@@ -87,7 +87,7 @@ async def test_A07_urc_inside_the_echo(injected: Injected) -> None:
             assert told == [urc("closed", b"2,CLOSED"), done(send, final=b"SEND OK")], place
             injected()
     async with opened("esp8266", "E22") as bench:
-        step = bench.step(before=r"(AT\+CIPST)(ART=.*)", instead=r"\1\r\nWIFI GOT IP\r\n\2")
+        step = bench.step(before=r"(AT\+CIPDO)(MAIN=.*)", instead=r"\1\r\nWIFI GOT IP\r\n\2")
         bench.fake.echo = True
         await round_trip(bench)
         assert bench.fake.scenario.used[step] == 1
