@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
+import itertools
 
 from atdriver.errors import CommandFailed, MalformedReply
 from atdriver.events import Anomaly, Received
@@ -27,6 +28,9 @@ some firmware prints for it."""
 POLL_INTERVAL = 5.0
 """Seconds between looks at sockets that have been silent: a notice comes once only, and not at all
 on the wrong port."""
+
+LISTEN_AT = 3
+"""Every so many of these looks it is asked what came to listeners."""
 
 
 class Bg96Notices(Bg96Tls):
@@ -148,8 +152,11 @@ class Bg96Notices(Bg96Tls):
             self._strays += 1
 
     async def _poll(self) -> None:
-        while True:
+        for count in itertools.count(1):
             await asyncio.sleep(POLL_INTERVAL)
+            if count % LISTEN_AT == 0 and any(sock.listening for sock in self._sockets.values()):
+                with contextlib.suppress(OSError, IndexError):
+                    await self._look_for_incoming()
             self._looking.clear()
             for sock in list(self._sockets.values()):
                 idle = not sock.announced and not sock.connecting and not sock.listening

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 
 from atdriver.errors import MalformedReply
-from atdriver.syntax import number, string
+from atdriver.syntax import fields, number, string
 from modems.bg96 import commands
 from modems.bg96.dialect import NO_CONTEXT, SOCKETS
 from modems.bg96.network import describe
@@ -21,6 +21,9 @@ from modems.bg96.setup import Bg96Setup
 from modems.sockets import ModuleSocket
 from netsocket import errors
 from netsocket.address import SocketAddress
+
+INCOMING = b'"TCP INCOMING"'
+"""<service_type> of AT+QISTATE (TCP(IP) manual)."""
 
 
 class Bg96Server(Bg96Setup):
@@ -95,6 +98,22 @@ class Bg96Server(Bg96Setup):
         if self._incoming(listener, link, remote) is None:
             self._surplus.add(link)
             self._spawn(self._closing_surplus(link))
+
+    async def _look_for_incoming(self) -> None:
+        """Connections that the module accepted and whose notice was lost: nobody would ever hear of
+        them, and each would keep its id. And listeners that it has lost."""
+        rows = [fields(row.partition(b":")[2]) for row in (await self.run(commands.SOCKETS)).lines]
+        for row in rows:
+            link = number(row[0], 0, SOCKETS - 1, "connect id")
+            if row[1] == INCOMING and self._by_link(link) is None and link not in self._surplus:
+                self._on_incoming([b"incoming", row[0], row[7], row[2], row[3]])
+        listed = {row[0] for row in rows}
+        for sock in list(self._sockets.values()):
+            if sock.link is None or not sock.listening or sock.connecting:
+                continue
+            if b"%d" % sock.link not in listed:
+                sock.link = None
+                self._break(sock, errors.ConnectionReset("the module has lost the socket"))
 
     def _displace(self, link: int) -> None:
         """The module gives away free ids only: whoever thinks to have this one has not."""

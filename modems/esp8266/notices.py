@@ -178,13 +178,14 @@ class Esp8266Notices(Esp8266Tls):
     ) -> None:
         """Ask which links are open, and end the sockets whose link is not, with `unread` also those
         for which the module may still hold something."""
-        open_links = await self._open_links()
+        open_links = await self._rows()
         for sock in list(self._sockets.values()):
             if sock.link is None or sock.connecting or sock.peer_closed:
                 continue
             if sock.link not in open_links and (unread or not sock.announced):
                 sock.link = None
                 self._break(sock, errors.ConnectionReset(why))
+        self._accept_missed(open_links)
 
     async def _open_links(self) -> set[int]:
         return set(await self._rows())
@@ -196,7 +197,7 @@ class Esp8266Notices(Esp8266Tls):
             with contextlib.suppress(OSError):
                 if any(sock.pull for sock in held):
                     await self._look_for_data()
-                if held and count % LOOK_AT == 0:
+                if (held or self._listener is not None) and count % LOOK_AT == 0:
                     await self._check_links("it ended, and the notice of it was lost", unread=False)
 
     async def _look_for_data(self) -> None:

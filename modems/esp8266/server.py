@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import abc
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from atdriver.errors import CommandFailed, MalformedReply
@@ -226,6 +227,16 @@ class Esp8266Server(Esp8266Setup):
         sock.pull = self._receive_mode != "push"
         sock.announced = sock.pull
         self._spawn(self._admit(sock, link))
+
+    def _accept_missed(self, rows: Mapping[int, LinkRow]) -> None:
+        """Connections that the module accepted and whose notice was lost: nobody would ever hear of
+        them, and each would keep its id."""
+        if self._listener is None:
+            return
+        for link, row in rows.items():
+            known = self._by_link(link) is not None or link in self._surplus
+            if row.server and not known and self._resting.get(link, 0.0) <= now():
+                self._on_accepted(link, row.remote)
 
     def _displace(self, link: int) -> None:
         """The id has a new owner: whoever had it before has lost it."""

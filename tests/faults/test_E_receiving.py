@@ -181,3 +181,45 @@ async def test_E05_no_announcement_at_all(module: str, firmware: str, injected: 
                 each.say(size)
                 await hearing
         await listener.close()
+
+
+@pytest.mark.catches("modems/esp8266/server.py", "if row.server and not known and", "if False and")
+@pytest.mark.catches("modems/bg96/server.py", "if row[1] == INCOMING and", "if False and")
+@three
+@virtual
+async def test_E05_a_connection_that_nobody_announced(
+    module: str, firmware: str, injected: Injected
+) -> None:
+    """The module accepted it, and the notice was lost: it is found by looking, and keeps no id."""
+    async with opened(module, firmware) as bench:
+        injected.by(bench.fake)
+        ends = await connected(bench)
+        async with bench.net.tcp_socket() as listener:
+            await listener.bind(("", 7000))
+            await listener.listen()
+            coming = r"\d,CONNECT\r\n|.*LINK_CONN.*\r\n|.*incoming.*\r\n"
+            bench.step(before=coming, times=1, instead="")
+            bench.step(before=NOTICE, instead="")
+            talk = dial(bench, 7000)
+            talk.say(b"at once")
+            listener.settimeout(None)
+            async with asyncio.timeout(20):
+                inner = await accepted(bench, listener, talk)
+                assert await inner.sock.recv(100) == b"at once"
+            assert await inner.sock.getpeername() == talk.remote
+            ends.say(100)
+            await ends.hear(100, within=8.0)
+            await inner.sock.close()
+
+
+@pytest.mark.catches("modems/bg96/server.py", "not in listed:", "in ():")
+@virtual
+async def test_E05_a_listener_that_the_module_has_lost(injected: Injected) -> None:
+    async with opened("bg96") as bench, bench.net.tcp_socket() as listener:
+        await listener.bind(("", 7000))
+        await listener.listen()
+        bench.step(before=r'\s*\+QISTATE: \d+,"TCP LISTENER",.*\s*', instead="")
+        injected.by(bench.fake)
+        async with asyncio.timeout(20):
+            with pytest.raises(ConnectionReset, match="lost the socket"):
+                await listener.accept()

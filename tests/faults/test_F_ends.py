@@ -182,7 +182,9 @@ async def test_F11_peer_vanishes_without_notice(
         ends.told()
 
 
-@pytest.mark.catches("modems/esp8266/notices.py", "if held and count % LOOK_AT == 0:", "if False:")
+@pytest.mark.catches(
+    "modems/esp8266/notices.py", " is not None) and count % LOOK_AT == 0:", ") and False:"
+)
 @pytest.mark.catches("modems/bg96/notices.py", "elif row[5] not in CONNECTED and", "elif False and")
 @three
 @virtual
