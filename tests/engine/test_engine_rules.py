@@ -14,7 +14,7 @@ from atdriver.answering import BUSY_ATTEMPTS, BUSY_PATIENCE, FOREIGN_QUIET
 from atdriver.dialect import Dialect, Probe, no_unsticking
 from atdriver.engine import SHIFTED, Engine
 from atdriver.errors import ATError, CommandFailed, CommandTimeout, PortLost
-from atdriver.events import Completed, Failed, Unsolicited
+from atdriver.events import Anomaly, Completed, Failed, Unsolicited
 from atdriver.exchange import Command, mask, with_secret
 from atdriver.flight import STALL
 from atdriver.framer import HELD_LOW, LINE_CAP, Framer, Head, Line, Noise, Prompt
@@ -415,6 +415,20 @@ def test_a_refused_probe_is_repeated_after_a_pause(said: bytes) -> None:
     assert bench.take_writes() == (b"AT\r\n",)
 
 
+def test_each_pause_is_a_quarter_of_a_second_longer_up_to_the_longest() -> None:
+    bench = esp_bench()
+    bench.probing()
+    bench.tick(QUIET)
+    pauses = []
+    for _ in range(9):
+        bench.feed(BUSY)
+        deadline = bench.engine.next_deadline()
+        assert deadline is not None
+        pauses.append(deadline - bench.now)
+        bench.tick(pauses[-1])
+    assert pauses == [0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.0, 2.0]
+
+
 def test_a_result_too_many_puts_the_next_probe_off_from_when_it_came() -> None:
     bench = esp_bench()
     bench.probing()
@@ -566,6 +580,22 @@ def test_a_quectel_send_whose_prompt_comes_late_gets_its_own_bytes() -> None:
     bench.feed(b"\r\n> ")
     bench.tick(2.0)
     assert b"ping" + bytes(64) in bench.take_writes()
+
+
+def test_a_prompt_is_due_only_for_a_send_that_had_none() -> None:
+    """Else a ">" of somebody's text would make the engine write the bytes of an escape."""
+    for said in (b"", OK + b"> "):
+        bench = esp_bench()
+        bench.send(SEND)
+        bench.feed(said)
+        bench.tick(SEND.timeout)
+        assert bench.engine.stage is Stage.RESYNC
+        assert bench.engine.framer.armed == (not said)
+        sound(bench)
+        bench.send(AT)
+        bench.tick(AT.timeout)
+        assert bench.engine.stage is Stage.RESYNC
+        assert not bench.engine.framer.armed
 
 
 def test_what_another_port_left_is_forgotten() -> None:
@@ -1628,6 +1658,23 @@ def test_what_stands_behind_a_pushed_payload_shows_a_byte_lost_or_added(
     assert [each[2] for each in seen if each[:2] == ("odd", SHIFTED)] == odd_leads
     assert seen[-1] != odd(SHIFTED, b"\n")  # told before what stands behind it
     assert bench.engine.anomalies[SHIFTED] == len(odd_leads)
+
+
+@pytest.mark.parametrize(
+    ("said", "behind"),
+    [
+        (b"\r\n+IPD,0,2:abxyz\r\n", True),
+        (b"\r\n+IPD,0,2:ab\r\nxyz\r\n", False),
+        (b"\r\n+IPD,0,2:ab\r\n1,CLOSED\r\nxyz\r\n", False),
+        (b"xyz\r\n", False),
+    ],
+)
+def test_an_unknown_line_tells_whether_it_touches_a_payload(said: bytes, behind: bool) -> None:
+    """It may be the rest of a payload whose count was damaged."""
+    bench = esp_bench()
+    bench.feed(said)
+    (line,) = (each for each in bench.events if isinstance(each, Anomaly))
+    assert line == Anomaly("unknown line", b"xyz", behind)
 
 
 def test_in_step_is_told_when_nothing_is_suspect_any_more() -> None:
