@@ -53,13 +53,19 @@ ACCESS_POINTS = {"lab": "secret99"}
 def virtual(
     test: Callable[..., Coroutine[Any, Any, None]],
 ) -> Callable[..., None]:
-    """Run a test (a coroutine function) in a loop of its own with virtual time."""
+    """Run a test (a coroutine function) in a loop of its own with virtual time, for a day of it: where
+    something is waited for in vain time goes on as fast as it can, and pytest's own limit would end
+    in an exception in some callback, which asyncio takes for that callback's."""
+
+    async def bounded(*args: Any, **kwargs: Any) -> None:
+        async with asyncio.timeout(86_400):
+            await test(*args, **kwargs)
 
     @functools.wraps(test)
     def run(*args: Any, **kwargs: Any) -> None:
         random.seed(1)  # the driver chooses some ports at random
         with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
-            runner.run(test(*args, **kwargs))
+            runner.run(bounded(*args, **kwargs))
 
     return run
 

@@ -129,6 +129,7 @@ def dial(bench: Bench, port: int) -> Conversation:
 
 async def accepted(bench: Bench, listener: AsyncTCPSocket, talk: Conversation) -> Ends:
     """The application's side of a connection that came in."""
+    listener.settimeout(300)
     sock, _ = await listener.accept()
     sock.settimeout(300)
     return _ends(bench, sock, talk)

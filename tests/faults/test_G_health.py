@@ -83,18 +83,21 @@ async def test_G02_reset_inside_a_payload(module: str, kept: int, injected: Inje
 @virtual
 async def test_G02_reset_inside_a_pushed_payload(kept: int, injected: Injected) -> None:
     """Where data is pushed nobody can tell the boot text that completes the count from data; so an
-    error follows at once."""
+    error follows at once, and the module is asked whether it has restarted."""
     peers = {**PEERS, "srv.test:7": Peer(greeting=SAID)}
     async with opened("esp8266", peers=peers, receive="push") as bench:
         head = r"(?s)(\r\n\+IPD,0,\d+:.{%d}).*"
         bench.step(before=head % kept, times=1, instead=r"\g<1>")
         bench.step(behind=head % 0, times=1, reset=True)
         sock = await bench.net.connect(("srv.test", 7), timeout=30)
+        before = bench.stack.epoch
         got = b""
         with pytest.raises(ConnectionError):
             async with asyncio.timeout(5):
                 while part := await sock.recv(2000):
                     got += part
         assert SAID.startswith(got[:kept])
+        await asyncio.sleep(1)
+        assert bench.stack.epoch == before + 1
         await works(bench)
         injected.by(bench.fake)
