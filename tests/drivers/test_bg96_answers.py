@@ -11,9 +11,10 @@ import pytest
 
 from modems.bg96.network import DENIED_PATIENCE
 from netsocket import errors
-from netsocket.stack import InterfaceStatus
+from netsocket.address import SocketAddress
+from netsocket.stack import Handle, InterfaceStatus, Kind
 from tests.faults.bench import Bench, assemble, opened, virtual
-from tests.faults.ends import connected
+from tests.faults.ends import connected, dial
 from tests.faults.talk import round_trip
 
 OPEN = r'AT\+QIOPEN=1,\d+,"{}".*'
@@ -349,6 +350,135 @@ async def test_notices_that_make_no_sense_are_counted_and_change_nothing() -> No
             bench.fake.raw(f"\r\n{line}\r\n".encode())
         await asyncio.sleep(0.5)
         assert bench.stack.anomalies > before
+        await ends.send(100)
+        ends.say(100)
+        await ends.hear(100)
+
+
+# -- ids -------------------------------------------------------------------------------------------
+
+
+async def listening(bench: Bench, backlog: int = 1) -> Handle:
+    """A listener on port 8000, with connect id 0."""
+    handle = await bench.stack.open(Kind.TCP)
+    await bench.stack.bind(handle, SocketAddress("0.0.0.0", 8000))
+    await bench.stack.listen(handle, backlog)
+    return handle
+
+
+async def streams(bench: Bench, count: int) -> None:
+    for _ in range(count):
+        await bench.stack.connect(await bench.stack.open(Kind.TCP), SocketAddress("sink.test", 9))
+
+
+@virtual
+async def test_an_id_that_is_being_closed_again_is_waited_for() -> None:
+    """A connection more than may wait is closed at once, and its id is the last that is free."""
+    async with opened("bg96") as bench:
+        await listening(bench)
+        await streams(bench, 9)
+        bench.step(on=r"AT\+QICLOSE=10,0", passes=True, after=0.5, times=1)
+        dial(bench, 8000)
+        dial(bench, 8000)
+        await asyncio.sleep(0.1)
+        await round_trip(bench)
+        assert commands(bench, "AT+QICLOSE=10") == ["AT+QICLOSE=10,0", "AT+QICLOSE=10,2"]
+
+
+@virtual
+async def test_no_id_is_free() -> None:
+    """What came in and cannot be closed takes one: an error, not a connection too many."""
+    async with opened("bg96") as bench:
+        await listening(bench)
+        await streams(bench, 9)
+        bench.step(on=r"AT\+QICLOSE=10,0")
+        dial(bench, 8000)
+        dial(bench, 8000)
+        await asyncio.sleep(0.1)
+        with pytest.raises(errors.NoSocket, match="in use"):
+            await bench.net.connect(("echo.test", 7), timeout=60)
+
+
+@pytest.mark.parametrize("says", [(), ("OK",)], ids=["silence", "no-notice"])
+@virtual
+async def test_a_listener_that_gets_no_answer(says: tuple[str, ...]) -> None:
+    async with opened("bg96") as bench:
+        bench.step(on=OPEN.format("TCP LISTENER"), say=says, times=1)
+        with pytest.raises(OSError):
+            await listening(bench)
+        assert commands(bench, "AT+QICLOSE=0,0")
+        await round_trip(bench)
+
+
+@virtual
+async def test_a_listener_that_is_closed_before_it_listens() -> None:
+    async with opened("bg96") as bench:
+        bench.step(on=OPEN.format("TCP LISTENER"), say=("OK",), times=1)
+        handle = await bench.stack.open(Kind.TCP)
+        await bench.stack.bind(handle, SocketAddress("0.0.0.0", 8000))
+        call = asyncio.create_task(bench.stack.listen(handle, 1))
+        await asyncio.sleep(1.0)
+        await bench.stack.close(handle)
+        with pytest.raises(errors.BadHandle):
+            await call
+        await round_trip(bench)
+
+
+@virtual
+async def test_an_id_that_the_module_gives_to_somebody_else() -> None:
+    """It gives away free ids only: our stream is gone, and the other one is taken."""
+    async with opened("bg96") as bench:
+        handle = await listening(bench)
+        ends = await connected(bench)
+        bench.fake.raw(b'\r\n+QIURC: "incoming",1,0,"192.0.2.44",4444\r\n')
+        error = await ends.end()
+        assert isinstance(error, ConnectionResetError)
+        assert "has lost the socket" in str(error)
+        found = await bench.stack.accept(handle)
+        assert found is not None
+        assert found[1] == SocketAddress("192.0.2.44", 4444)
+
+
+# -- notices among names from the air --------------------------------------------------------------
+
+
+def in_a_name(bench: Bench, notice: str) -> None:
+    """The next answer that holds a name has this in it; who wrote it, nobody knows."""
+    bench.step(on=r"AT\+COPS\?", say=(notice, '+COPS: 0,0,"somebody",8', "OK"), times=1)
+
+
+@pytest.mark.parametrize("state", ["2", "0", ""], ids=["connected", "not-yet", "no-row"])
+@virtual
+async def test_an_open_that_is_told_in_a_name_is_looked_at(state: str) -> None:
+    async with opened("bg96") as bench:
+        bench.step(on=OPEN.format("TCP"), say=("OK",), times=1)
+        row = f'+QISTATE: 0,"TCP","192.0.2.1",7,50000,{state},1,0,0,"usbmodem"'
+        step = bench.step(on=r"AT\+QISTATE=1,0", say=(row, "OK") if state else ("OK",))
+        in_a_name(bench, "+QIOPEN: 0,0")
+        handle = await bench.stack.open(Kind.TCP)
+        call = asyncio.create_task(bench.stack.connect(handle, SocketAddress("192.0.2.1", 7)))
+        await asyncio.sleep(1.0)
+        await bench.stack.status()
+        await asyncio.sleep(1.0)
+        assert bench.fake.scenario.used[step] == 1
+        assert call.done() is (state == "2")
+        await bench.stack.close(handle)
+        await asyncio.gather(call, return_exceptions=True)
+
+
+@virtual
+async def test_other_notices_in_a_name_do_no_harm() -> None:
+    """A close is looked at, a name is asked for again, a ping and a peer are not believed."""
+    async with opened("bg96", names=NAMES) as bench:
+        ends = await connected(bench)
+        for notice in ('+QIURC: "closed",0', '+QIURC: "closed",77', '+QIURC: "recv",0',
+                       '+QPING: 0,"192.0.2.1",32,1,255', '+QIURC: "dnsgip",0,0,1',
+                       '+QIURC: "incoming",5,0,"192.0.2.44",4444'):  # fmt: skip
+            in_a_name(bench, notice)
+            await bench.stack.status()
+            await asyncio.sleep(1.0)
+        assert commands(bench, "AT+QISTATE=1,0")
+        assert await bench.net.resolve("n.test") == ["198.51.100.9"]
         await ends.send(100)
         ends.say(100)
         await ends.hear(100)
