@@ -72,7 +72,7 @@ def test_a_slow_host_is_what_the_device_stamps() -> None:
     assert report.turnarounds == 2
     assert report.max_us >= 50_000
     assert report.sum_us >= 70_000
-    assert report.window[2] * 1e6 == pytest.approx(report.sum_us, abs=1000 + report.sum_us / 50)
+    assert report.sum_us <= report.window[2] * 1e6 + 100, "the window holds both"
 
 
 def test_the_device_holds_what_comes_against_the_pattern() -> None:
