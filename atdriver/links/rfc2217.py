@@ -40,8 +40,12 @@ class Rfc2217Link:
         """Connect and start reading. Raises PortMissing."""
         network.warn(self.name, self._host)
         self._loop = asyncio.get_running_loop()
+        opening = self._loop.run_in_executor(None, self._open_blocking)
         try:
-            self._port = await self._loop.run_in_executor(None, self._open_blocking)
+            self._port = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_late)  # the thread goes on
+            raise
         except (OSError, ValueError) as error:
             raise PortMissing(f"{self.name}: {error}") from error
         self._receiver = receiver
@@ -110,3 +114,8 @@ class Rfc2217Link:
             return
         await self._loop.run_in_executor(None, reader.join, 2 * READ_TIMEOUT + 1)
         await self._loop.run_in_executor(None, port.close)
+
+
+def _close_late(opening: asyncio.Future[serial.rfc2217.Serial]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.get_loop().run_in_executor(None, opening.result().close)

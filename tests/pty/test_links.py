@@ -59,7 +59,7 @@ def port_server(path: str, *, rfc2217: bool) -> Iterator[int]:
                         shown = b"".join(manager.escape(data)) if manager else data
                         _Wire(connection).write(shown)
 
-        reader = threading.Thread(target=outward)
+        reader = threading.Thread(target=outward, daemon=True)
         reader.start()
         with connection, contextlib.suppress(OSError):
             while data := connection.recv(4096):
@@ -67,7 +67,7 @@ def port_server(path: str, *, rfc2217: bool) -> Iterator[int]:
         stop.set()
         reader.join()
 
-    server = threading.Thread(target=serve)
+    server = threading.Thread(target=serve, daemon=True)
     server.start()
     try:
         yield listener.getsockname()[1]
@@ -101,6 +101,20 @@ async def test_nobody_listens_there(scheme: str) -> None:
         number = server.getsockname()[1]
     with pytest.raises(PortMissing, match=str(number)):
         await aopen_modem(f"bg96:{scheme}://127.0.0.1:{number}")
+
+
+async def test_an_opening_that_is_given_up_gives_the_port_back() -> None:
+    """The connection is made in a thread, which goes on; a server has one client at a time."""
+    with (
+        simulated("bg96", "bg96") as path,
+        port_server(path, rfc2217=True) as number,
+    ):
+        opening = asyncio.create_task(aopen_modem(f"bg96:rfc2217://127.0.0.1:{number}").__aenter__())
+        await asyncio.sleep(0.02)
+        opening.cancel()
+        await asyncio.wait({opening})
+        assert opening.cancelled()
+        await asyncio.sleep(1.0)  # `port_server` sees to the rest
 
 
 async def test_a_network_port_that_hangs_up_ends_everything() -> None:
