@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from atdriver.answering import BUSY_ATTEMPTS, BUSY_PATIENCE, FOREIGN_QUIET
 from atdriver.dialect import Dialect, Probe, no_unsticking
-from atdriver.engine import SHIFTED, Engine
+from atdriver.engine import ANSWER_CAP, SHIFTED, Engine
 from atdriver.errors import ATError, CommandFailed, CommandTimeout, PortLost
 from atdriver.events import Anomaly, Completed, Failed, Unsolicited
 from atdriver.exchange import Command, mask, with_secret
@@ -622,6 +622,32 @@ def test_a_result_in_the_name_of_a_network_does_not_end_the_list_while_more_come
     assert not [each for each in bench.seen if each[0] == "done"]
     bench.tick(FOREIGN_QUIET * 0.1)
     assert bench.take()[-1] == done(SCAN, b'+CWLAP:(3,"b",-40)')
+
+
+def test_a_list_with_names_in_it_may_be_refused_and_may_come_too_late() -> None:
+    bench = esp_bench()
+    bench.send(SCAN)
+    bench.feed(ERROR)
+    bench.tick(FOREIGN_QUIET)
+    assert bench.take() == (refused(SCAN),)
+    bench.send(SCAN)
+    bench.tick(SCAN.timeout - FOREIGN_QUIET / 2)
+    bench.feed(OK)
+    bench.tick(FOREIGN_QUIET)
+    assert bench.take() == (timed_out(SCAN), LATE)
+
+
+def test_an_answer_may_be_long_and_not_endless() -> None:
+    command = query("AT+X?", rb"\+X:.*")
+    line = b"+X:" + 1021 * b"x"
+    bench = esp_bench()
+    bench.send(command)
+    bench.feed(ANSWER_CAP // 1024 * (line + b"\r\n") + OK)
+    assert bench.take() == (done(command, *(ANSWER_CAP // 1024) * [line]),)
+    bench.send(command)
+    bench.feed(ANSWER_CAP // 1024 * (line + b"\r\n") + b"+X:\r\n")
+    why = "answer too long"
+    assert bench.take() == (odd(why, b"+X:"), failed(command, "ReplyCorrupt"), out_of_step(why))
 
 
 # -- busy ----------------------------------------------------------------------------------------
