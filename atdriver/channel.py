@@ -8,22 +8,21 @@ dropped, so the wire stays in step.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
 import re
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from atdriver.company import Company
 from atdriver.dialect import Probe, Step
 from atdriver.engine import Engine
 from atdriver.errors import ATError, EncodeError, ModuleSilent, PortLost
 from atdriver.events import Anomaly, Completed, Deaf, Event, Failed, InStep, OutOfStep, Restarted
-from atdriver.exchange import Command, Reply, mask
-from atdriver.holders import advice, port_holders
+from atdriver.exchange import Command, Reply
 from atdriver.lifecycle import ChannelLife, ChannelMode
 from atdriver.link import Link
+from atdriver.recording import Recording
 from atdriver.resync import RESYNC_LIMIT
 from atdriver.trace import Trace, printable
 
@@ -37,8 +36,6 @@ LOOK_TIMEOUT = 5.0
 """Seconds for the canary's answer when nothing else is going on."""
 SAMPLE_CAP = 256
 """Bytes kept of what a silent port printed, for the error message."""
-COMPANY_PAUSE = 60.0
-"""Seconds between two looks at who else has the port open, once answers do not fit."""
 
 
 class _Waiting(NamedTuple):
@@ -66,9 +63,8 @@ class Channel:
         """Longest command line, bytes with its terminator; a driver may lower it."""
         self.listener: Listener | None = None
         self.sample = b""
-        self._make_trace = make_trace
-        self._trace: Trace | None = None
-        self._secrets: set[bytes] = set()  # of all commands so far
+        self._recording = Recording(self.link.name, make_trace)
+        self._company = Company()
         self._life: ChannelLife | None = None
         self._used = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -82,11 +78,10 @@ class Channel:
         self._in_step: asyncio.Future[None] | None = None
         self._failure: ATError | None = None
         self._working = False
-        self._look_again = 0.0
 
     def trace_with(self, make_trace: Callable[[], Trace] | None) -> None:
         """From the next `open` on, record into what this makes; None: record nothing."""
-        self._make_trace = make_trace
+        self._recording.make = make_trace
 
     def link_with(self, around: Callable[[Link], Link]) -> None:
         """From the next `open` on, put something around the link: to listen, or to hold apart."""
@@ -115,12 +110,11 @@ class Channel:
         if self._used:
             self.link = self._make_link()
         self._used = True
-        if self._make_trace is not None:
-            self._trace = self._make_trace()
+        self._recording.open()
         try:
             await self.link.open(self)
         except BaseException:
-            self._end_trace()
+            self._recording.close()
             raise
         self._failure = None
         self._life = ChannelLife()
@@ -253,17 +247,16 @@ class Channel:
 
     def note(self, text: str) -> None:
         """A remark in the trace, beside the bytes."""
-        self._record("!", text.encode("ascii", "backslashreplace"))
+        self._recording.note(text)
 
     def flush_trace(self) -> None:
         """Put what was traced so far into its file, for who reads it meanwhile."""
-        if self._trace is not None:
-            self._traced(self._trace.flush)
+        self._recording.flush()
 
     async def close(self) -> None:
         """Fail what waits and close the link. Idempotent."""
         if self.mode is ChannelMode.CLOSED:
-            self._end_trace()
+            self._recording.close()
             return
         self._fail_all(PortLost(f"{self.link.name}: the channel was closed"))
         life, self._life = self._life, None
@@ -273,38 +266,14 @@ class Channel:
             self._timer.cancel()
             self._timer = None
         await self.link.close()
-        self._end_trace()
-
-    def _record(self, direction: str, data: bytes) -> None:
-        """Into the trace, if there is one."""
-        if self._trace is None:
-            return
-        if direction == "!":
-            self._traced(self._trace.note, data.decode())
-        else:
-            self._traced(self._trace.record, direction, data)
-
-    def _traced(self, call: Callable[..., None], *arguments: object) -> None:
-        """Call the trace; a disk that is full ends the trace and nothing else."""
-        try:
-            call(*arguments)
-        except OSError as error:
-            log.warning("%s: the trace ends here: %s", self.link.name, error)
-            self._end_trace()
-
-    def _end_trace(self) -> None:
-        trace, self._trace = self._trace, None
-        if trace is not None:
-            with contextlib.suppress(OSError):
-                trace.close()
+        self._recording.close()
 
     # -- Receiver -----------------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         """From the link."""
         self._received += len(data)
-        if self._trace is not None:
-            self._record("<", data)
+        self._recording.passed("<", data)
         if len(self.sample) < SAMPLE_CAP and self.mode is ChannelMode.RESYNC:
             self.sample = (self.sample + data)[:SAMPLE_CAP]
         assert self._loop is not None
@@ -344,8 +313,7 @@ class Channel:
         while engine.writes or engine.events:
             writes, engine.writes = engine.writes, []
             for data in writes:
-                if self._trace is not None:
-                    self._record(">", data)
+                self._recording.passed(">", data)
                 self.link.write(data)
             events, engine.events = engine.events, []
             for event in events:
@@ -361,10 +329,7 @@ class Channel:
             self._current = done
             if began is not None:
                 began()
-            if command.secrets:
-                self._secrets.update(command.hidden)
-            if self._trace is not None:
-                self._traced(self._trace.begin, command)
+            self._recording.begin(command)
             assert self._loop is not None
             self.engine.begin(command, self._loop.time())
             return True
@@ -385,17 +350,18 @@ class Channel:
             self._fire("in_step")
             self._settle_synchronise(None)
         elif isinstance(event, Deaf):
-            self.sample = mask(self.sample, self._secrets)
+            self.sample = self._recording.masked(self.sample)
             error = ModuleSilent(f"{self.link.name}: the module does not answer", (), self.sample)
             self._fire("deaf")
             self._settle_synchronise(error)
             self._fail_all(error)
         elif isinstance(event, Anomaly):
-            sample = mask(event.sample, self._secrets)[:80]
+            sample = self._recording.masked(event.sample)[:80]
             log.debug("%s: %s: %s", self.link.name, event.reason, printable(sample))
-            self._look_for_company(event.reason)
+            assert self._loop is not None
+            self._company.look(self._loop, self.link.name, event.reason)
         elif isinstance(event, Restarted):
-            self._record("!", b"the module restarted")
+            self._recording.note("the module restarted")
         self._tell(event)
 
     def _end(self, outcome: Outcome) -> None:
@@ -403,22 +369,6 @@ class Channel:
         done, self._current = self._current, None
         if done is not None:
             self._ended.append((done, outcome))
-
-    def _look_for_company(self, reason: str) -> None:
-        """What does not fit may be the doing of another program: name those on the same port."""
-        name, loop = self.link.name, self._loop
-        if loop is None or loop.time() < self._look_again or not os.path.exists(name):
-            return
-        self._look_again = loop.time() + COMPANY_PAUSE
-
-        def seen(found: asyncio.Future[list[str]]) -> None:
-            if not found.cancelled() and (holders := ", ".join(found.result())):
-                log.warning(
-                    "%s: %s; other programs have this port open, and each takes answers and data "
-                    "of the others: %s%s", name, reason, holders, advice(holders),
-                )  # fmt: skip
-
-        loop.run_in_executor(None, port_holders, name).add_done_callback(seen)
 
     def _call(self, done: Done, outcome: Outcome) -> None:
         try:

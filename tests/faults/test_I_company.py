@@ -88,7 +88,9 @@ async def test_I05_foreign_commands(module: str, injected: Injected) -> None:
         assert served > 5
 
 
-@pytest.mark.catches("atdriver/channel.py", "self._look_for_company(event.reason)", "pass")
+@pytest.mark.catches(
+    "atdriver/channel.py", "self._company.look(self._loop, self.link.name, event.reason)", "pass"
+)
 async def test_I05_who_else_is_there(caplog: pytest.LogCaptureFixture, injected: Injected) -> None:
     """A program that had the port open before: the first answer that does not fit names it."""
     with plugged("bg96") as fake, program("ModemManager", fake.port, exclusive=False) as number:

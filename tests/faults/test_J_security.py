@@ -198,7 +198,7 @@ async def test_J04_exhaustion_by_peers(injected: Injected) -> None:
 
 @pytest.mark.catches(
     "atdriver/channel.py",
-    "sample = mask(event.sample, self._secrets)[:80]",
+    "sample = self._recording.masked(event.sample)[:80]",
     "sample = event.sample[:80]",
 )
 @pytest.mark.catches(
