@@ -4,6 +4,8 @@ over the wire. Answers as in the ESP-AT user guide and the NonOS AT instruction 
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
 
 import pytest
 
@@ -321,3 +323,150 @@ async def test_a_peer_whose_row_cannot_be_read() -> None:
         await bench.stack.send(found[0], b"hello")
         await asyncio.sleep(1.0)
         assert bytes(talk.told) == b"hello"
+
+
+# -- options ---------------------------------------------------------------------------------------
+
+TCP, SOL = socket.IPPROTO_TCP, socket.SOL_SOCKET
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [((TCP, socket.TCP_NODELAY), 1), ((SOL, socket.SO_KEEPALIVE), 1)]
+)
+@virtual
+async def test_an_option_that_the_module_refuses(key: tuple[int, int], value: int) -> None:
+    """The caller gets an error, and the option reads as it was."""
+    async with opened("esp8266") as bench:
+        tcp = await bench.stack.open(Kind.TCP)
+        await bench.stack.connect(tcp, SocketAddress("echo.test", 7))
+        former = await bench.stack.get_option(tcp, *key)
+        assert former != value
+        bench.step(on=r"AT\+CIPTCPOPT=.*", say=("ERROR",), times=1)
+        with pytest.raises(errors.DeviceError):
+            await bench.stack.set_option(tcp, *key, value)
+        assert await bench.stack.get_option(tcp, *key) == former
+        await bench.stack.set_option(tcp, *key, value)
+        assert await bench.stack.get_option(tcp, *key) == value
+        written = len(bench.wire.written)
+        await bench.stack.set_option(tcp, *key, value)
+        assert len(bench.wire.written) == written, "it has it already"
+
+
+@virtual
+async def test_a_firmware_without_options() -> None:
+    """AT+CIPTCPOPT? is asked once."""
+    async with opened("esp8266") as bench:
+        bench.step(on=r"AT\+CIPTCPOPT\?", say=("ERROR",))
+        tcp = await bench.stack.open(Kind.TCP)
+        await bench.stack.connect(tcp, SocketAddress("echo.test", 7))
+        for _ in range(2):
+            with pytest.raises(errors.NotSupported, match="small segments"):
+                await bench.stack.set_option(tcp, TCP, socket.TCP_NODELAY, 1)
+        assert len(commands(bench, "AT+CIPTCPOPT?")) == 1
+        assert await bench.stack.get_option(tcp, TCP, socket.TCP_NODELAY) == 0
+
+
+@virtual
+async def test_options_that_there_are_not() -> None:
+    async with opened("esp8266") as bench:
+        tcp, udp = await bench.stack.open(Kind.TCP), await bench.stack.open(Kind.UDP)
+        written = len(bench.wire.written)
+        for call in (
+            bench.stack.get_option(tcp, SOL, 9999),
+            bench.stack.get_option(udp, TCP, socket.TCP_NODELAY),
+            bench.stack.set_option(udp, TCP, socket.TCP_NODELAY, 1),
+            bench.stack.set_option(udp, SOL, socket.SO_BROADCAST, 0),
+        ):
+            with pytest.raises(errors.NotSupported):
+                await call
+        await bench.stack.set_option(udp, SOL, socket.SO_BROADCAST, 1)
+        assert await bench.stack.get_option(udp, SOL, socket.SO_BROADCAST) == 1
+        assert len(bench.wire.written) == written
+
+
+# -- the rest --------------------------------------------------------------------------------------
+
+
+@virtual
+async def test_pings() -> None:
+    async with opened("esp8266", names={"n.test": "198.51.100.9"}) as bench:
+        for says, error in (
+            (("+timeout", "ERROR"), errors.ConnectTimeout),
+            (("OK",), errors.DeviceError),
+        ):
+            bench.step(on=r"AT\+PING=.*", say=says, times=1)
+            with pytest.raises(error):
+                await bench.net.ping("n.test")
+        bench.step(on=r"AT\+PING=.*", say=("+PING:235", "OK"), times=1)
+        assert await bench.net.ping("n.test") == 0.235
+
+
+@virtual
+async def test_no_ipv6_on_nonos() -> None:
+    async with opened("esp8266", "N17") as bench:
+        udp = await bench.stack.open(Kind.UDP)
+        written = len(bench.wire.written)
+        for call in (
+            bench.stack.resolve("n.test", 10),
+            bench.stack.sendto(udp, b"x", SocketAddress("2001:db8::1", 7)),
+        ):
+            with pytest.raises(errors.NotSupported) as caught:
+                await call
+            assert caught.value.errno == errno.EAFNOSUPPORT
+        assert len(bench.wire.written) == written
+
+
+@virtual
+async def test_a_datagram_socket_that_gets_no_answer() -> None:
+    async with opened("esp8266") as bench:
+        udp = await bench.stack.open(Kind.UDP)
+        bench.step(on=r'AT\+CIPSTART=\d,"UDP".*', times=1)
+        with pytest.raises(OSError):
+            await bench.stack.sendto(udp, b"x", SocketAddress("192.0.2.1", 7))
+        await asyncio.sleep(2.0)
+        await bench.stack.sendto(udp, b"x", SocketAddress("192.0.2.1", 7))
+
+
+@virtual
+async def test_the_form_of_what_is_read_is_settled_first() -> None:
+    """AT+CIPDINFO=1 without an answer leaves both forms possible: nothing is read before it is
+    asked for again, and no byte is lost."""
+    async with opened("esp8266") as bench:
+        ends = await connected(bench)
+        bench.step(on=r"AT\+CIPDINFO=1", times=1)
+        udp = await bench.stack.open(Kind.UDP)
+        with pytest.raises(OSError):
+            await bench.stack.sendto(udp, b"x", SocketAddress("192.0.2.1", 7))
+        ends.say(300)
+        await ends.hear(300, within=10.0)
+        lines = commands(bench, "AT+CIP")
+        assert lines.count("AT+CIPDINFO=1") == 2
+        assert lines[-1].startswith("AT+CIPRECVDATA=")
+
+
+@virtual
+async def test_an_id_that_changes_hands_while_it_is_read() -> None:
+    """The bytes may be the new owner's: neither stream is whole for certain, so both end."""
+    async with opened("esp8266") as bench:
+        stack = bench.stack
+        tcp = await stack.open(Kind.TCP)
+        await stack.bind(tcp, SocketAddress("0.0.0.0", 8000))
+        await stack.listen(tcp, 4)
+        talk = dial(bench, 8000)
+        await asyncio.sleep(1.0)
+        old = await stack.accept(tcp)
+        assert old is not None
+        talk.say(b"whose?")
+        bench.step(on=r"AT\+CIPRECVDATA=0,.*", passes=False, after=0.5,
+                   say=("+CIPRECVDATA:6,whose?", "OK"), times=1)  # fmt: skip
+        await asyncio.sleep(0.1)
+        reading = asyncio.create_task(stack.recv(old[0], 100))
+        await asyncio.sleep(0.2)
+        bench.fake.raw(b'+LINK_CONN:0,0,"TCP",1,"192.0.2.9",5000,8000\r\n')
+        with pytest.raises(ConnectionResetError):
+            await reading
+        new = await stack.accept(tcp)
+        assert new is not None
+        assert new[1] == SocketAddress("192.0.2.9", 5000)
+        with pytest.raises(ConnectionResetError, match="first bytes"):
+            await stack.recv(new[0], 100)
