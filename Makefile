@@ -9,6 +9,8 @@ SEEDS  ?= 0-499
 COVERED = $(PYTEST) --cov --cov-report= -n auto --dist loadgroup
 COVERAGE = $(BIN)/python -m coverage report
 PARSER  = atdriver/framer.py,atdriver/stages.py,atdriver/flight.py,atdriver/answering.py,atdriver/engine.py,atdriver/trailer.py,atdriver/resync.py,atdriver/syntax.py,atdriver/exchange.py,atdriver/dialect.py,atdriver/events.py,atdriver/channel.py
+# With Python 3.11, whose tracing leaves out what follows an await in which an exception was caught:
+# newer ones see more (docs/reliability.md, R2).
 DRIVERS = 89
 RUNS   ?= 1000000
 # Most tests wait more than they work, so they share the machine; what judges CPU or real time runs
@@ -34,7 +36,7 @@ gates: $(VENV)/.test     ## What each commit is asked beside `make test` (see do
 
 coverage: $(VENV)/.test  ## Lines and branches of parser, engine and drivers that their own tests reach
 	@rm -rf out/coverage && mkdir -p out/coverage
-	$(COVERED) -m "not serial and not gate and not nightly" tests/engine tests/drivers tests/faults
+	$(COVERED) -m "not serial and not gate and not nightly" tests/engine tests/drivers tests/faults tests/recovery
 	$(COVERED) --cov-append -k what_failed_once tests/simulation
 	$(COVERAGE) --include="$(PARSER)" --fail-under=99
 	$(COVERAGE) --include="modems/*" --fail-under=$(DRIVERS)

@@ -9,9 +9,11 @@ import asyncio
 
 import pytest
 
+from modems.bg96 import sim
 from modems.bg96.network import DENIED_PATIENCE
 from netsocket import errors
 from netsocket.address import SocketAddress
+from netsocket.module_tls import SET_HOSTNAME, TLS_LEVEL
 from netsocket.stack import Handle, InterfaceStatus, Kind
 from tests.faults.bench import Bench, assemble, opened, virtual
 from tests.faults.ends import connected, dial
@@ -482,3 +484,87 @@ async def test_other_notices_in_a_name_do_no_harm() -> None:
         await ends.send(100)
         ends.say(100)
         await ends.hear(100)
+
+
+# -- what the module refuses to tell ---------------------------------------------------------------
+
+
+@virtual
+async def test_a_wrong_pin_whose_tries_are_not_told() -> None:
+    """Whether it blocked the SIM is asked for."""
+    for answer, words in (("ERROR", "does not tell"), ('+QPINC: "SC",rubbish', "does not tell")):
+        bench = assemble("bg96", fake={"pin": "4321"}, pin="87654321")
+        sim._tried.clear()
+        bench.step(on=r"AT\+QPINC=.*", say=(answer, "OK") if "rubbish" in answer else (answer,))
+        with pytest.raises(errors.AuthenticationFailed, match=words):
+            await bench.net.up()
+        assert len(commands(bench, "AT+CPIN=")) == 1
+        await bench.net.close()
+
+
+@virtual
+async def test_a_wrong_pin_that_blocks_the_sim() -> None:
+    bench = assemble("bg96", fake={"pin": "4321"}, pin="87654321")
+    sim._tried.clear()
+    bench.step(on=r"AT\+QPINC=.*", say=("ERROR",))
+    bench.step(on=r"AT\+CPIN\?", say=("+CPIN: SIM PIN", "OK"), times=1)
+    bench.step(on=r"AT\+CPIN=.*", say=("+CME ERROR: 12",))
+    bench.step(on=r"AT\+CPIN\?", say=("+CPIN: SIM PUK", "OK"))
+    with pytest.raises(errors.AuthenticationFailed, match="wants its PUK") as caught:
+        await bench.net.up()
+    assert caught.value.module_code == "12"
+    assert "87654321" not in str(caught.value)
+    await bench.net.close()
+
+
+@virtual
+async def test_a_status_of_which_the_module_tells_nothing() -> None:
+    """Each question may be refused, or answered with nothing; the rest is told."""
+    async with opened("bg96") as bench:
+        assert (await bench.stack.status()).details["operator"]
+        for answer in ("ERROR", "OK"):
+            for question in (r"COPS\?", "QNWINFO", "QCSQ", "CSQ"):
+                bench.step(on=rf"AT\+{question}", say=(answer,), times=1)
+            found = (await bench.stack.status()).details
+            assert "operator" not in found
+            assert "network" not in found
+            assert found["signal"] == "none"
+            assert found["sim"]
+
+
+@pytest.mark.parametrize("answer", ["ERROR", "OK"])
+@virtual
+async def test_a_close_when_the_counters_are_not_told(answer: str) -> None:
+    """Whether the peer has it all cannot be known: it closes, and the module sends the rest."""
+    async with opened("bg96") as bench:
+        ends = await connected(bench)
+        await ends.send(300)
+        step = bench.step(on=r"AT\+QISEND=0,0", say=(answer,))
+        await ends.sock.close()
+        assert bench.fake.scenario.used[step] == 1
+        assert ends.told() == 300
+        assert commands(bench, "AT+QICLOSE")[-1] == "AT+QICLOSE=0,2"
+
+
+@virtual
+async def test_a_datagram_that_is_not_sent() -> None:
+    """SEND FAIL is a full buffer: nothing was taken, and it may be tried again; ERROR is an end."""
+    async with opened("bg96") as bench:
+        udp = await bench.stack.open(Kind.UDP)
+        peer = SocketAddress("192.0.2.1", 7)
+        assert await bench.stack.sendto(udp, b"first", peer) == 5
+        bench.step(before=r"\r\nSEND OK\r\n", instead="\r\nSEND FAIL\r\n", times=1)
+        assert await bench.stack.sendto(udp, b"x", peer) == 0
+        bench.step(on=r"AT\+QISEND=.*", say=("ERROR",), times=1)
+        with pytest.raises(errors.DeviceError, match="the datagram was refused"):
+            await bench.stack.sendto(udp, b"x", peer)
+        assert await bench.stack.sendto(udp, b"last", peer) == 4
+
+
+@virtual
+async def test_a_name_for_tls_that_is_none() -> None:
+    async with opened("bg96") as bench:
+        tcp = await bench.stack.open(Kind.TCP)
+        for name, value in ((SET_HOSTNAME, b"\xff"), (99, 1)):
+            with pytest.raises(OSError):
+                await bench.stack.set_option(tcp, TLS_LEVEL, name, value)

@@ -4,6 +4,7 @@ over the wire. Answers as in the ESP-AT user guide and the NonOS AT instruction 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import socket
 
@@ -12,7 +13,9 @@ import pytest
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.interface_kinds import AsyncWiFiInterface
+from netsocket.module_tls import ENABLE, TLS_LEVEL
 from netsocket.stack import InterfaceStatus, Kind
+from netsocket.wifi import Security
 from tests.faults.bench import Bench, assemble, opened, virtual
 from tests.faults.ends import connected, dial
 from tests.faults.talk import round_trip
@@ -470,3 +473,40 @@ async def test_an_id_that_changes_hands_while_it_is_read() -> None:
         assert new[1] == SocketAddress("192.0.2.9", 5000)
         with pytest.raises(ConnectionResetError, match="first bytes"):
             await stack.recv(new[0], 100)
+
+
+@virtual
+async def test_a_module_that_a_program_left_in_another_mode() -> None:
+    """AT+CIPMUX=1 fails while a single connection is open: it is closed, and asked again."""
+    bench = assemble("esp8266")
+    bench.step(on=r"AT\+CIPMUX=1", say=("Link is builded", "ERROR"), times=1)
+    async with bench.net:
+        lines = commands(bench, "AT+CIP")
+        at = lines.index("AT+CIPMUX=1")
+        assert lines[at : at + 3] == ["AT+CIPMUX=1", "AT+CIPCLOSE=5", "AT+CIPMUX=1"]
+        await round_trip(bench)
+
+
+@virtual
+async def test_what_wifi_of_this_module_cannot_be() -> None:
+    async with opened("esp8266", "N17") as bench:
+        assert isinstance(bench.net, AsyncWiFiInterface)
+        with pytest.raises(errors.NotSupported, match="WPA3"):
+            bench.net.set_credentials("lab", "secret99", Security.WPA3)
+        bench.net.set_channel(0)
+        with pytest.raises(errors.NotSupported):
+            bench.net.set_channel(6)
+
+
+@pytest.mark.parametrize("says", [("ERROR",), ("+CIPSSLCCONF:rubbish", "OK"), ("OK",)])
+@virtual
+async def test_tls_of_the_module_whose_settings_are_not_told(says: tuple[str, ...]) -> None:
+    """It is set all the same, and there is nothing to put back."""
+    async with opened("esp8266", "E33") as bench:
+        bench.step(on=r"AT\+CIPSSLCCONF\?", say=says)
+        tcp = await bench.stack.open(Kind.TCP)
+        await bench.stack.set_option(tcp, TLS_LEVEL, ENABLE, 1)
+        with contextlib.suppress(OSError):  # whether the peer speaks TLS is of no interest here
+            await bench.stack.connect(tcp, SocketAddress("echo.test", 7))
+        assert commands(bench, "AT+CIPSSLCCONF=") == ["AT+CIPSSLCCONF=0,0"]
+    assert len(commands(bench, "AT+CIPSSLCCONF=")) == 1
