@@ -109,7 +109,9 @@ async def test_an_opening_that_is_given_up_gives_the_port_back() -> None:
         simulated("bg96", "bg96") as path,
         port_server(path, rfc2217=True) as number,
     ):
-        opening = asyncio.create_task(aopen_modem(f"bg96:rfc2217://127.0.0.1:{number}").__aenter__())
+        opening = asyncio.create_task(
+            aopen_modem(f"bg96:rfc2217://127.0.0.1:{number}").__aenter__()
+        )
         await asyncio.sleep(0.02)
         opening.cancel()
         await asyncio.wait({opening})
