@@ -29,6 +29,7 @@ from atdriver.errors import (
 from atdriver.events import Anomaly, Deaf, Event, InStep, OutOfStep, Restarted, Unsolicited
 from atdriver.exchange import Command
 from atdriver.lifecycle import ChannelMode
+from atdriver.link import Receiver
 from atdriver.resync import PROBE_TIMEOUT
 from atdriver.startup import FIRST_PATIENCE, RATE_PATIENCE, find_module
 from atdriver.trace import Trace, trace_to
@@ -836,3 +837,32 @@ async def test_a_link_that_ends_in_order_or_behind_the_close_is_no_loss() -> Non
         assert await channel.run(AT)
     channel.link_lost(OSError("late"))
     assert heard == []
+
+
+@virtual
+async def test_a_channel_that_was_closed_is_not_opened_anew() -> None:
+    links = [ScriptedLink(), ScriptedLink()]
+    async with channel_to(*links, in_step=False) as channel:
+        await channel.close()
+        with pytest.raises(PortLost, match="is closed"):
+            await channel.reopen()
+    assert links[1].opened == 0
+
+
+@virtual
+async def test_a_channel_that_is_closed_while_it_is_opened_anew() -> None:
+    """The link that opens at last is given back: nobody would close it."""
+
+    class Slow(ScriptedLink):
+        async def open(self, receiver: Receiver) -> None:
+            await asyncio.sleep(1.0)
+            await super().open(receiver)
+
+    slow = Slow()
+    async with channel_to(ScriptedLink(), slow, in_step=False) as channel:
+        opening = asyncio.create_task(channel.reopen())
+        await asyncio.sleep(0.5)
+        await channel.close()
+        with pytest.raises(PortLost, match="was closed"):
+            await opening
+    assert slow.closed == 1
