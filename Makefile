@@ -11,7 +11,7 @@ COVERAGE = $(BIN)/python -m coverage report
 PARSER  = atdriver/framer.py,atdriver/stages.py,atdriver/flight.py,atdriver/answering.py,atdriver/engine.py,atdriver/trailer.py,atdriver/resync.py,atdriver/syntax.py,atdriver/exchange.py,atdriver/dialect.py,atdriver/events.py,atdriver/channel.py
 # With Python 3.11, whose tracing leaves out what follows an await in which an exception was caught:
 # newer ones see more (docs/reliability.md, R2).
-DRIVERS = 89
+DRIVERS = 94
 RUNS   ?= 1000000
 # Most tests wait more than they work, so they share the machine; what judges CPU or real time runs
 # alone behind them. Both are run in any case, and a failure in either fails the command.

@@ -99,8 +99,6 @@ class Esp8266Server(Esp8266Setup):
     async def _start_listening(self, sock: ModuleSocket) -> None:
         other = self._listener
         if other is not None:
-            if other.local_port == sock.local_port:
-                raise errors.AddressInUse(f"port {sock.local_port} is being listened on already")
             raise errors.NotSupported(
                 self.capabilities["tcp.listen"],
                 f"the module has one listening port, and it is in use ({other.local_port})",

@@ -274,13 +274,14 @@ async def test_the_one_listening_port_of_an_espressif_module() -> None:
         first, same, other = [await stack.open(Kind.TCP) for _ in range(3)]
         await stack.bind(first, port(8000))
         await stack.listen(first, 1)
+        with pytest.raises(errors.AddressInUse):
+            await stack.bind(same, port(8000))
         await stack.bind(other, port(8001))
         with pytest.raises(errors.NotSupported, match="one listening port"):
             await stack.listen(other, 1)
         await stack.close(first)
         await stack.listen(other, 1)
         assert await stack.accept(other) is None
-        await stack.close(same)
 
 
 # -- settings that a module keeps ------------------------------------------------------------------
