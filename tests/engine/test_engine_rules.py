@@ -624,6 +624,18 @@ def test_a_result_in_the_name_of_a_network_does_not_end_the_list_while_more_come
     assert bench.take()[-1] == done(SCAN, b'+CWLAP:(3,"b",-40)')
 
 
+def test_the_next_deadline_is_the_nearer_of_the_commands_and_the_payloads() -> None:
+    bench = esp_bench()
+    bench.send(READ)
+    bench.feed(b"\r\n+CIPRECVDATA,10:abc")
+    assert bench.engine.next_deadline() == bench.now + STALL
+    bench = esp_bench()
+    bench.send(READ)
+    bench.tick(READ.timeout - 0.5)
+    bench.feed(b"\r\n+CIPRECVDATA,10:abc")
+    assert bench.engine.next_deadline() == bench.now + 0.5
+
+
 def test_a_list_with_names_in_it_may_be_refused_and_may_come_too_late() -> None:
     bench = esp_bench()
     bench.send(SCAN)
