@@ -175,9 +175,13 @@ class Bg96Notices(Bg96Tls):
     async def _look_whether_it_stands(self, sock: ModuleSocket) -> None:
         with contextlib.suppress(OSError, IndexError):  # then the next look
             row = await self._row(sock)
+            if row and row[5] in CONNECTED:
+                return
+            if row != await self._row(sock):  # damaged on the serial line: only what is said twice
+                return
             if not row:
                 self._vanished(sock)
-            elif row[5] not in CONNECTED and not self._checking:
+            elif not self._checking:
                 await self._look_at_network()  # its loss is no peer's doing
                 if sock.broken is None:
                     self._ended(sock)

@@ -102,18 +102,31 @@ class Bg96Server(Bg96Setup):
     async def _look_for_incoming(self) -> None:
         """Connections that the module accepted and whose notice was lost: nobody would ever hear of
         them, and each would keep its id. And listeners that it has lost."""
-        rows = [fields(row.partition(b":")[2]) for row in (await self.run(commands.SOCKETS)).lines]
+        rows = await self._socket_rows()
         for row in rows:
             link = number(row[0], 0, SOCKETS - 1, "connect id")
             if row[1] == INCOMING and self._by_link(link) is None and link not in self._surplus:
                 self._on_incoming([b"incoming", row[0], row[7], row[2], row[3]])
-        listed = {row[0] for row in rows}
-        for sock in list(self._sockets.values()):
-            if sock.link is None or not sock.listening or sock.connecting:
-                continue
-            if b"%d" % sock.link not in listed:
+        if self._unlisted(rows):  # a row may be lost on the serial line: only what is said twice
+            for sock in self._unlisted(await self._socket_rows()):
                 sock.link = None
                 self._break(sock, errors.ConnectionReset("the module has lost the socket"))
+
+    async def _socket_rows(self) -> list[list[bytes]]:
+        reply = await self.run(commands.SOCKETS)
+        return [fields(row.partition(b":")[2]) for row in reply.lines]
+
+    def _unlisted(self, rows: list[list[bytes]]) -> list[ModuleSocket]:
+        """Listeners of which the module says nothing."""
+        listed = {row[0] for row in rows}
+        return [
+            sock
+            for sock in self._sockets.values()
+            if sock.link is not None
+            and sock.listening
+            and not sock.connecting
+            and b"%d" % sock.link not in listed
+        ]
 
     def _displace(self, link: int) -> None:
         """The module gives away free ids only: whoever thinks to have this one has not."""
