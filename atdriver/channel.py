@@ -70,6 +70,8 @@ class Channel:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._queue: deque[_Waiting] = deque()
         self._urgent: deque[_Waiting] = deque()
+        self._quick: deque[_Waiting] = deque()
+        self._was_quick = False
         self._current: Done | None = None
         self._ended: deque[tuple[Done, Outcome]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -189,20 +191,21 @@ class Channel:
             else:
                 future.set_exception(outcome)
 
-        self._submit(_Waiting(command, done, began, future), urgent)
+        self._submit(
+            _Waiting(command, done, began, future), self._urgent if urgent else self._queue
+        )
         return await future
 
-    def submit(
-        self, command: Command, done: Done, *, began: Callable[[], object] | None = None
-    ) -> None:
+    def submit(self, command: Command, done: Done, *, quick: bool = False) -> None:
         """As `run`, without a task: `done` is called with the reply or the error as soon as it is
         there, and what it submits leaves in the same turn of the loop. It must not raise.
+        `quick`: it takes next to no time, and somebody waits; it takes turns with what is queued.
 
         Raises PortLost, ModuleSilent and EncodeError, when nothing is begun.
         """
-        self._submit(_Waiting(command, done, began, None), False)
+        self._submit(_Waiting(command, done, None, None), self._quick if quick else self._queue)
 
-    def _submit(self, waiting: _Waiting, urgent: bool) -> None:
+    def _submit(self, waiting: _Waiting, queue: deque[_Waiting]) -> None:
         text = waiting.command.text
         if _CONTROL.search(text):
             raise EncodeError("a control character would end or extend the command")
@@ -213,7 +216,7 @@ class Channel:
             )
         if self._failure is not None or self._life is None:
             raise self._failure or PortLost(f"{self.link.name}: the channel is closed")
-        (self._urgent if urgent else self._queue).append(waiting)
+        queue.append(waiting)
         self._work()
 
     def set_probe(self, probe: Probe) -> None:
@@ -232,7 +235,8 @@ class Channel:
         """When the module was last heard, while nothing is asked of it; None while something is,
         or while it cannot be asked."""
         idle = self.mode is ChannelMode.COMMAND and self.engine.ready
-        return self.engine.heard if idle and not self._queue and not self._urgent else None
+        waits = self._queue or self._quick or self._urgent
+        return self.engine.heard if idle and not waits else None
 
     async def look(self) -> None:
         """Ask the canary once, between other commands: a module that has lost its settings without
@@ -322,8 +326,8 @@ class Channel:
                 self._call(*self._ended.popleft())
 
     def _start_next(self) -> bool:
-        while self._urgent or self._queue:
-            command, done, began, caller = (self._urgent or self._queue).popleft()
+        while queue := self._next_queue():
+            command, done, began, caller = queue.popleft()
             if caller is not None and caller.done():
                 continue  # it left before the command was written
             self._current = done
@@ -334,6 +338,14 @@ class Channel:
             self.engine.begin(command, self._loop.time())
             return True
         return False
+
+    def _next_queue(self) -> deque[_Waiting]:
+        """Closes first; then a quick one and one of the others in turn, so that neither waits for
+        more than what is being carried out."""
+        if self._urgent:
+            return self._urgent
+        self._was_quick = bool(self._quick) and not (self._was_quick and self._queue)
+        return self._quick if self._was_quick else self._queue
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, Completed):
@@ -398,11 +410,12 @@ class Channel:
         self.engine.abort(error)
         self.engine.events.clear()
         self._settle_synchronise(error)
-        waiting = [each.done for each in (*self._urgent, *self._queue)]
+        waiting = [each.done for each in (*self._urgent, *self._quick, *self._queue)]
         if self._current is not None:
             waiting.append(self._current)
         self._current = None
         self._urgent.clear()
+        self._quick.clear()
         self._queue.clear()
         for done in waiting:
             self._call(done, error)

@@ -182,7 +182,8 @@ class Receiving(SocketOptions):
         sock.announced = False  # a notice that comes from here on is a new one
         sock.asked = self._read_command(sock)
         try:
-            self.channel.submit(sock.asked, partial(self._answered, sock, sock.link))
+            done = partial(self._answered, sock, sock.link)
+            self.channel.submit(sock.asked, done, quick=not sock.bulky)
         except ATError as error:
             self._read_over(sock, error)
 
@@ -190,7 +191,9 @@ class Receiving(SocketOptions):
         if isinstance(outcome, Reply):
             held = len(sock.buffer)
             self._take_in(sock, link, outcome)
-            self._go_on(sock, len(sock.buffer) - held)
+            came = len(sock.buffer) - held
+            sock.bulky = came >= BULK
+            self._go_on(sock, came)
         elif isinstance(outcome, CommandFailed):
             self._spawn(self._ask_why(sock))
         else:

@@ -39,6 +39,8 @@ class ModuleSocket:
     """Its end, for whoever waits for it."""
     unread: OSError | None = None
     """Why a read that nobody waited for failed; raised once."""
+    bulky: bool = False
+    """Its last read brought much, so the next one will take its time as well."""
     eager: bool = False
     """A program reads the stream, so data is fetched as soon as there is some."""
     told: float = -1.0

@@ -24,6 +24,8 @@ RETRY_SEND_AFTER = 0.2
 """Seconds after which a send that the module refused for lack of room is worth trying again."""
 REFUSED_SENDS = 25
 """Errors without a cause, one behind the other, before a link that takes nothing is given up."""
+SMALL = 512
+"""Bytes up to which a send does not have to wait behind the bulk of others."""
 READS_BEFORE_SEND = 4
 """Enough to take more than two frames' worth of answers, few enough not to starve the send."""
 
@@ -94,7 +96,8 @@ class Transfers(Receiving):
             return task
         sending = _Sending(sock, frame, self.epoch, ended)
         try:
-            self.channel.submit(self._send_command(sock, frame, None), partial(self._sent, sending))
+            command = self._send_command(sock, frame, None)
+            self.channel.submit(command, partial(self._sent, sending), quick=len(frame) <= SMALL)
         except ATError as error:
             self._sent(sending, error)
         return sending.outcome

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from atdriver.channel import Channel
+from atdriver.channel import Channel, Outcome
 from atdriver.dialect import Dialect, Probe
 from atdriver.engine import Engine
 from atdriver.errors import (
@@ -27,7 +27,7 @@ from atdriver.errors import (
     RestartSeen,
 )
 from atdriver.events import Anomaly, Deaf, Event, InStep, OutOfStep, Restarted, Unsolicited
-from atdriver.exchange import Command
+from atdriver.exchange import Command, Reply
 from atdriver.lifecycle import ChannelMode
 from atdriver.link import Receiver
 from atdriver.resync import PROBE_TIMEOUT
@@ -224,6 +224,38 @@ async def test_a_caller_that_leaves_the_queue_is_never_written() -> None:
             task.cancel()
         await asyncio.gather(first, last)
         assert link.lines == [b"AT+N?\r\n", b"AT+N?\r\n"]
+
+
+@virtual
+async def test_quick_commands_take_turns_with_those_that_wait() -> None:
+    """Neither waits for more than what is being carried out; what a `done` submits is in line."""
+    link = ScriptedLink(Module())
+    ended: list[Outcome] = []
+    async with channel_to(link) as channel:
+        first = asyncio.create_task(channel.run(simple("AT+FIRST")))
+        await asyncio.sleep(0)
+        slow = [asyncio.create_task(channel.run(simple(f"AT+SLOW{n}"))) for n in range(3)]
+        await asyncio.sleep(0)
+        for n in range(3):
+            channel.submit(simple(f"AT+QUICK{n}"), ended.append, quick=True)
+        await asyncio.gather(first, *slow)
+        names = [b"FIRST", b"QUICK0", b"SLOW0", b"QUICK1", b"SLOW1", b"QUICK2", b"SLOW2"]
+        assert link.lines == [b"AT+%b\r\n" % name for name in names]
+        assert len(ended) == 3
+        assert all(isinstance(each, Reply) for each in ended)
+
+
+@virtual
+async def test_who_fails_on_an_outcome_harms_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
+    link = ScriptedLink(Module())
+
+    def fails(outcome: object) -> None:
+        raise ValueError("a bug of the driver")
+
+    async with channel_to(link) as channel:
+        channel.submit(simple("AT+ONE"), fails)
+        await channel.run(simple("AT+TWO"))
+    assert "who asked failed" in caplog.text
 
 
 @virtual
