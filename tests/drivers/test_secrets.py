@@ -22,7 +22,7 @@ async def test_wifi_password(
     caplog.set_level(logging.DEBUG)
     trace = tmp_path / "trace.jsonl"
     rig = assemble("esp8266", firmware, password=CANARY)
-    rig.channel._make_trace = trace_to(str(trace))
+    rig.channel.trace_with(trace_to(str(trace)))
     if known:
         rig.channel.link._module.world.access_points["lab"] = CANARY
     shown = ""
@@ -44,7 +44,7 @@ async def test_pin(right: str, tmp_path: Path, caplog: pytest.LogCaptureFixture)
     caplog.set_level(logging.DEBUG)
     trace = tmp_path / "trace.jsonl"
     rig = assemble("bg96", "bg96", {"pin": right}, pin="74185296")
-    rig.channel._make_trace = trace_to(str(trace))
+    rig.channel.trace_with(trace_to(str(trace)))
     shown = ""
     try:
         await rig.net.up()
@@ -59,7 +59,7 @@ async def test_a_reopened_channel_goes_on_in_the_same_trace(tmp_path: Path) -> N
     trace = tmp_path / "trace.jsonl"
     rig = assemble("bg96", "bg96")
     assert isinstance(rig.channel, Channel)
-    rig.channel._make_trace = trace_to(str(trace))
+    rig.channel.trace_with(trace_to(str(trace)))
     await rig.net.up()
     await rig.net.down()
     first = trace.stat().st_size
