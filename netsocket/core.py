@@ -201,7 +201,7 @@ class AsyncSocket(Waiting):
                     returning = self._table.spawn(self._stack.close(handle, abort=abort))
                     self._returning = returning
                     await asyncio.wait({returning}, timeout=CLOSE_PATIENCE + self._linger())
-                    if returning.done():
+                    if returning.done() and not returning.cancelled():  # else the stack is gone
                         returning.result()
         finally:
             self._life.happened(SocketEvent.CLOSE_DONE)

@@ -351,7 +351,7 @@ async def test_K06_close_at_any_moment(module: str, deaf: bool, injected: Inject
                 await living
         took = loop.time() - begun - 4.0  # what `stopped` waits
         assert took <= (10 if deaf else 6), moment
-        assert all(isinstance(each, OSError) for each in outcomes), outcomes
+        assert all(isinstance(each, OSError) for each in outcomes), (moment, outcomes)
         assert deaf or left == [True], moment
         await bench.net.close()
         await asyncio.sleep(0.1)
