@@ -66,6 +66,7 @@ def _read(kind: type, given: Value) -> Value:
 
 LINK_SETTINGS: tuple[Setting, ...] = (
     Setting("baud", 115200, "baud rate to try first"),
+    Setting("fast", 0, "baud rate to change to once the module answers; put back at the end"),
     Setting("rtscts", False, "hardware flow control is wired"),
     Setting("trace", "", "file for a wire trace (secrets masked)"),
     Setting(

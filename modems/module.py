@@ -35,6 +35,7 @@ from atdriver.flight import START
 from modems.clock import now
 from modems.commands import BASIC
 from modems.lifecycle import ModuleState
+from modems.rate import AFTER_RESET, LineRate
 from modems.recovering import Recovery
 from modems.recovery import (
     CONFIGURE_LIMIT,
@@ -49,9 +50,10 @@ from modems.transfer import Transfers
 from netsocket import errors
 from netsocket.stack import Handle, InterfaceStatus, StackStatus
 
-CLOSE_LIMIT, RESTORE_LIMIT, UNWIND_LIMIT = 5.0, 3.0, 1.0
+CLOSE_LIMIT, RESTORE_LIMIT, RATE_LIMIT, UNWIND_LIMIT = 5.0, 3.0, 1.0, 1.0
 """Seconds in which the module may, when all is taken down, reset its sockets (what it does not, the
-next start does), take its settings back, and be told what cancelled calls leave behind."""
+next start does), take its settings and its baud rate back, and be told what cancelled calls leave
+behind."""
 
 
 class ModuleStack(Transfers):
@@ -69,8 +71,9 @@ class ModuleStack(Transfers):
     rewrites: ClassVar[Mapping[str, tuple[str, str]]] = {}
     """How an answer to one of them is written back: its head, and what stands there instead."""
 
-    def __init__(self, channel: Channel, *, reconnect: bool = True) -> None:
+    def __init__(self, channel: Channel, *, line: LineRate, reconnect: bool = True) -> None:
         super().__init__(channel)
+        self._line = line
         channel.listener = self._on_event
         channel.engine.resync_limit = RESYNC_SECONDS
         self.anomalies = 0
@@ -212,6 +215,7 @@ class ModuleStack(Transfers):
         await self._check_identity()
         self._configured = True
         await self._configure()
+        await self._line.raise_it(self.name)
         self._still(epoch)
         self.life.fire("configured")
 
@@ -261,6 +265,11 @@ class ModuleStack(Transfers):
         if self._configured:
             self._configured = False
             try:
+                async with asyncio.timeout(RATE_LIMIT):
+                    await self._line.put_back()
+            except (OSError, TimeoutError) as error:
+                log.debug("%s: the baud rate could not be put back: %s", self.name, error)
+            try:
                 async with asyncio.timeout(RESTORE_LIMIT):
                     await self._restore()
             except (OSError, TimeoutError) as error:
@@ -284,13 +293,17 @@ class ModuleStack(Transfers):
             if not event.doubtful or not self._verify(event.name, event.text):
                 self._notice(event.name, event.text)
         elif isinstance(event, Restarted):
+            self._line.restarted(self._spawn)
             self._on_restart()
         elif isinstance(event, OutOfStep):
             if event.reason != START:
+                self._line.lost(self._spawn)
                 self._recovery.out_of_step()
         elif isinstance(event, InStep):
+            self._line.settled()
             self._recovery.in_step()
         elif isinstance(event, Deaf):
+            self._line.settled()
             self._on_silence()
         elif isinstance(event, Doubted):
             self._on_doubt(event.command)
@@ -384,6 +397,7 @@ class ModuleStack(Transfers):
         async with self._up_lock:
             self._begin_anew()
             self.channel.set_probe(Probe(b"AT"))
+            self._line.lost(self._spawn, AFTER_RESET)
             await self.channel.synchronise(RESET_PATIENCE, self.reset_steps)
             await self._bring_up_bounded()
 

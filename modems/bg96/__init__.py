@@ -9,11 +9,13 @@ from atdriver.channel import Channel
 from atdriver.errors import SpecificationError
 from atdriver.registry import LINK_SETTINGS, Setting, Value
 from atdriver.usb import AT, UsbIdentity
+from modems.bg96.commands import line_rate
 from modems.bg96.dialect import DIALECT
 from modems.bg96.network import Network
 from modems.bg96.radio import Radio
 from modems.bg96.setup import MODELS
 from modems.bg96.stack import Bg96Stack
+from modems.rate import LineRate
 from netsocket.cellular import AccessPointName, Authentication
 from netsocket.errors import InvalidArgument
 
@@ -61,7 +63,12 @@ class Bg96Driver:
         return Bg96Stack(
             channel,
             name=name,
-            rates=(baud, *(rate for rate in RATES if rate != baud)),
+            line=LineRate(
+                channel,
+                (baud, *(rate for rate in RATES if rate != baud)),
+                int(values["fast"]),
+                line_rate,
+            ),
             network=Network(
                 name=_access_point_name(values),
                 pin=str(values["pin"]),

@@ -67,6 +67,11 @@ PROMPT = 60.0
 nothing may be written that a late prompt would take for data. The manual allows 120 s for all."""
 
 
+def line_rate(rate: int) -> Command:
+    """From its OK on; a restart ends it, because nothing stores it (AT+IPR, AT manual V2.2)."""
+    return simple(f"AT+IPR={rate}")
+
+
 def pin(code: bytes) -> Command:
     """Enter the SIM's PIN (bare digits)."""
     return Command(**with_secret(b"AT+CPIN=", code), timeout=SIM)

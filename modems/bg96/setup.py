@@ -12,7 +12,6 @@ from typing import ClassVar
 from atdriver.channel import Channel
 from atdriver.dialect import Probe
 from atdriver.errors import CommandFailed, UnsupportedFirmware
-from atdriver.startup import find_module
 from atdriver.syntax import fields, number, string
 from modems.bg96 import commands
 from modems.bg96.capabilities import table
@@ -22,6 +21,7 @@ from modems.bg96.radio import Radio, write
 from modems.bg96.state import cellular_state, functionality
 from modems.commands import query, simple
 from modems.module import ModuleStack
+from modems.rate import LineRate
 from modems.sockets import ModuleSocket
 from modems.table import log
 from netsocket import errors
@@ -62,17 +62,16 @@ class Bg96Setup(ModuleStack):
         channel: Channel,
         *,
         name: str,
-        rates: tuple[int, ...],
+        line: LineRate,
         network: Network,
         radio: Radio,
         notice_port: str,
         persist: bool,
         reconnect: bool = True,
     ) -> None:
-        super().__init__(channel, reconnect=reconnect)
+        super().__init__(channel, line=line, reconnect=reconnect)
         self.name = name
         self.capabilities = table(name, "unknown")
-        self._rates = rates
         self._network = network
         self._radio = radio
         self._former_radio: dict[str, str] = {}  # AT+QCFG values as they were found
@@ -98,7 +97,7 @@ class Bg96Setup(ModuleStack):
 
     async def _find(self) -> None:
         self.channel.set_probe(Probe(b"AT"))
-        await find_module(self.channel, self._rates, ESCAPE)
+        await self._line.find(ESCAPE)
 
     async def _configure(self) -> None:
         run = self.channel.run

@@ -9,10 +9,11 @@ from atdriver.channel import Channel
 from atdriver.errors import SpecificationError
 from atdriver.registry import LINK_SETTINGS, Setting, Value
 from atdriver.usb import AT, UsbIdentity
-from modems.esp8266.commands import SEND
+from modems.esp8266.commands import SEND, line_rate
 from modems.esp8266.dialect import DIALECT
 from modems.esp8266.stack import Esp8266Stack
 from modems.esp8266.wifi import WiFi
+from modems.rate import LineRate
 from netsocket.errors import InvalidArgument
 from netsocket.wifi import WiFiCredentials
 
@@ -54,7 +55,12 @@ class Esp8266Driver:
         return Esp8266Stack(
             channel,
             name=name,
-            rates=(baud, *(rate for rate in RATES if rate != baud)),
+            line=LineRate(
+                channel,
+                (baud, *(rate for rate in RATES if rate != baud)),
+                int(values["fast"]),
+                lambda rate: line_rate(rate, rtscts=bool(values["rtscts"])),
+            ),
             wifi=WiFi(
                 credentials=_credentials(str(values["ssid"]), str(values["password"])),
                 address=str(values["ip"]),

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from atdriver.exchange import ERROR, Command, with_secret
 from atdriver.framer import Head
-from modems.commands import BASIC, SLOWEST_LINE, query
+from modems.commands import BASIC, SLOWEST_LINE, query, simple
 
 JOIN = 25.0
 """AT+CWJAP gives up after 15 s by default (Wi-Fi AT Commands, jap_timeout)."""
@@ -109,6 +109,11 @@ def waiting() -> Command:
 def close(link: int) -> Command:
     """Close a link; CLOSED comes before OK."""
     return query(f"AT+CIPCLOSE={link}", rb"%d,CLOSED" % link, CLOSE)
+
+
+def line_rate(rate: int, *, rtscts: bool) -> Command:
+    """OK comes at the old rate; a restart ends it (AT+UART_CUR: not stored in flash)."""
+    return simple(f"AT+UART_CUR={rate},8,1,0,{3 if rtscts else 0}")
 
 
 def links() -> Command:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from atdriver.channel import Channel
 from atdriver.dialect import Probe
 from atdriver.errors import CommandFailed
-from atdriver.startup import find_module
 from modems.commands import query, simple
 from modems.esp8266 import commands
 from modems.esp8266.capabilities import table
@@ -18,6 +17,7 @@ from modems.esp8266.dialect import CANARY, DIALECT, ESCAPE, MAX_FRAME, NONOS_MAX
 from modems.esp8266.firmware import Firmware, identify
 from modems.esp8266.wifi import WiFi
 from modems.module import ModuleStack
+from modems.rate import LineRate
 from modems.sockets import ModuleSocket
 from netsocket.errors import NotSupported
 from netsocket.wifi import Security, WiFiCredentials
@@ -45,7 +45,7 @@ class Esp8266Setup(ModuleStack):
         channel: Channel,
         *,
         name: str,
-        rates: tuple[int, ...],
+        line: LineRate,
         wifi: WiFi,
         receive: str,
         send_timeout: float,
@@ -53,11 +53,10 @@ class Esp8266Setup(ModuleStack):
         server_links: int = 4,
         reconnect: bool = True,
     ) -> None:
-        super().__init__(channel, reconnect=reconnect)
+        super().__init__(channel, line=line, reconnect=reconnect)
         self.name = name
         self.firmware = Firmware("E", (0, 0, 0, 0), "", "unknown")
         self.capabilities = table(name, self.firmware, receive=receive, frame=2048)
-        self._rates = rates
         self._wifi = wifi
         self._stay = stay
         self._found_in: str | None = None  # the WiFi network that the module was found in
@@ -88,7 +87,7 @@ class Esp8266Setup(ModuleStack):
 
     async def _find(self) -> None:
         self.channel.set_probe(Probe(b"AT"))
-        await find_module(self.channel, self._rates, ESCAPE)
+        await self._line.find(ESCAPE)
 
     async def _configure(self) -> None:
         run = self.channel.run

@@ -229,8 +229,8 @@ async def test_A11_no_at_module(module: str, firmware: str, injected: Injected) 
 
 @pytest.mark.catches(
     "modems/esp8266/setup.py",
-    "await find_module(self.channel, self._rates, ESCAPE)",
-    "await find_module(self.channel, self._rates)",
+    "await self._line.find(ESCAPE)",
+    "await self._line.find(())",
 )
 @pytest.mark.catches(
     "modems/esp8266/dialect.py",
