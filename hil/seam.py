@@ -1,7 +1,8 @@
 """Seam: what passes between the sockets and a stack, counted and recorded.
 
 It takes the place of the stack's own methods on this one object. What a method calls of its own
-stack, and what the stack does by itself, is no call of the sockets and is not seen.
+stack, and what the stack does by itself, is no call of the sockets and is not seen. So that every
+call of the sockets is, a `ReadyStack` has nothing ready here: the sockets ask `recv` and `send`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Final
 
 from hil.recording import HIDDEN, SessionTrace, digest, encode, failure
 from hil.timers import context, inside
-from netsocket.stack import Changed, Stack, StatusChanged
+from netsocket.stack import Changed, Handle, ReadyStack, Stack, StatusChanged
 
 METHODS: Final = (
     "up", "down", "open", "bind", "listen", "accept", "connect", "send", "sendto", "recv",
@@ -78,6 +79,9 @@ class Seam:
         self._stack = stack
         self._claims = stack.capabilities
         self._numbers = itertools.count()
+        if isinstance(stack, ReadyStack):
+            stack.ready = lambda *_: None  # type: ignore[method-assign]
+            stack.begin_send = self._sending(stack.begin_send)  # type: ignore[method-assign]
         for name in METHODS:
             original = getattr(stack, name, None)
             if original is not None:
@@ -113,6 +117,21 @@ class Seam:
                 self._note(f"set {name} {json.dumps(shown)}")
 
         return call
+
+    def _sending(
+        self, original: Callable[..., asyncio.Future[int]]
+    ) -> Callable[..., asyncio.Future[int]]:
+        @functools.wraps(original)
+        def begin_send(
+            handle: Handle, data: bytes, ended: Callable[[], None]
+        ) -> asyncio.Future[int]:
+            if inside.get():
+                return original(handle, data, ended)
+            sending = asyncio.ensure_future(self._stack.send(handle, data))
+            sending.add_done_callback(lambda _: ended())
+            return sending
+
+        return begin_send
 
     def _around(
         self, name: str, original: Callable[..., Awaitable[Any]]

@@ -10,7 +10,7 @@ from typing import Any
 from netsocket import AsyncNetworkInterface, HostStack, NetworkInterface
 from netsocket.errors import NameNotFound
 from netsocket.portal import Portal
-from netsocket.stack import InterfaceStatus
+from netsocket.stack import InterfaceStatus, ReadyStack
 from tests.drivers.rig import assemble
 
 NAME = "srv"
@@ -33,8 +33,14 @@ class Meter:
     def __init__(self, stack: Any) -> None:
         self.given = self.taken = self.accepted = self.delivered = 0
         self.most_outward = self.most_inward = 0
-        self._send, self._recv = stack.send, stack.recv
-        stack.send, stack.recv = self.send, self.recv
+        self._recv = stack.recv
+        stack.recv = self.recv
+        if isinstance(stack, ReadyStack):
+            self._begin_send, self._ready = stack.begin_send, stack.ready
+            stack.begin_send, stack.ready = self.begin_send, self.ready  # type: ignore[method-assign]
+        else:
+            self._send = stack.send
+            stack.send = self.send
 
     def start(self) -> None:
         self.given = self.taken = self.accepted = self.delivered = 0
@@ -50,8 +56,23 @@ class Meter:
         self.accepted += count
         return count
 
+    def begin_send(self, handle: Any, data: bytes, ended: Any) -> asyncio.Future[int]:
+        self.look()
+        future = self._begin_send(handle, data, ended)
+        future.add_done_callback(self.sent)
+        return future
+
+    def sent(self, future: asyncio.Future[int]) -> None:
+        if not future.cancelled() and future.exception() is None:
+            self.accepted += future.result()
+
     async def recv(self, handle: Any, size: int) -> bytes | None:
-        data: bytes | None = await self._recv(handle, size)
+        return self.gave(await self._recv(handle, size))
+
+    def ready(self, handle: Any, size: int) -> bytes | None:
+        return self.gave(self._ready(handle, size))
+
+    def gave(self, data: bytes | None) -> bytes | None:
         self.delivered += len(data or b"")
         self.look()
         return data
