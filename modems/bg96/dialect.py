@@ -84,6 +84,12 @@ SPARE = bytes(64)
 What is left over is the beginning of a line that is refused."""
 
 
+SPARE_AFTER = 1.0
+"""Seconds between a filling that is the payload itself and the spare: a result in between says that
+the payload arrived whole, one behind it only that the count was reached."""
+FILL_AFTER = 0.2
+"""Seconds before the filling."""
+
 _PREFIX = re.compile(rb"(?i)at")
 _REPEAT = re.compile(rb"(?i)a/")
 
@@ -102,7 +108,10 @@ def unstick(command: Command, payload_written: bool) -> tuple[Step, ...]:
     if command.payload is None:
         return ()
     fill = bytes(len(command.payload)) if payload_written else filler(command.payload)
-    return ((0.2, fill + SPARE), (0.5, b"\r"), (0.2, b""))
+    line: tuple[Step, ...] = ((0.5, b"\r"), (0.2, b""))
+    if fill != command.payload:
+        return ((FILL_AFTER, fill + SPARE), *line)
+    return ((FILL_AFTER, fill), (SPARE_AFTER, SPARE), *line)
 
 
 DIALECT = Dialect(

@@ -14,6 +14,7 @@ from modems.bg96 import commands
 from modems.bg96.dialect import SOCKETS
 from modems.bg96.network import CONTEXT, context_address
 from modems.bg96.tls import Bg96Tls
+from modems.clock import now
 from modems.commands import simple
 from modems.lifecycle import ModuleState
 from modems.recovery import Trouble
@@ -150,6 +151,7 @@ class Bg96Notices(Bg96Tls):
     def _on_anomaly(self, event: Anomaly) -> None:
         if event.sample.startswith(b"SEND"):
             self._strays += 1
+            self._stray_at = now()
 
     async def _poll(self) -> None:
         for count in itertools.count(1):

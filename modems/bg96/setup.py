@@ -90,7 +90,8 @@ class Bg96Setup(ModuleStack):
         self._pinging = asyncio.Lock()
         self._pongs: asyncio.Queue[bytes] = asyncio.Queue()
         self._poller: asyncio.Task[None] | None = None
-        self._strays = 0
+        self._strays = 0  # results of a send that nobody waited for
+        self._stray_at = 0.0
         self._checking = False  # whether the context is being looked at
 
     # -- bring-up -----------------------------------------------------------------------------

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply
 from atdriver.exchange import Command, Reply
 from atdriver.syntax import fields, number, string
 from modems.bg96 import commands
-from modems.bg96.dialect import ENCODER, NO_CONTEXT, filler
+from modems.bg96.dialect import ENCODER, FILL_AFTER, NO_CONTEXT, SPARE_AFTER, filler
 from modems.bg96.network import (
     context_address,
     describe,
@@ -238,7 +238,7 @@ class Bg96Stack(Bg96Notices):
                 raise errors.BrokenPipe("the connection is closed") from error
             if not error.payload_written:
                 return self._refused(sock, error)
-        return await self._settle(sock, size, trusted=True, why=str(error))
+        return await self._settle(sock, size, why=str(error))
 
     async def _is_gone(self, sock: ModuleSocket) -> bool:
         if sock.peer_closed or sock.link is None:
@@ -255,21 +255,33 @@ class Bg96Stack(Bg96Notices):
         size = len(data)
         if sock.kind is Kind.UDP or sock.link is None:
             self._unknown(sock, str(error), size)
-        # What completed the count were other bytes than ours if a result came behind them.
-        ours = not error.payload_written and filler(data) == data
-        return await self._settle(sock, size, trusted=ours, why=str(error), strays=self._strays)
+        patience = 0.0  # what completes the count are other bytes than ours
+        if not error.payload_written and filler(data) == data:
+            patience = FILL_AFTER + SPARE_AFTER  # until then nothing but ours was written
+        seen, end = self._strays, now() + patience
+
+        def whole(taken: int) -> bool:
+            came = self._strays != seen
+            return (came and self._stray_at < end) if patience and taken else not came
+
+        return await self._settle(sock, size, why=str(error), whole=whole)
 
     async def _settle(
-        self, sock: ModuleSocket, size: int, *, trusted: bool, why: str, strays: int | None = None
+        self,
+        sock: ModuleSocket,
+        size: int,
+        *,
+        why: str,
+        whole: Callable[[int], bool] = lambda _taken: True,
     ) -> int:
-        """AT+QISEND=<id>,0 tells what the module took of a send whose result is in doubt."""
+        """AT+QISEND=<id>,0 tells what the module took of a send whose result is in doubt; `whole`
+        whether that was ours."""
         try:
             total, _, _ = await self._counters(sock)
         except (OSError, MalformedReply):
             self._unknown(sock, why, size)
         taken = total - sock.sent
-        filled = not trusted and strays is not None and self._strays != strays
-        if filled or not 0 <= taken <= size:
+        if not 0 <= taken <= size or not whole(taken):
             self._unknown(sock, why, size)
         sock.sent += taken
         if taken == 0:

@@ -27,8 +27,8 @@ COMMANDS = b"GET / HTTP/1.1\r\nAT+CFUN=0\rDate: today\r\n"
 )
 @pytest.mark.catches(
     "modems/bg96/stack.py",
-    "ours = not error.payload_written and filler(data) == data",
-    "ours = not error.payload_written",
+    "if not error.payload_written and filler(data) == data:",
+    "if not error.payload_written:",
 )
 @pytest.mark.parametrize(
     "data", [b"x", b"plain text", LINES, COMMANDS], ids=["x", "text", "lines", "at"]
@@ -94,8 +94,8 @@ async def test_D02_prompt_variants(
 )
 @pytest.mark.catches(
     "modems/bg96/stack.py",
-    "filled = not trusted and strays is not None and self._strays != strays",
-    "filled = False",
+    "if not 0 <= taken <= size or not whole(taken):",
+    "if not 0 <= taken <= size:",
 )
 @pytest.mark.parametrize("lost", [1, 2, 300])
 @three

@@ -13,8 +13,8 @@ DAMAGED = 422
 """A damaged answer to the question whether a connection stands was believed: an end that was none."""
 COMPLETED_WITH_NULS = 43
 """The prompt of a BG96 was lost, so its payload filled up the count, and two bytes of that were lost
-on the way to the module as well: the NULs behind it completed the frame, the counters say that all
-was taken, and the application is told so (V2). To be mended in `modems.bg96.dialect.unstick`."""
+on the way to the module as well: the NULs behind it completed the frame. The counters said that all
+was taken, and the application was told so (V2)."""
 SILENT_ENDS = (77, 30)
 """Runs in which a notice that a connection has ended was lost, and a reader waited for ever."""
 
@@ -29,10 +29,7 @@ def patience(seed: int) -> Patience:
     [
         *SILENT_ENDS,
         pytest.param(DAMAGED, marks=pytest.mark.gate),
-        pytest.param(
-            COMPLETED_WITH_NULS,
-            marks=[pytest.mark.gate, pytest.mark.xfail(strict=True, reason="two faults at once")],
-        ),
+        pytest.param(COMPLETED_WITH_NULS, marks=pytest.mark.gate),
         *(pytest.param(seed, marks=pytest.mark.gate) for seed in range(100, 120)),
         *(
             pytest.param(seed, marks=pytest.mark.nightly)
