@@ -225,7 +225,7 @@ class ModuleStack(Transfers):
         found = await self._ask_identity()
         if not self._me:
             self._me = found
-        elif found not in ("", self._me):
+        elif found not in ("", self._me) and found == await self._ask_identity():  # not damaged
             where = self.channel.link.name
             await self.channel.close()
             text = f"{where}: another {self.name} answers here ({found}, not {self._me})"

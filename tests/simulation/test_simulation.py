@@ -135,9 +135,16 @@ def test_a_driver_that_believes_a_damaged_answer_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     broken(monkeypatch, Esp8266Stack, "_verify", lambda self, name, text: False)
-    faults = [Fault(15.0 + at, ("dup", 1 + at * 37 % 400)) for at in range(100)]
-    runs = (alone(*faults, seed=seed) for seed in range(6))  # one is in the head of a block
+    faults = [Fault(15.0 + at, ("dup", 1 + at * 53 % 400)) for at in range(100)]
+    runs = (alone(*faults, seed=seed) for seed in range(16))  # some are in the head of a block
     assert any("V8" in each for run in runs for each in run.run().violations)
+
+
+def test_a_damaged_serial_number_is_no_other_module() -> None:
+    """It is asked for again when a module that has restarted is identified."""
+    faults = [Fault(15.0 + at, ("dup", 1 + at * 53 % 400)) for at in range(100)]
+    for seed in (4, 10, 12):
+        assert not alone(*faults, seed=seed).run().violations
 
 
 def test_a_driver_that_sends_again_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
