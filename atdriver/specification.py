@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,9 @@ class Specification:
     """May hold secrets."""
 
 
+_SETTING = re.compile(r",(?P<name>[a-z_]+)=")
+
+
 def parse(text: str) -> Specification:
     """Split a specification at its first colon. Raises SpecificationError."""
     if text == "host" or text.startswith("host:"):
@@ -38,6 +42,11 @@ def parse(text: str) -> Specification:
         if not equals or not key:
             raise SpecificationError(f"{text!r}: {pair!r} is not key=value")
         settings[key] = value
+    if misplaced := _SETTING.search(port):
+        port = port[: misplaced.start()]  # what is behind it may be a secret
+        raise SpecificationError(
+            f"{port}: settings stand before the port, as in {module},{misplaced['name']}=…:{port}"
+        )
     if "://" in port and not port.startswith(("tcp://", "rfc2217://")):
         raise SpecificationError(
             f"{port}: only tcp://host:port and rfc2217://host:port are taken besides serial devices"

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import abc
 import asyncio
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Any
 
 from atdriver.channel import Outcome
 from atdriver.errors import ATError, CommandFailed, CommandTimeout, ReplyCorrupt
@@ -165,15 +167,24 @@ class Receiving(SocketOptions):
         if self._readable:
             self._ask(sock)
         else:
-            self._spawn(self._ask_later(sock))
+            self._spawn(self._behind(sock, self._make_readable, self._ask))
 
-    async def _ask_later(self, sock: ModuleSocket) -> None:
+    async def _behind(
+        self,
+        sock: ModuleSocket,
+        first: Callable[[], Coroutine[Any, Any, None]],
+        then: Callable[[ModuleSocket], None],
+    ) -> None:
+        """A read goes on behind something that takes its time; whatever ends that ends the read."""
         try:
-            await self._make_readable()
+            await first()
         except OSError as error:
             self._read_over(sock, error)
+        except BaseException:
+            self._read_over(sock)
+            raise
         else:
-            self._ask(sock)
+            then(sock)
 
     def _ask(self, sock: ModuleSocket) -> None:
         if sock.link is None:
@@ -195,19 +206,11 @@ class Receiving(SocketOptions):
             sock.bulky = came >= BULK
             self._go_on(sock, came)
         elif isinstance(outcome, CommandFailed):
-            self._spawn(self._ask_why(sock))
+            self._spawn(self._behind(sock, partial(self._nothing_read, sock), self._go_on))
         else:
             self._read_over(sock, outcome)
 
-    async def _ask_why(self, sock: ModuleSocket) -> None:
-        try:
-            await self._nothing_read(sock)
-        except OSError as error:
-            self._read_over(sock, error)
-        else:
-            self._go_on(sock, 0)
-
-    def _go_on(self, sock: ModuleSocket, came: int) -> None:
+    def _go_on(self, sock: ModuleSocket, came: int = 0) -> None:
         """A read has ended well, and so many bytes came."""
         sock.reading = self._goes_on(sock)
         if sock.reading:

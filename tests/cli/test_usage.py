@@ -17,6 +17,10 @@ WRONG = [
     (["info", "esp8266"], "'esp8266' is no modem specification; it is MODULE[,key=value…]:PORT"),
     (["info", "/dev/ttyUSB0"], "is no modem specification"),
     (["info", "esp8266:"], "is no modem specification"),
+    (
+        ["info", "esp8266,ssid=lab:/dev/x,fast=921600"],
+        "/dev/x: settings stand before the port, as in esp8266,fast=…:/dev/x",
+    ),
     (["info", "esp8266,ssid:/dev/x"], "'ssid' is not key=value"),
     (["info", "nokia:/dev/x"], "unknown module 'nokia'; installed: bg96, esp32, esp8266"),
     (["info", "auto:fake"], "name the module"),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import socket
 import struct
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from atdriver.trace import Trace
 from netsocket.adapters.destinations import Destinations
 from netsocket.adapters.passage import Limits
 from netsocket.adapters.pool import Pool
@@ -31,9 +34,31 @@ async def interface(module: str) -> AsyncIterator[AsyncNetworkInterface]:
         async with AsyncNetworkInterface(HostStack()) as net:
             yield net
         return
-    firmware = "E22" if module == "esp8266" else "bg96"
-    async with drivers.opened(module, firmware) as opened:
-        yield opened.net
+    rig = drivers.assemble(module, "E22" if module == "esp8266" else "bg96")
+    seen = Recent()
+    rig.channel.trace_with(lambda: Trace(seen))
+    try:
+        async with rig.net:
+            yield rig.net
+    except BaseException as error:
+        error.add_note(f"the last records of the trace:\n{seen.text}")
+        raise
+
+
+class Recent(io.StringIO):
+    """The end of a trace, for the message of a test that fails once in a thousand runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._records: deque[str] = deque(maxlen=120)
+
+    def write(self, text: str, /) -> int:
+        self._records.append(text[:300].rstrip())
+        return len(text)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self._records)
 
 
 def name_on(net: AsyncNetworkInterface) -> str:
