@@ -7,6 +7,7 @@ object, as the workers would collect different tests.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ def allowed_skips() -> tuple[str, ...]:
 
 
 def pytest_configure() -> None:
+    logging.getLogger("transitions").setLevel(logging.WARNING)  # else most of a failure's log
     # A run that a shell started in the background ignores Ctrl-C, and so would all it starts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -23,7 +23,7 @@ from modems.commands import query, simple
 from modems.module import ModuleStack
 from modems.rate import LineRate
 from modems.sockets import ModuleSocket
-from modems.table import log
+from modems.table import PORT_ATTEMPTS, log
 from netsocket import errors
 from netsocket.cellular import AccessPointName, CellularState
 
@@ -175,11 +175,20 @@ class Bg96Setup(ModuleStack):
 
     async def _learn_notice_port(self) -> None:
         """Notices go to one port only, and a module has several. A socket's row names the port it
-        was opened on, which is ours; without this no `recv` would ever come."""
+        was opened on, which is ours; without this no `recv` would ever come. An open that fails, as
+        on a local port in use, has no row: then on another one."""
+        for _ in range(PORT_ATTEMPTS):
+            if port := await self._port_of_a_socket():
+                await self._set_notice_port(port)
+                return
+        log.warning("%s: it does not tell on which port it sends its notices", self.name)
+
+    async def _port_of_a_socket(self) -> str:
+        """The module's name for our port, "" when no socket came about."""
         link = SOCKETS - 1
         await self.run(commands.open_udp(link, self._free_port()))
         port = ""
-        for _ in range(10):
+        for _ in range(4):
             reply = await self.run(commands.state(link))
             if reply.lines:
                 port = string(fields(reply.lines[0].partition(b":")[2])[-1])
@@ -187,8 +196,7 @@ class Bg96Setup(ModuleStack):
             await asyncio.sleep(0.1)
         with contextlib.suppress(CommandFailed):
             await self.channel.run(commands.close(link, 0))
-        if port in ("usbat", "usbmodem", "uart1"):
-            await self._set_notice_port(port)
+        return port if port in ("usbat", "usbmodem", "uart1") else ""
 
     async def _set_notice_port(self, port: str) -> None:
         """The setting is stored by the module, so it is written only when it differs, and the

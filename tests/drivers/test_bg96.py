@@ -50,6 +50,22 @@ def forget_pins() -> None:
     sim._tried.clear()
 
 
+async def test_the_port_of_the_notices_is_learnt_though_a_local_port_is_in_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else no answer to a name ever came: it was told on another port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        rig = assemble("bg96", "bg96")
+        ports = iter([taken.getsockname()[1]])
+        choose = rig.stack._free_port
+        monkeypatch.setattr(rig.stack, "_free_port", lambda: next(ports, None) or choose())
+        async with rig.net:
+            async with asyncio.timeout(10):
+                assert await rig.net.resolve("srv") == ["127.0.0.1"]
+    assert 'AT+QURCCFG="urcport","usbmodem"' in sent_by_host(rig)
+
+
 @virtual
 async def test_pin_is_entered_when_asked() -> None:
     async with opened("bg96", "bg96", {"pin": "1234"}, pin="1234") as rig:
