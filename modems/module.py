@@ -54,6 +54,8 @@ CLOSE_LIMIT, RESTORE_LIMIT, RATE_LIMIT, UNWIND_LIMIT = 5.0, 3.0, 1.0, 1.0
 """Seconds in which the module may, when all is taken down, reset its sockets (what it does not, the
 next start does), take its settings and its baud rate back, and be told what cancelled calls leave
 behind."""
+IDENTITY_ATTEMPTS = 3
+"""How often a module that says something new of itself is asked again, until it says so twice."""
 
 
 class ModuleStack(Transfers):
@@ -221,11 +223,18 @@ class ModuleStack(Transfers):
 
     async def _check_identity(self) -> None:
         """Where a port was opened anew another module of the same type may answer: it is left
-        alone. Raises WrongModule."""
+        alone. Raises WrongModule. What is new is asked for until it is said twice in a row: once it
+        may be damaged."""
         found = await self._ask_identity()
+        if found in ("", self._me):
+            return
+        for _ in range(IDENTITY_ATTEMPTS):
+            said, found = found, await self._ask_identity()
+            if found == said:
+                break
         if not self._me:
             self._me = found
-        elif found not in ("", self._me) and found == await self._ask_identity():  # not damaged
+        elif found not in ("", self._me):
             where = self.channel.link.name
             await self.channel.close()
             text = f"{where}: another {self.name} answers here ({found}, not {self._me})"

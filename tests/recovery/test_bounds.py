@@ -10,7 +10,7 @@ from atdriver.errors import WrongModule
 from atdriver.plug import Plug
 from fakes.actions import perform
 from modems.recovery import RESTART_PAUSES
-from tests.faults.bench import virtual
+from tests.faults.bench import assemble, virtual
 
 from .sickbed import bed
 
@@ -92,6 +92,16 @@ async def test_another_module_at_the_same_port_is_left_alone(kind: str) -> None:
         await patient.until("DISCONNECTED")
         assert isinstance(patient.net.failure, WrongModule)
         assert patient.net.failure.found == mine
+
+
+@virtual
+@pytest.mark.catches("modems/module.py", "if found == said:", "if True:")
+async def test_an_identity_that_came_damaged_is_nobodys() -> None:
+    """Else the module itself would be a stranger when it has restarted."""
+    bench = assemble("bg96")
+    bench.step(on=r"AT\+CGSN", say=("49015420323751881", "OK"), times=1)
+    async with bench.net:
+        assert bench.stack._me == "490154203237518"
 
 
 @virtual
