@@ -95,7 +95,6 @@ async def test_another_module_at_the_same_port_is_left_alone(kind: str) -> None:
 
 
 @virtual
-@pytest.mark.catches("modems/module.py", "if found == said:", "if True:")
 async def test_an_identity_that_came_damaged_is_nobodys() -> None:
     """Else the module itself would be a stranger when it has restarted."""
     bench = assemble("bg96")
