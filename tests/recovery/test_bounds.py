@@ -94,10 +94,13 @@ async def test_another_module_at_the_same_port_is_left_alone(kind: str) -> None:
         assert patient.net.failure.found == mine
 
 
+@pytest.mark.parametrize("sound", [0, 1])
 @virtual
-async def test_an_identity_that_came_damaged_is_nobodys() -> None:
+async def test_an_identity_that_came_damaged_is_nobodys(sound: int) -> None:
     """Else the module itself would be a stranger when it has restarted."""
     bench = assemble("bg96")
+    if sound:
+        bench.step(on=r"AT\+CGSN", passes=True, times=sound)
     bench.step(on=r"AT\+CGSN", say=("49015420323751881", "OK"), times=1)
     async with bench.net:
         assert bench.stack._me == "490154203237518"
