@@ -13,12 +13,18 @@ from pathlib import Path
 from transitions import Machine
 
 from atdriver.lifecycle import CHANNEL_MACHINE
+from atdriver.ppp.phases import PHASE_MACHINE
 from modems.lifecycle import MODULE_MACHINE
 from modems.recovery import LADDERS, Rung
 from netsocket.lifecycle import MACHINE as SOCKET_MACHINE
 
 PAGE = Path(__file__).with_name("architecture.md")
-MACHINES = {"channel": CHANNEL_MACHINE, "module": MODULE_MACHINE, "socket": SOCKET_MACHINE}
+MACHINES = {
+    "channel": CHANNEL_MACHINE,
+    "module": MODULE_MACHINE,
+    "socket": SOCKET_MACHINE,
+    "ppp": PHASE_MACHINE,
+}
 
 
 def diagram(machine: Machine) -> str:
