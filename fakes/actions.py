@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .faults import CHUNK_PLANS, noise
 from .peers import Peer
+from .ppp.manners import MANNERS
 from .values import boolean, choice, count, keys, lines, octets, seconds, text
 
 if TYPE_CHECKING:
@@ -66,6 +67,12 @@ def _peer(value: object) -> tuple[str | None, str, bytes]:
         choice(tree.get("does"), ("fin", "half-close", "reset", "stall", "resume", "say")),
         octets(tree.get("data", "")),
     )
+
+
+def _manner(value: object) -> str:
+    word = text(value)
+    choice(word.removeprefix("end "), MANNERS)
+    return word
 
 
 def _world(value: object) -> Mapping[str, Any]:
@@ -124,6 +131,13 @@ def _do_unplug(modem: FakeModem, value: float) -> None:
 
 def _do_echo(modem: FakeModem, value: bool) -> None:
     modem.echo = value
+
+
+def _do_ppp(modem: FakeModem, value: str) -> None:
+    switch = getattr(modem, "ppp_manner", None)
+    if switch is None:
+        raise ValueError(f"ppp: a {modem.kind} does not dial")
+    switch(value.removeprefix("end "), not value.startswith("end "))
 
 
 def _do_chunk(modem: FakeModem, value: str) -> None:
@@ -185,6 +199,12 @@ ACTIONS: Final[Mapping[str, Action]] = {
     "busy": Action(seconds, _do_busy, "a command is under way for so long, then ends in silence"),
     "echo": Action(boolean, _do_echo, "echo goes on or off by itself"),
     "rate": Action(count, lambda m, v: m.wire.set_module_rate(v), "the module's baud rate changes"),
+    "dtr": Action(boolean, lambda m, v: m.set_dtr(v), "the host's DTR line goes on or off"),
+    "ppp": Action(
+        _manner,
+        _do_ppp,
+        "a fault of the PPP server in the running call; with end before: no longer",
+    ),
     "chunk": Action(lambda v: choice(v, CHUNK_PLANS), _do_chunk, "how output is cut from now on"),
     "reset": Action(_reset, _do_reset, "true: restart with the banner; silent: without a word"),
     "unplug": Action(seconds, _do_unplug, "the pty goes, a new one comes after so long"),

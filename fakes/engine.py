@@ -110,6 +110,7 @@ class FakeModem(Toolkit):
             paced=baud is not None,
         )
         self.echo = True
+        self.dtr = True
         self.command = ""  # the running (or last) command line
         self.on_unplug: Callable[[float], object] | None = None
         self.on_failure: Callable[[FakeError], object] | None = None
@@ -174,6 +175,10 @@ class FakeModem(Toolkit):
     def set_line_rate(self, baud: int) -> None:
         """The host's baud rate changed; a mismatch turns bytes into noise both ways."""
         self.wire.host_rate = baud
+
+    def set_dtr(self, on: bool) -> None:
+        """The host's DTR line; a module with a dial command may hang up."""
+        self.dtr = on
 
     def pause_output(self) -> None:
         """The carrier is full: emit nothing until `resume_output`."""

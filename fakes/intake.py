@@ -44,10 +44,12 @@ class Intake:
 
     Attributes:
         activity: notified when bytes arrived or the input was released.
+        sink: takes every byte instead, while it is set (a call in data mode).
     """
 
     def __init__(self) -> None:
         self.activity = Signal()
+        self.sink: Callable[[bytes], None] | None = None
         self._bytes = bytearray()
         self._line = bytearray()
         self._overlong = False
@@ -59,7 +61,8 @@ class Intake:
         return len(self._bytes) + len(self._line)
 
     def clear(self) -> None:
-        """Forget everything unread."""
+        """Forget everything unread, and a sink."""
+        self.sink = None
         self._bytes.clear()
         self.forget_line()
 
@@ -70,6 +73,9 @@ class Intake:
 
     def arrived(self, data: bytes, now: float) -> int:
         """Add bytes that arrived at loop time `now`; the number of bytes lost for want of room."""
+        if self.sink is not None:
+            self.sink(data)
+            return 0
         if now - self._last_arrival >= ESCAPE_GUARD:
             self._packet.clear()
         self._last_arrival = now

@@ -182,7 +182,12 @@ class Core(FakeModem):
         """Write now, or after the result when a prompt is open (setting urc_in_prompt)."""
         if not self.prompting or self.settings.urc_in_prompt:
             write()
-        elif len(self._held) < _HELD_LINES:
+        else:
+            self.hold(write)
+
+    def hold(self, write: Callable[[], None]) -> None:
+        """Write behind the next result."""
+        if len(self._held) < _HELD_LINES:
             self._held.append(write)
         else:
             self.note("urc-lost", "too many while a prompt is open")

@@ -36,6 +36,9 @@ EVENTS: Final[Mapping[str, Callable[[Any], object]]] = {
     "denied": lambda modem: modem.set_registration(STAT_DENIED),
     "sim_out": lambda modem: modem.remove_sim(),
     "sim_in": _sim_back,
+    "carrier_lost": lambda modem: modem.carrier_lost(),
+    "ppp_terminated": lambda modem: modem.ppp_terminated(),
 }
 """pdp_lost: the network deactivates context 1; pdp_lost_silently: without a word; cell_lost: no
-network, contexts go; denied: registration refused; sim_out, sim_in: somebody at the card."""
+network, contexts go; denied: registration refused; sim_out, sim_in: somebody at the card;
+carrier_lost: a data call breaks; ppp_terminated: the network ends PPP in order."""

@@ -113,8 +113,8 @@ class Identity(Core):
     async def _echo(self, match: re.Match[str]) -> None:
         self.echo = match[1] == "1"
 
-    # Verbose, no quiet mode, extended CONNECT texts: the only formats this fake speaks.
-    @command(r"(?:V1|Q0?|X[0-4]?|&C[01]?|&D[0-2]?|S\d+=\d+)")
+    # Verbose, no quiet mode: the only formats this fake speaks.
+    @command(r"(?:V1|Q0?|&C[01]?|S\d+=\d+)")
     async def _accepted(self, _: re.Match[str]) -> None:
         pass
 
@@ -124,11 +124,6 @@ class Identity(Core):
         self.reset_session()
         if match[0].startswith("&F"):
             self.reset_factory()
-
-    @command(r"O0?")
-    async def _online(self, _: re.Match[str]) -> bool:
-        self.finish("NO CARRIER")  # there is no data mode to go back to (AT manual V2.2, ATO)
-        return True
 
     @command(r"&W0?")
     async def _store(self, _: re.Match[str]) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
+
+from fakes.ppp.manners import AUTHENTICATION, MANNERS
 
 PORTS: Final = ("uart1", "usbat", "usbmodem")
 
@@ -81,6 +85,25 @@ class Settings:
     """The module's own IPv4 address as it reports it; empty: where a peer can reach it."""
     link: str = "ok"
     """"ok", or "dead": contexts activate but carry nothing (seen in real logs)."""
+    dial: str = "ok"
+    """What a dial string gives: "ok", "no-carrier", "busy", "no-dialtone" or "error"."""
+    connect_text: str = "150000000"
+    """What stands behind CONNECT, unless ATX0 (PPP application note V1.0)."""
+    escape_guard: float = 1.0
+    """Silence around +++, seconds of line time (AT manual V2.2)."""
+    ppp: str = ""
+    """Faults of the PPP server, words of `fakes.ppp.MANNERS` joined by "+"."""
+    ppp_auth: str = "none"
+    """What the PPP server asks for: "none", "pap", "chap" or "context" (as AT+QICSGP says)."""
+    ppp_user: str = ""
+    ppp_password: str = ""
+    """The only name and password that it takes; both empty: any."""
+    ppp_address: str = "10.0.2.15"
+    """IPv4 address that it gives to the host."""
+    ppp_gateway: str = "10.0.2.2"
+    """Its own; the computer's 127.0.0.1 is found there."""
+    ppp_mru: str = "1500"
+    """Largest packet that it takes, 64 to 1500 bytes."""
     ping: str = ""
     """Round trips of AT+QPING in ms, comma-separated, used in turn; empty: random by seed."""
 
@@ -94,6 +117,8 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "close_unknown": ("ok", "error"),
     "sim": ("ready", "absent", "failed", "busy"),
     "link": ("ok", "dead"),
+    "dial": ("ok", "no-carrier", "busy", "no-dialtone", "error"),
+    "ppp_auth": AUTHENTICATION,
 }
 _DIGITS: Final = {"imei": 15, "imsi": 15, "pin": 0, "puk": 8}
 _SWITCH: Final = {"yes": True, "no": False}
@@ -149,6 +174,17 @@ def _convert_text(name: str, text: str) -> str:
         wanted = 4 <= len(text) <= 8 if count == 0 else len(text) == count
         if not (text.isascii() and text.isdigit() and wanted):
             raise SettingError(f"bg96 setting {name}={text!r}: give {count or '4 to 8'} digits")
+    if name == "ppp" and (unknown := set(filter(None, text.split("+"))) - set(MANNERS)):
+        raise SettingError(
+            f"bg96 setting ppp={text!r}: no {min(unknown)}; choose of {', '.join(MANNERS)}"
+        )
+    if name == "ppp_mru" and not (re.fullmatch(r"\d{2,4}", text) and 64 <= int(text) <= 1500):
+        raise SettingError(f"bg96 setting ppp_mru={text!r}: give bytes, 64 to 1500")
+    if name in ("ppp_address", "ppp_gateway"):
+        try:
+            ipaddress.IPv4Address(text)
+        except ValueError:
+            raise SettingError(f"bg96 setting {name}={text!r}: give an IPv4 address") from None
     if name == "reg":
         _check_registration(text)
     if name == "ping" and text:

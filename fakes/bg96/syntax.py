@@ -19,6 +19,7 @@ _COMMAND: Final = re.compile(
     \s*(?:
       (?P<extended>[+](?:"[^"]*"?|[^;"])*)          # up to the next ; outside quotes
     | (?P<register>S\d+(?:=\d*|\?)?)                # S3=13, S4?
+    | (?P<dial>D.*)                                 # to the end of the line (V.250, 6.3.1)
     | (?P<basic>&?[A-Z]\d*(?:\?|=\?)?)              # E0, &F, Z, I
     )\s*;?
     """,

@@ -204,6 +204,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "chunk": ("tiny", "valid: whole"), "reset": ("maybe", "silent"),
     "unplug": (1, "only a fake on a pseudo terminal"),
     "event": ("flood", "valid: wifi_lost"), "peer": ({"does": "go"}, "valid: fin"),
+    "dtr": ("off", "true or false"), "ppp": ("noisy", "valid: lose-first"),
     "world": ({"ap": 1}, "unknown key 'ap'"),
 }  # fmt: skip
 
