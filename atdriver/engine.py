@@ -14,6 +14,7 @@ from atdriver.answering import Answering
 from atdriver.dialect import Dialect
 from atdriver.errors import ReplyCorrupt
 from atdriver.events import Anomaly, Doubted, Received, Unsolicited
+from atdriver.exchange import Command
 from atdriver.framer import Data, Line, Noise, Prompt
 from atdriver.stages import Stage, Token
 from atdriver.trailer import Trailer
@@ -215,7 +216,12 @@ class Engine(Answering):
     def _doubt(self, text: bytes) -> None:
         """A result that belongs to no command: some answer ended earlier than was believed, and
         the last counted one is the only kind whose end a peer can write."""
-        counted = self._counted
-        if counted is not None and text in counted.ok:
+        if self._counted is not None and text in self._counted.ok:
+            self.events.append(Doubted(self._counted))
             self._counted = None
-            self.events.append(Doubted(counted))
+
+    def disown(self) -> Command | None:
+        """The command whose counted answer ended well last, for who has seen what cannot stand
+        behind it: it ended elsewhere than was believed. None when there is none, or no more."""
+        counted, self._counted = self._counted, None
+        return counted

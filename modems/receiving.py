@@ -199,7 +199,9 @@ class Receiving(SocketOptions):
             self._read_over(sock, error)
 
     def _answered(self, sock: ModuleSocket, link: int, outcome: Outcome) -> None:
-        if isinstance(outcome, Reply):
+        if sock.asked is None:  # in doubt already
+            self._read_over(sock)
+        elif isinstance(outcome, Reply):
             held = len(sock.buffer)
             self._take_in(sock, link, outcome)
             came = len(sock.buffer) - held
@@ -282,11 +284,18 @@ class Receiving(SocketOptions):
     # -- what comes by itself -----------------------------------------------------------------
 
     def _on_doubt(self, command: Command) -> None:
-        """This read may have handed over the beginning of its data only."""
+        """This read may have handed over only the beginning of its data, or bytes twice."""
         for sock in self._sockets.values():
             if sock.asked is command:
-                why = "received data may be incomplete: its read got one result too many"
+                sock.asked = None
+                sock.buffer.clear()  # which of it is right, nobody knows
+                why = "received data may be incomplete or doubled: its read did not end as it said"
                 self._break(sock, errors.ConnectionReset(why))
+
+    def _doubt_the_last(self) -> None:
+        """A payload came that no module sends by itself: the rest of an answer."""
+        if (command := self.channel.engine.disown()) is not None:
+            self._on_doubt(command)
 
     def _receive(self, sock: ModuleSocket, payload: bytes, sender: SocketAddress | None) -> None:
         """Pushed data: keep it and wake the reader, unless something before it is missing."""

@@ -146,7 +146,9 @@ class Bg96Notices(Bg96Tls):
         super()._on_silence()
 
     def _pushed(self, event: Received) -> None:
-        """A read's answer that came too late; its socket is broken already."""
+        """Nothing is pushed here: it is an answer to nothing."""
+        del event
+        self._doubt_the_last()
 
     def _on_anomaly(self, event: Anomaly) -> None:
         if event.sample.startswith(b"SEND"):

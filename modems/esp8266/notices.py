@@ -121,13 +121,15 @@ class Esp8266Notices(Esp8266Tls):
 
     def _pushed(self, event: Received) -> None:
         data = event.data
-        if data.head.name != "ipd":
-            return  # a late answer of a read that was given up
+        if data.head.name != "ipd":  # an answer to nothing: what was given up is waited out
+            self._doubt_the_last()
+            return
         sock = self._by_link(int(data.fields["link"]))
         if sock is None:
             return
         if sock.pull:  # its data is never pushed: somebody's payload behind a damaged answer
             self.anomalies += 1
+            self._doubt_the_last()
         elif event.doubtful:
             if sock.kind is Kind.TCP:
                 why = "received bytes may be another connection's: the serial line was disturbed"
