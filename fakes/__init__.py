@@ -51,6 +51,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "bg96": ("fakes.bg96", "build"),
     "bg95": ("fakes.bg96", "build_bg95"),
     "ec25": ("fakes.bg96", "build_ec25"),
+    "openthread": ("fakes.openthread", "build"),
     "replay": ("fakes.replay", "build"),
 }
 
