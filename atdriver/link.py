@@ -34,3 +34,8 @@ class Link(Protocol):
 
     async def close(self) -> None:
         """Give the carrier back; bounded, idempotent, never raises for a carrier that is gone."""
+
+
+def backlog(link: Link) -> int:
+    """Bytes written that wait for the carrier; 0 for a link that does not tell (it takes all)."""
+    return int(getattr(link, "backlog", 0))

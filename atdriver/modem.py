@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from atdriver.channel import Channel
+from atdriver.cmux import multiplexed
 from atdriver.detect import find_driver
 from atdriver.discovery import find_port
 from atdriver.engine import Engine
@@ -128,6 +129,8 @@ def assemble(
     else:
         refuse(found.module, strangers, driver.settings)
         make_link = _real_link(found.port, values)
+    if values["mux"]:
+        make_link = multiplexed(make_link, int(values["baud"]))
     path = str(values["trace"])
     channel = Channel(Engine(driver.dialect), make_link, trace_to(path) if path else None)
     stack: Stack = driver.create(channel, found.module, values)

@@ -54,6 +54,11 @@ class TcpLink(asyncio.Protocol):
         if self._transport is not None and not self._closing:
             self._transport.write(data)
 
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait until the port takes them."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
     def set_rate(self, baud: int) -> None:
         """The far side keeps its own rate."""
 
