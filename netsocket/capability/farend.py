@@ -12,7 +12,8 @@ import contextlib
 import ipaddress
 import secrets
 import socket as _socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from netsocket.capability import farend_tls
@@ -23,6 +24,8 @@ from netsocket.capability.farend_services import (
     SERVICES,
     Connection,
     Datagrams,
+    KernelLine,
+    Line,
     Service,
     Streams,
 )
@@ -40,6 +43,9 @@ KNOCK_PATIENCE: Final = 15.0
 """Seconds for one knock through a module."""
 KNOCKS: Final = 3
 """Datagram knocks before UDP is taken for blocked on the way."""
+
+Serve = Callable[[Connection, Line], Awaitable[None]]
+"""A service: told what it serves, and the way there."""
 
 
 class Knocks(asyncio.DatagramProtocol):
@@ -74,6 +80,8 @@ class FarEnd:
 
     open_network: str = ""
     """SSID of an open WiFi network that a WiFi module may join here; "" for none."""
+    host_6: str
+    """Where it can be reached over IPv6; "" for nowhere."""
 
     def __init__(
         self,
@@ -85,6 +93,7 @@ class FarEnd:
         gate: Gate | None = None,
     ) -> None:
         self.host = host
+        self.host_6 = "::1" if ipaddress.ip_address(host).is_loopback else ""
         self.name = name
         self.unknown_name = unknown_name
         self.several: tuple[str, frozenset[str]] | None = None
@@ -156,7 +165,7 @@ class FarEnd:
     async def _listen(
         self,
         service: Service,
-        serve: Callable[[Connection, _socket.socket], Awaitable[None]],
+        serve: Serve,
         offset: int,
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -165,17 +174,9 @@ class FarEnd:
         service.port = listener.getsockname()[1]
 
         async def one(sock: _socket.socket, peer: tuple[str, int]) -> None:
-            connection = Connection((peer[0], peer[1]))
-            if not self.gate.permits(peer[0]):
-                sock.close()
-                return
-            service.connections.append(connection)
             with sock:
-                try:
-                    await serve(connection, sock)
-                    connection.ended = connection.ended or "eof"
-                except ConnectionError:
-                    connection.ended = "reset"
+                if self.gate.permits(peer[0]):
+                    await self._serve(service, serve, (peer[0], peer[1]), KernelLine(sock))
 
         async def accept() -> None:
             while True:
@@ -184,6 +185,18 @@ class FarEnd:
                 self._keep(one(sock, peer), sock)
 
         self._keep(accept(), listener)
+
+    async def _serve(
+        self, service: Service, serve: Serve, peer: tuple[str, int], line: Line
+    ) -> None:
+        """One connection, from its beginning to how it ended."""
+        connection = Connection(peer)
+        service.connections.append(connection)
+        try:
+            await serve(connection, line)
+            connection.ended = connection.ended or "eof"
+        except ConnectionError:
+            connection.ended = "reset"
 
     def _keep(self, work: Any, sock: _socket.socket | None = None) -> None:
         """Run a service; its socket is closed even if it is cancelled before it began."""
@@ -200,12 +213,10 @@ class FarEnd:
         )
         self.udp[name] = protocol
 
-    def _serving(self, name: str) -> Callable[[Connection, _socket.socket], Awaitable[None]]:
+    def _serving(self, name: str) -> Serve:
         if name in TLS_SERVICES:
             return farend_tls.service(name, self.gate.grant_stream, DAYTIME)
-        serve: Callable[[Connection, _socket.socket], Awaitable[None]] = getattr(
-            self._streams, name
-        )
+        serve: Serve = getattr(self._streams, name)
         return serve
 
     # -- who may come in ----------------------------------------------------------------------
@@ -310,6 +321,28 @@ class FarEnd:
             filler.connect_ex(address)
             self._silent.append(filler)
         return address
+
+    @asynccontextmanager
+    async def greeter(self, word: bytes) -> AsyncIterator[tuple[str, int] | None]:
+        """The IPv6 address of a service that says `word` and closes; None where there is none."""
+        if not self.host_6:
+            yield None
+            return
+
+        def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(word)
+            writer.close()
+
+        try:
+            server = await asyncio.start_server(greet, self.host_6, 0)
+        except OSError:
+            yield None
+            return
+        try:
+            yield self.host_6, server.sockets[0].getsockname()[1]
+        finally:
+            server.close()
+            await asyncio.sleep(0)
 
     async def dial(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Connect to a listener of the module; on loopback its own address means this computer."""

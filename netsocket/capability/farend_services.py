@@ -13,9 +13,10 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from netsocket.capability.gate import Gate
+from netsocket.errors import NotSupported
 
 SERVICES: Final = ("echo", "discard", "daytime", "chargen", "tail", "reset", "slow", "half_close",
                    "breaks")  # fmt: skip
@@ -118,6 +119,44 @@ class Datagrams(asyncio.DatagramProtocol):
         self._transport.close()
 
 
+class Line(Protocol):
+    """One accepted connection, of whatever stack: an AsyncTCPSocket is one."""
+
+    async def recv(self, size: int, /) -> bytes:
+        """1..size bytes, b"" at the end."""
+
+    async def sendall(self, data: bytes, /) -> None:
+        """Everything."""
+
+    async def setsockopt(self, level: int, name: int, value: int | bytes, /) -> None:
+        """As socket.setsockopt."""
+
+
+class KernelLine:
+    """A connection of the operating system's."""
+
+    def __init__(self, sock: _socket.socket) -> None:
+        self._sock = sock
+
+    async def recv(self, size: int) -> bytes:
+        """1..size bytes, b"" at the end."""
+        return await asyncio.get_running_loop().sock_recv(self._sock, size)
+
+    async def sendall(self, data: bytes) -> None:
+        """Everything."""
+        await asyncio.get_running_loop().sock_sendall(self._sock, data)
+
+    async def setsockopt(self, level: int, name: int, value: int | bytes) -> None:
+        """As socket.setsockopt."""
+        self._sock.setsockopt(level, name, value)
+
+
+async def _small(line: Line, buffer: int) -> None:
+    """A buffer of 8 KiB, where the stack lets it be chosen."""
+    with contextlib.suppress(NotSupported):
+        await line.setsockopt(_socket.SOL_SOCKET, buffer, 8192)
+
+
 class Streams:
     """The TCP services; each method serves one connection, and is named in SERVICES.
 
@@ -127,72 +166,70 @@ class Streams:
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
 
-    async def _say(self, connection: Connection, sock: _socket.socket, data: bytes) -> None:
+    async def _say(self, connection: Connection, line: Line, data: bytes) -> None:
         self._gate.grant_stream(connection.peer[0], len(data))
-        await asyncio.get_running_loop().sock_sendall(sock, data)
+        await line.sendall(data)
         connection.sent += len(data)
 
-    async def _read(self, connection: Connection, sock: _socket.socket, echo: bool = False) -> None:
-        loop = asyncio.get_running_loop()
-        while data := await loop.sock_recv(sock, 65536):
+    async def _read(self, connection: Connection, line: Line, echo: bool = False) -> None:
+        while data := await line.recv(65536):
             connection.received += data
             connection.last = time.monotonic()
             if echo:
-                await self._say(connection, sock, data)
+                await self._say(connection, line, data)
 
-    async def echo(self, connection: Connection, sock: _socket.socket) -> None:
+    async def echo(self, connection: Connection, line: Line) -> None:
         """What comes, goes back (RFC 862)."""
-        await self._read(connection, sock, echo=True)
+        await self._read(connection, line, echo=True)
 
-    async def discard(self, connection: Connection, sock: _socket.socket) -> None:
+    async def discard(self, connection: Connection, line: Line) -> None:
         """What comes is kept, for who looks (RFC 863)."""
-        await self._read(connection, sock)
+        await self._read(connection, line)
 
-    async def daytime(self, connection: Connection, sock: _socket.socket) -> None:
+    async def daytime(self, connection: Connection, line: Line) -> None:
         """A line, and the end (RFC 867)."""
-        await self._say(connection, sock, DAYTIME)
+        await self._say(connection, line, DAYTIME)
         connection.ended = "closed"
 
-    async def tail(self, connection: Connection, sock: _socket.socket) -> None:
+    async def tail(self, connection: Connection, line: Line) -> None:
         """A text longer than one read of a module, and the end at once."""
-        await self._say(connection, sock, TAIL)
+        await self._say(connection, line, TAIL)
         connection.ended = "closed"
 
-    async def chargen(self, connection: Connection, sock: _socket.socket) -> None:
+    async def chargen(self, connection: Connection, line: Line) -> None:
         """Until the peer leaves; small buffers, so that `sent` tells what the peer let through."""
-        sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, 8192)
+        await _small(line, _socket.SO_SNDBUF)
         period = chargen(74 * 95)
         while True:
-            await self._say(connection, sock, period)
+            await self._say(connection, line, period)
 
-    async def reset(self, connection: Connection, sock: _socket.socket) -> None:
+    async def reset(self, connection: Connection, line: Line) -> None:
         """Takes one byte, then resets the connection."""
-        connection.received += await asyncio.get_running_loop().sock_recv(sock, 1)
-        sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, _RESET)
+        connection.received += await line.recv(1)
+        await line.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, _RESET)
         connection.ended = "closed"
 
-    async def slow(self, connection: Connection, sock: _socket.socket) -> None:
+    async def slow(self, connection: Connection, line: Line) -> None:
         """Reads nothing until it is released."""
-        sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, 8192)
+        await _small(line, _socket.SO_RCVBUF)
         await connection.release.wait()
-        await self._read(connection, sock)
+        await self._read(connection, line)
 
-    async def breaks(self, connection: Connection, sock: _socket.socket) -> None:
+    async def breaks(self, connection: Connection, line: Line) -> None:
         """Reads nothing until it is released, then a little, and resets the connection."""
-        sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, 8192)
+        await _small(line, _socket.SO_RCVBUF)
         await connection.release.wait()
-        loop = asyncio.get_running_loop()
         while left := BREAKS_AT - len(connection.received):
-            data = await loop.sock_recv(sock, left)
+            data = await line.recv(left)
             if not data:
                 return
             connection.received += data
-        sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, _RESET)
+        await line.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, _RESET)
         connection.ended = "closed"
 
-    async def half_close(self, connection: Connection, sock: _socket.socket) -> None:
+    async def half_close(self, connection: Connection, line: Line) -> None:
         """Reads to the end, then answers with the number of bytes it got."""
-        await self._read(connection, sock)
+        await self._read(connection, line)
         connection.ended = "eof"
         await asyncio.sleep(0.05)
-        await self._say(connection, sock, b"%d" % len(connection.received))
+        await self._say(connection, line, b"%d" % len(connection.received))

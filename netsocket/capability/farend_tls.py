@@ -8,9 +8,7 @@ handshake.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import socket as _socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
@@ -18,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from netsocket.capability import certificates
 
 if TYPE_CHECKING:
-    from netsocket.capability.farend_services import Connection
+    from netsocket.capability.farend_services import Connection, Line
 
 TLS_SERVICES: Final = (
     "tls_echo", "tls_discard", "tls_daytime", "tls_cut", "tls_mutual",
@@ -35,10 +33,10 @@ Grant = Callable[[str, int], None]
 
 
 class Secured:
-    """TLS over one accepted socket."""
+    """TLS over one accepted connection."""
 
-    def __init__(self, sock: _socket.socket, context: ssl.SSLContext) -> None:
-        self._sock = sock
+    def __init__(self, line: Line, context: ssl.SSLContext) -> None:
+        self._line = line
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
 
@@ -79,7 +77,7 @@ class Secured:
         await self._flush()
 
     async def _fill(self) -> None:
-        data = await asyncio.get_running_loop().sock_recv(self._sock, 65536)
+        data = await self._line.recv(65536)
         if data:
             self._incoming.write(data)
         else:
@@ -88,15 +86,15 @@ class Secured:
     async def _flush(self) -> None:
         data = self._outgoing.read()
         if data:
-            await asyncio.get_running_loop().sock_sendall(self._sock, data)
+            await self._line.sendall(data)
 
 
 def service(name: str, grant: Grant, daytime: bytes) -> Callable[..., Awaitable[None]]:
-    """The coroutine function `serve(connection, sock)` of a service in TLS_SERVICES."""
+    """The coroutine function `serve(connection, line)` of a service in TLS_SERVICES."""
     context = certificates.serving(_CERTIFICATES.get(name, "good"), demand=name == "tls_mutual")
 
-    async def serve(connection: Connection, sock: _socket.socket) -> None:
-        peer = Secured(sock, context)
+    async def serve(connection: Connection, line: Line) -> None:
+        peer = Secured(line, context)
         try:
             await peer.handshake()
         except ssl.SSLError:
