@@ -15,6 +15,9 @@ BUSY_PATIENCE = 1.0
 """After "busy": how long the answer may still come (esp-at issue 731: it does)."""
 BUSY_ATTEMPTS = 8
 """How often a command is offered to a module that keeps being busy."""
+TEXT_STALL = 0.5
+"""A text that may have ended early has, when no byte follows for so long: modules print one without
+a pause."""
 FOREIGN_QUIET = 0.3
 """How long nothing must follow a result among text that strangers have chosen."""
 
@@ -28,7 +31,7 @@ class Answering(Flight):
         """When `tick` must be called at the latest, or None."""
         deadline = self._deadline
         if self.framer.mid_payload:
-            stalled = self._progress + STALL
+            stalled = self._progress + (TEXT_STALL if self.framer.ended_early else STALL)
             return stalled if deadline is None else min(deadline, stalled)
         return deadline
 

@@ -60,3 +60,17 @@ class Dialect:
     """Notices that always have a line end before them too, whatever comes before."""
     unstick: Callable[[Command, bool], tuple[Step, ...]] = no_unsticking
     """How to get the module out of a data phase: (command, payload was written) → steps."""
+    hello: bytes = b"AT"
+    """A harmless command that every module of this dialect answers with `good`."""
+    good: bytes = b"OK"
+    """How a probe ends well."""
+    shell: bool = False
+    """A command line for people: texts may be shorter than announced, prompts stand anywhere."""
+    prompt: bytes = b""
+    """What a shell prints when it wants a line; means nothing by itself."""
+    prompt_ends: bool = False
+    """The shell has no results: the prompt behind a command's echo ends it well."""
+    echoes: bool = False
+    """Whether the echo stays on, so that it tells nothing about lost settings."""
+    pace: tuple[int, float] | None = None
+    """Most bytes written at once, and seconds between, for modules that lose longer bursts."""

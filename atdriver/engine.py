@@ -10,12 +10,12 @@ Times are seconds on whatever monotonic clock the caller uses; the engine never 
 
 from __future__ import annotations
 
-from atdriver.answering import Answering
+from atdriver.answering import TEXT_STALL, Answering
 from atdriver.dialect import Dialect
 from atdriver.errors import ReplyCorrupt
 from atdriver.events import Anomaly, Doubted, Received, Unsolicited
 from atdriver.exchange import Command
-from atdriver.framer import Data, Line, Noise, Prompt
+from atdriver.framer import SAMPLE, Data, Line, Noise, Prompt
 from atdriver.stages import Stage, Token
 from atdriver.trailer import Trailer
 
@@ -23,6 +23,7 @@ TRAILER = "payload does not end at its trailer"
 SHIFTED = "odd line end behind a payload"
 BANNER = "banner in a damaged answer"
 ECHO = "the echo came back"
+CUT = "text shorter than announced"
 
 ANSWER_CAP = 65_536
 """Most bytes of text in one answer; the longest known, a list of access points, has some 10 KiB."""
@@ -42,8 +43,20 @@ class Engine(Answering):
         """Take bytes as read from the port."""
         self._now = now
         self._progress = now
+        self.framer.push(data)
+        self._take_tokens()
+
+    def tick(self, now: float) -> None:
+        """See Answering.tick."""
+        if self.framer.ended_early and now >= self._progress + TEXT_STALL:
+            self._now = now
+            if (text := self.framer.cut_short()) is not None:
+                self._data(text)
+            self._take_tokens()
+        super().tick(now)
+
+    def _take_tokens(self) -> None:
         framer = self.framer
-        framer.push(data)
         while (token := framer.next()) is not None:
             if self._pushed:
                 self._look_behind(token)
@@ -52,12 +65,20 @@ class Engine(Answering):
             elif isinstance(token, Data):
                 self._data(token)
             elif isinstance(token, Prompt):
-                self._step(Token.PROMPT, b">")
+                self._prompted()
             else:
                 self._noise(token)
             self._behind = isinstance(token, Data)
         if self._held is not None and self._command is not None:
             self._wait_for_quiet()
+
+    def _prompted(self) -> None:
+        if not self.dialect.prompt_ends:
+            self._step(Token.PROMPT, b">")
+        elif self._command is not None:
+            self._step(Token.GOOD, self.dialect.prompt)
+        elif self.stage is Stage.RESYNC:
+            self._resync_line(self.dialect.good)
 
     def _look_behind(self, token: object) -> None:
         """A pushed payload that lost a byte takes the CR of the line end behind it, and one with a
@@ -92,7 +113,48 @@ class Engine(Answering):
         if trailer is not None:
             trailer.passed(data.lead, frames=2)
         self._pushed = True
+        if data.head.end and self._cut(data):
+            return
         self.events.append(Received(data, self._doubtful))
+
+    def _cut(self, data: Data) -> bool:
+        """Judge a text; True when it took the command in flight with it."""
+        resync = data.swallowed  # perhaps a result
+        if data.whole and self._like_output(data):
+            data.whole, data.swallowed = False, True
+        if data.whole:
+            return False
+        self._count(CUT, data.payload[:SAMPLE])
+        self.events.append(Received(data, self._doubtful))
+        if resync and self._command is not None:
+            self._fail(ReplyCorrupt(f"{self._command}: its answer came behind a text cut short"))
+        if resync and self.stage is Stage.IDLE:
+            self._enter_resync(CUT)
+        return True
+
+    def _like_output(self, data: Data) -> bool:
+        """Whether a text that ended early, and output of the module behind it, would look the same:
+        its last line may be one of the module's, or another text."""
+        line = b""
+        inner = data.payload.split(data.head.end)[1:]
+        prompt = self.dialect.prompt
+        for line in inner:
+            while prompt and line.startswith(prompt):
+                line = line[len(prompt) :]  # noqa: PLW2901
+            if any(head.pattern.match(line) for head in self.dialect.heads):
+                return True
+        return bool(inner) and self._own(line.rstrip(b"\r"))
+
+    def _own(self, text: bytes) -> bool:
+        """Whether the module itself may print this line now."""
+        command, dialect = self._command, self.dialect
+        if command is not None:
+            if text in (*command.ok, *command.error, command.text):
+                return True
+            if command.bare or (command.info is not None and command.info.fullmatch(text)):
+                return True
+        own = (dialect.failures, dialect.notices, dialect.banner, dialect.reasons)
+        return any(pattern.fullmatch(text) for pattern in own)
 
     def _line(self, line: Line) -> None:
         text = line.text
@@ -129,6 +191,8 @@ class Engine(Answering):
                 self._echo()
                 return
         elif self.stage is Stage.RESYNC and self._resync_line(text):
+            if self.dialect.prompt_ends and text == self.probe.text:
+                self.framer.armed = True
             return
         elif self.stage is Stage.SETTLE and text == self._stray:
             self._rest()
@@ -158,6 +222,10 @@ class Engine(Answering):
         """Nobody needs to know, unless the settings were made: those of the module are gone then,
         as after a restart without a word."""
         self._quiet = False
+        if self.dialect.prompt_ends:
+            self.framer.armed = True
+        if self.dialect.echoes:
+            return
         if self.probe.restarted is None or self._echoing:
             return
         self._echoing = True

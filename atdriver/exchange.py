@@ -39,6 +39,8 @@ class Command:
     """Lines that end it badly, beside `+CME ERROR: …` and the like (see Dialect)."""
     payload: bytes | None = None
     """Bytes to send when the module prompts for them."""
+    inline: bool = False
+    """The payload follows the line at once, in place of the terminator: nothing prompts for it."""
     before_prompt: tuple[bytes, ...] = ()
     """Lines that may precede the prompt and mean nothing by themselves (Espressif: OK)."""
     may_echo: bool = False

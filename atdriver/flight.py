@@ -16,6 +16,7 @@ from atdriver.exchange import Command, Reply
 from atdriver.framer import Framer, Head
 from atdriver.resync import RESYNC_LIMIT, Judgement, Resync, Verdict
 from atdriver.stages import Stage, Token
+from atdriver.textframer import TextFramer
 from atdriver.trailer import Trailer
 
 START = "start"
@@ -29,7 +30,9 @@ class Flight:
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self.framer = Framer(dialect.heads)
+        self.framer = (
+            TextFramer(dialect.heads, dialect.prompt) if dialect.shell else Framer(dialect.heads)
+        )
         self.stage = Stage.IDLE
         self.writes: list[bytes] = []
         self.events: list[Event] = []
@@ -80,7 +83,7 @@ class Flight:
     @property
     def ready(self) -> bool:
         """Whether `begin` may be called."""
-        return self.stage is Stage.IDLE
+        return self.stage is Stage.IDLE and not self.framer.mid_text
 
     def begin(self, command: Command, now: float) -> None:
         """Write a command line. The engine must be `ready`; the line was checked by its maker."""
@@ -103,7 +106,7 @@ class Flight:
         self._trailer = None
         self._attempts += 1
         self._result_deadline = now + command.timeout
-        if command.payload is None:
+        if command.payload is None or command.inline:
             self.stage = Stage.RESULT
             self._deadline = self._result_deadline
         else:
@@ -117,7 +120,11 @@ class Flight:
             prefix = command.block.prefix
             others = (head for head in self.dialect.heads if head.prefix != prefix)
             self.framer.set_heads((command.block, *others))
-        self.writes.append(command.text + self.dialect.terminator)
+        if command.inline and command.payload is not None:
+            self.writes.append(command.text + command.payload)
+            self._payload_written = True
+        else:
+            self.writes.append(command.text + self.dialect.terminator)
 
     def _drop_stale_line(self) -> None:
         """What is left of a line that broke off long ago must not become the head of an answer."""
@@ -195,11 +202,11 @@ class Flight:
         self._retry = None
         self.events.append(Restarted(text))
         if self.stage is Stage.RESYNC:
-            self.probe = Probe(b"AT")
+            self.probe = Probe(self.dialect.hello)
             self._enter_resync("the module restarted")
         elif self.stage is not Stage.DEAF:
             self._rest()
-            self.probe = Probe(b"AT")
+            self.probe = Probe(self.dialect.hello)
 
     def suspect(self, reason: str) -> None:
         """Look as soon as no command is in flight whether the module lost its settings."""

@@ -49,6 +49,11 @@ class Head:
     pattern: re.Pattern[bytes]
     max_length: int
     max_head: int = 96
+    base: int = 10
+    """Of the digits in `n`."""
+    end: bytes = b""
+    """What must stand behind the payload where the module may print less than it announces (a text
+    that ends at its first NUL); see `atdriver.textframer`."""
 
 
 class Line(NamedTuple):
@@ -59,15 +64,20 @@ class Line(NamedTuple):
 
 
 class Data:
-    """One counted payload, whole. `match` is the head as it was read."""
+    """One counted payload. `match` is the head as it was read.
 
-    __slots__ = ("head", "lead", "match", "payload")
+    `whole` is False where the module printed less than it announced; `swallowed` then says that
+    other output of the module may have been taken for a part of it, and was dropped."""
+
+    __slots__ = ("head", "lead", "match", "payload", "swallowed", "whole")
 
     def __init__(self, head: Head, match: re.Match[bytes], payload: bytes, lead: bytes) -> None:
         self.head = head
         self.match = match
         self.payload = payload
         self.lead = lead
+        self.whole = True
+        self.swallowed = False
 
     @property
     def fields(self) -> dict[str, bytes]:
@@ -131,6 +141,16 @@ class Framer:
         """Whether a counted payload has begun and is not complete."""
         return self._head is not None
 
+    @property
+    def mid_text(self) -> bool:
+        """Whether a payload has begun that may turn out shorter than announced."""
+        return False
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether such a payload has come as far as a place where it may have ended."""
+        return False
+
     def push(self, data: bytes) -> None:
         """Add bytes as read from the port."""
         if self._head is not None and self._position >= len(self._buffer):
@@ -170,6 +190,11 @@ class Framer:
         self._head = None
         self._payload = bytearray()
         return head, partial
+
+    def cut_short(self) -> Data | None:
+        """Nothing more comes: the payload that has begun, as far as the module printed it, if that
+        is how its text ends."""
+        return None
 
     def abandon_line(self) -> bytes:
         """Give up a line that does not complete; returns the beginning of what came of it."""
@@ -212,12 +237,12 @@ class Framer:
                     match = head.pattern.match(buffer, start, start + head.max_head)
                     if match is None:
                         continue
-                    needed = int(match["n"])
+                    needed = int(match["n"], head.base)
                     if needed <= head.max_length:
                         self._position = match.end()
                         self._head = head
                         self._match = match
-                        self._needed = needed
+                        self._needed = needed + len(head.end)
                         return self._take_payload(head)
         return self._take_line()
 

@@ -51,7 +51,7 @@ class Resync:
     """One probing after another; `deadline` is when `tick` must be called."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self.probe = Probe(b"AT")
+        self.probe = Probe(dialect.hello)
         self.deadline: float | None = None
         self._dialect = dialect
         self._writes: list[bytes] = []
@@ -121,7 +121,7 @@ class Resync:
         if probe.answer is not None and probe.answer.fullmatch(text):
             self._answer_seen = True
             return Judgement.TAKEN
-        if text == b"OK":
+        if text == self._dialect.good:
             answered = probe.answer is None or self._answer_seen
             if self._script or self._quiet or not answered:
                 return self._late(now)

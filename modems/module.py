@@ -405,7 +405,7 @@ class ModuleStack(Transfers):
         """Make it start anew, and bring it up."""
         async with self._up_lock:
             self._begin_anew()
-            self.channel.set_probe(Probe(b"AT"))
+            self.channel.set_probe(Probe(self.channel.engine.dialect.hello))
             self._line.lost(self._spawn, AFTER_RESET)
             await self.channel.synchronise(RESET_PATIENCE, self.reset_steps)
             await self._bring_up_bounded()
