@@ -29,12 +29,18 @@ from atdriver.registry import LINK_SETTINGS, Driver, Value, load_driver, load_fa
 from atdriver.specification import Specification, collect, parse, read_profile, refuse
 from atdriver.trace import trace_to
 from netsocket.blocking_interface import NetworkInterface
-from netsocket.blocking_kinds import CellularInterface, EthernetInterface, WiFiInterface
+from netsocket.blocking_kinds import (
+    CellularInterface,
+    EthernetInterface,
+    MeshInterface,
+    WiFiInterface,
+)
 from netsocket.hoststack import HostStack
 from netsocket.interface import AsyncNetworkInterface
 from netsocket.interface_kinds import (
     AsyncCellularInterface,
     AsyncEthernetInterface,
+    AsyncMeshInterface,
     AsyncWiFiInterface,
 )
 from netsocket.portal import Portal
@@ -44,11 +50,15 @@ _ASYNC: dict[str, type[AsyncNetworkInterface]] = {
     "wifi": AsyncWiFiInterface,
     "cellular": AsyncCellularInterface,
     "ethernet": AsyncEthernetInterface,
+    "thread": AsyncMeshInterface,
+    "lowpan": AsyncMeshInterface,
 }
 _BLOCKING: dict[str, type[NetworkInterface]] = {
     "wifi": WiFiInterface,
     "cellular": CellularInterface,
     "ethernet": EthernetInterface,
+    "thread": MeshInterface,
+    "lowpan": MeshInterface,
 }
 FAKE_WIFI = {"ssid": "fake", "password": "fakefake"}
 """What an in-process WiFi fake offers, and the driver joins, when the user names no network."""

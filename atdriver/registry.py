@@ -84,7 +84,7 @@ class Driver(Protocol):
     """What an entry point in group `atdriver.modems` offers."""
 
     kind: str
-    """"wifi" or "cellular": which interface class wraps it."""
+    """"wifi", "cellular", "thread" or "lowpan": which interface class wraps it."""
     dialect: Dialect
     settings: tuple[Setting, ...]
     identity: tuple[bytes, re.Pattern[bytes]]

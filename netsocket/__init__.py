@@ -9,7 +9,12 @@ from netsocket.adapters.pool import Lease, Pool, PoolBusy, PoolEmpty
 from netsocket.adapters.server import StreamServer
 from netsocket.address import InvalidHostName, SocketAddress
 from netsocket.blocking_interface import NetworkInterface
-from netsocket.blocking_kinds import CellularInterface, EthernetInterface, WiFiInterface
+from netsocket.blocking_kinds import (
+    CellularInterface,
+    EthernetInterface,
+    MeshInterface,
+    WiFiInterface,
+)
 from netsocket.capability import CATALOGUE, Capability, CapabilityTable, Level, Manual
 from netsocket.cellular import (
     AccessPointName,
@@ -27,10 +32,12 @@ from netsocket.interface import AsyncNetworkInterface
 from netsocket.interface_kinds import (
     AsyncCellularInterface,
     AsyncEthernetInterface,
+    AsyncMeshInterface,
     AsyncWiFiInterface,
     interface_for,
 )
 from netsocket.lifecycle import SocketState
+from netsocket.mesh import MeshControl, MeshState, ThreadControl
 from netsocket.portal import Portal
 from netsocket.stack import (
     AccessPoint,
@@ -54,6 +61,7 @@ __all__ = [
     "AccessPointName",
     "AsyncCellularInterface",
     "AsyncEthernetInterface",
+    "AsyncMeshInterface",
     "AsyncNetworkInterface",
     "AsyncTCPSocket",
     "AsyncTLSSocket",
@@ -75,6 +83,9 @@ __all__ = [
     "Level",
     "ListeningSocket",
     "Manual",
+    "MeshControl",
+    "MeshInterface",
+    "MeshState",
     "NetsocketError",
     "NetworkInterface",
     "NotSupported",
@@ -96,6 +107,7 @@ __all__ = [
     "StreamServer",
     "TCPSocket",
     "TLSSocket",
+    "ThreadControl",
     "UDPSocket",
     "WiFiControl",
     "WiFiCredentials",

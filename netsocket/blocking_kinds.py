@@ -7,8 +7,10 @@ from netsocket.cellular import AccessPointName, Authentication, CellularState
 from netsocket.interface_kinds import (
     AsyncCellularInterface,
     AsyncEthernetInterface,
+    AsyncMeshInterface,
     AsyncWiFiInterface,
 )
+from netsocket.mesh import MeshState
 from netsocket.wifi import Security, WiFiCredentials
 
 
@@ -80,3 +82,22 @@ class CellularInterface(NetworkInterface):
     def set_sim_pin(self, pin: str) -> None:
         """The PIN to enter when the SIM asks for it, once. Raises InvalidArgument."""
         self._async.set_sim_pin(pin)
+
+
+class MeshInterface(NetworkInterface):
+    """A node of a mesh network. See AsyncMeshInterface."""
+
+    async_class = AsyncMeshInterface
+    _async: AsyncMeshInterface
+
+    def mesh(self) -> MeshState:
+        """Role, network, addresses and neighbours, asked now. Raises NotSupported."""
+        return self._portal.run(self._async.mesh())
+
+    def dataset(self) -> str:
+        """The Thread network as a dataset in hexadecimal; holds its key. Raises NotSupported."""
+        return self._portal.run(self._async.dataset())
+
+    def set_dataset(self, dataset: str) -> None:
+        """Join this Thread network at the next `up`. Raises InvalidArgument, NotSupported."""
+        self._async.set_dataset(dataset)

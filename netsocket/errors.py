@@ -289,6 +289,17 @@ class MessageTooLong(_FixedError):
     NSAPI = Nsapi.PARAMETER
 
 
+class PayloadIncomplete(NetsocketError):
+    """A datagram came, but the stack lost a part of it; the socket goes on with the next.
+
+    `text` are the bytes that came, `count` how many there were (errno EBADMSG)."""
+
+    def __init__(self, message: str, text: bytes, count: int) -> None:
+        super().__init__(message, errno=_errno.EBADMSG, nsapi=Nsapi.DEVICE_ERROR)
+        self.text = text
+        self.count = count
+
+
 class DestinationRequired(_FixedError):
     """A datagram without destination on a socket without a fixed peer."""
 

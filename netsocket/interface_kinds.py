@@ -1,4 +1,4 @@
-"""Interfaces by kind: Ethernet, WiFi, cellular; and the right one for a stack."""
+"""Interfaces by kind: Ethernet, WiFi, cellular, mesh; and the right one for a stack."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from netsocket.cellular import (
 )
 from netsocket.errors import AlreadyConnected, ModuleBusy, NotSupported
 from netsocket.interface import AsyncNetworkInterface
+from netsocket.mesh import MeshControl, MeshState, ThreadControl
 from netsocket.stack import InterfaceStatus, ScanningStack, Stack
 from netsocket.wifi import Security, WiFiControl, WiFiCredentials, check_channel
 
@@ -140,8 +141,50 @@ class AsyncCellularInterface(AsyncNetworkInterface):
         self._control.set_sim_pin(pin)
 
 
+class AsyncMeshInterface(AsyncNetworkInterface):
+    """A node of a mesh network: Thread, 6LoWPAN.
+
+    The API's `connect()` and `disconnect()` are `up` and `down`.
+    """
+
+    @property
+    def _control(self) -> MeshControl:
+        if isinstance(self.stack, MeshControl):
+            return self.stack
+        raise NotSupported(_missing(self, "interface.address", "this stack is in no mesh"))
+
+    @property
+    def _thread(self) -> ThreadControl:
+        if isinstance(self.stack, ThreadControl):
+            return self.stack
+        raise NotSupported(Capability("interface.address", Level.NONE, "this is no Thread node"))
+
+    async def mesh(self) -> MeshState:
+        """Role, network, addresses and neighbours, asked now; needs no `up`.
+
+        Raises NotSupported, and what opening the port raises when it is not open yet.
+        """
+        self._check_open()
+        return await self._control.mesh()
+
+    async def dataset(self) -> str:
+        """The Thread network as a dataset in hexadecimal, for other nodes to join; it holds the
+        network key. Raises NotSupported (no Thread node), NetworkNotFound (has none)."""
+        self._check_open()
+        return await self._thread.dataset()
+
+    def set_dataset(self, dataset: str) -> None:
+        """Join this Thread network at the next `up`. Raises InvalidArgument, NotSupported,
+        ModuleBusy while attaching."""
+        control = self._thread
+        _not_while_attaching(self)
+        control.set_dataset(dataset)
+
+
 def interface_for(stack: Stack) -> AsyncNetworkInterface:
     """The interface of the kind that the stack's own abilities show."""
+    if isinstance(stack, MeshControl):
+        return AsyncMeshInterface(stack)
     if isinstance(stack, WiFiControl | ScanningStack):
         return AsyncWiFiInterface(stack)
     if isinstance(stack, CellularControl):

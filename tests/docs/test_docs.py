@@ -26,9 +26,11 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert (path.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("name", ["esp8266", "bg96"])
-def test_every_setting_is_documented(name: str) -> None:
-    text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    ("name", "of"), [("esp8266", "esp8266"), ("bg96", "bg96"), ("openthread", "thread")]
+)
+def test_every_setting_is_documented(name: str, of: str) -> None:
+    text = (ROOT / "docs" / f"{of}.md").read_text(encoding="utf-8")
     for setting in load_driver(name).settings:
         assert f"`{setting.name}`" in text, setting.name
 
