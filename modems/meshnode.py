@@ -98,7 +98,9 @@ class MeshNode(ModuleStack):
         """A payload that is not whole is never handed out."""
         if sock.kind is Kind.UDP:
             sock.unread = errors.PayloadIncomplete(
-                f"a datagram of {count} bytes did not come whole: {why}", text, count
+                f"a datagram of {count} bytes did not come whole: {why}",
+                text=text,
+                count=count,
             )
             self._wake(sock)
         else:

@@ -294,8 +294,20 @@ class PayloadIncomplete(NetsocketError):
 
     `text` are the bytes that came, `count` how many there were (errno EBADMSG)."""
 
-    def __init__(self, message: str, text: bytes, count: int) -> None:
-        super().__init__(message, errno=_errno.EBADMSG, nsapi=Nsapi.DEVICE_ERROR)
+    def __init__(
+        self,
+        message: str,
+        *,
+        text: bytes = b"",
+        count: int = 0,
+        module_code: str | None = None,
+    ) -> None:
+        super().__init__(
+            message,
+            errno=_errno.EBADMSG,
+            nsapi=Nsapi.DEVICE_ERROR,
+            module_code=module_code,
+        )
         self.text = text
         self.count = count
 
