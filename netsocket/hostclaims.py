@@ -113,4 +113,6 @@ def _claims() -> list[Capability]:
     ]
 
 
-HOST_CAPABILITIES: Final = CapabilityTable("host", "operating system", _claims())
+HOST_CAPABILITIES: Final = CapabilityTable(
+    "host", "operating system", _claims(), stack="the operating system's own"
+)

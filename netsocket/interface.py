@@ -7,7 +7,7 @@ import contextlib
 import socket as _socket
 import ssl as _ssl
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from netsocket.adapters.datagrams import DatagramTransport
 from netsocket.adapters.descriptor import DescriptorPump
@@ -46,6 +46,9 @@ class AsyncNetworkInterface(InterfaceLife):
     module: they are broken then, and each call says so; none hangs. Life and status are those of
     `InterfaceLife`.
     """
+
+    medium: ClassVar[str] = "any network of the host"
+    """What carries the packets, in the words of the report."""
 
     def __init__(self, stack: Stack) -> None:
         super().__init__(stack)

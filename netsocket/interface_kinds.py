@@ -27,6 +27,8 @@ _UP = (InterfaceStatus.LOCAL_UP, InterfaceStatus.GLOBAL_UP)
 class AsyncEthernetInterface(AsyncNetworkInterface):
     """A wired network, the host's own for example."""
 
+    medium = "Ethernet"
+
 
 class AsyncWiFiInterface(AsyncNetworkInterface):
     """A WiFi module.
@@ -34,6 +36,8 @@ class AsyncWiFiInterface(AsyncNetworkInterface):
     The network comes from the settings it was opened with, or from `set_credentials` before `up`;
     `join` does both. The API's `connect()` and `disconnect()` are `up` and `down`.
     """
+
+    medium = "WiFi"
 
     @property
     def _control(self) -> WiFiControl:
@@ -93,6 +97,8 @@ class AsyncWiFiInterface(AsyncNetworkInterface):
 
 class AsyncCellularInterface(AsyncNetworkInterface):
     """A cellular module: a SIM, a registration, a data connection."""
+
+    medium = "cellular"
 
     @property
     def _control(self) -> CellularControl:

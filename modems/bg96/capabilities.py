@@ -168,4 +168,4 @@ RECORDS = (
 
 def table(module: str, firmware: str) -> CapabilityTable:
     """The claims for this firmware."""
-    return CapabilityTable(module, firmware, RECORDS)
+    return CapabilityTable(module, firmware, RECORDS, stack="external IP module")

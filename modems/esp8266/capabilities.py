@@ -316,5 +316,8 @@ def table(
             f"{longest} bytes, is kept by the driver", _guide(f"{_TCPIP}: +IPD"),
         )  # fmt: skip
     return CapabilityTable(
-        module, f"{firmware.generation} {firmware.text}", (*COMMON, *MORE)
+        module,
+        f"{firmware.generation} {firmware.text}",
+        (*COMMON, *MORE),
+        stack="external IP module",
     ).with_changes(*changes.values())

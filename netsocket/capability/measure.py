@@ -63,6 +63,8 @@ class Measurement:
     """None when the figures were not asked for."""
     near: bool = True
     """Whether the far end was on this computer."""
+    medium: str = ""
+    """What carries the packets, see `AsyncNetworkInterface.medium`."""
 
     def outcome(self, promise: str) -> Outcome:
         """The worst that the probes of a promise found; UNJUDGED when there is none."""
@@ -197,4 +199,12 @@ async def run(
     if wanted is None or PERFORMANCE in wanted:
         figures = await performance.measure(net, far_end)
     now = time.strftime("%Y-%m-%d", time.gmtime())
-    return Measurement(net.capabilities, results, kind, now, performance=figures, near=far_end.near)
+    return Measurement(
+        net.capabilities,
+        results,
+        kind,
+        now,
+        performance=figures,
+        near=far_end.near,
+        medium=net.medium,
+    )

@@ -90,13 +90,17 @@ class CapabilityTable(Mapping[str, Capability]):
     UNKNOWN; `unstated` lists them, so that a test can demand none.
     """
 
-    __slots__ = ("_records", "firmware", "module", "unstated")
+    __slots__ = ("_records", "firmware", "module", "stack", "unstated")
 
     module: str
     firmware: str
+    stack: str
+    """What kind of stack it is, for the report's first table: "external IP module"."""
     unstated: frozenset[str]
 
-    def __init__(self, module: str, firmware: str, records: Iterable[Capability]) -> None:
+    def __init__(
+        self, module: str, firmware: str, records: Iterable[Capability], *, stack: str = ""
+    ) -> None:
         given: dict[str, Capability] = {}
         for record in records:
             if record.id not in CATALOGUE:
@@ -106,6 +110,7 @@ class CapabilityTable(Mapping[str, Capability]):
             given[record.id] = record
         self.module = module
         self.firmware = firmware
+        self.stack = stack
         self.unstated = frozenset(CATALOGUE.keys() - given.keys())
         self._records = {
             id_: given.get(id_) or Capability(id_, Level.UNKNOWN, "nothing is claimed")
@@ -140,7 +145,10 @@ class CapabilityTable(Mapping[str, Capability]):
             if id_ not in changed and id_ not in self.unstated
         ]
         return CapabilityTable(
-            self.module, self.firmware if firmware is None else firmware, [*kept, *records]
+            self.module,
+            self.firmware if firmware is None else firmware,
+            [*kept, *records],
+            stack=self.stack,
         )
 
     def to_dict(self) -> dict[str, object]:

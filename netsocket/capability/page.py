@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any, Final
 
 from netsocket.capability.catalogue import CATALOGUE
 from netsocket.capability.figures import by_size, latency_text, plots, problems, throughput_text
+from netsocket.capability.overview import Limit, Row, overview
 from netsocket.capability.record import groups
 
 SIGNS: Final = {"full": "●", "emulated": "◐", "partial": "◔", "none": "○", "unknown": "?"}
@@ -52,6 +53,7 @@ def html(record: Mapping[str, Any]) -> str:
         cells=_cells(record),
         contradictions=_contradictions(record),
         changes=record.get("changes"),
+        overview=overview(record),
         groups=groups(),
         catalogue=CATALOGUE,
         signs=SIGNS,
@@ -84,6 +86,7 @@ def markdown(record: Mapping[str, Any]) -> str:
             f"{EVIDENCE[module['place']]}; anomalies on the wire: {anomalies or 'none'}"
         )
     lines += [f"- {one['spec']}: not measured, {one['error']}" for one in record["failed"]]
+    lines += ["", "## The stacks", "", *_overview(overview(record))]
     lines += ["", "## Contradictions between claim and measurement", ""]
     lines += [f"- {line}" for line in _contradictions(record)] or ["None."]
     if record.get("changes") is not None:
@@ -104,6 +107,32 @@ def markdown(record: Mapping[str, Any]) -> str:
     for module in record["modules"]:
         lines += _evidence(module)
     return "\n".join(lines) + "\n"
+
+
+def _overview(rows: Sequence[Row]) -> list[str]:
+    lines = [
+        "| Stack | Network | Protocols | Numbers | Good for | Limits |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        name = f"**{row.module}** {row.firmware} ({row.evidence})"
+        cells = (
+            f"{name}: {row.stack}" if row.stack else name,
+            row.medium,
+            ", ".join(f"{name} {OUTCOMES[outcome]}" for name, outcome in row.protocols),
+            "; ".join(row.numbers),
+            "; ".join(f"{use} {OUTCOMES[outcome]}" for use, outcome in row.uses)
+            or "nothing that was tried",
+            "; ".join([*map(_limit, row.limits), *([f"{row.more} more"] if row.more else [])])
+            or "none found",
+        )
+        lines.append(f"| {' | '.join(map(_plain, cells))} |")
+    return lines
+
+
+def _limit(limit: Limit) -> str:
+    text = f"{limit.id} {limit.level}"
+    return f"{text}: {limit.because}" if limit.because else text
 
 
 def _cell(cell: Mapping[str, Any]) -> str:
