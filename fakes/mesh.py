@@ -135,6 +135,10 @@ class Mesh:
         """The node is in range of everybody."""
         self._cuts = {pair for pair in self._cuts if node not in pair}
 
+    def in_range(self, one: Node, other: Node) -> bool:
+        """Whether their radios reach each other, whatever their networks."""
+        return frozenset((one, other)) not in self._cuts
+
     def neighbours(self, node: Node) -> Iterator[Node]:
         """Those of the same network that hear the node directly."""
         for other in self.nodes:
@@ -143,7 +147,7 @@ class Mesh:
                 and other.network is not None
                 and other.network == node.network
                 and other.attached
-                and frozenset((node, other)) not in self._cuts
+                and self.in_range(node, other)
             ):
                 yield other
 
