@@ -139,7 +139,7 @@ def assemble(
     else:
         refuse(found.module, strangers, driver.settings)
         make_link = _real_link(found.port, values)
-    if values["mux"]:
+    if values.get("mux"):
         make_link = multiplexed(make_link, int(values["baud"]))
     path = str(values["trace"])
     channel = Channel(Engine(driver.dialect), make_link, trace_to(path) if path else None)

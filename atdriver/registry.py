@@ -68,7 +68,6 @@ LINK_SETTINGS: tuple[Setting, ...] = (
     Setting("baud", 115200, "baud rate to try first"),
     Setting("fast", 0, "baud rate to change to once the module answers; put back at the end"),
     Setting("rtscts", False, "hardware flow control is wired"),
-    Setting("mux", False, "several channels over the port (AT+CMUX): AT stays usable beside data"),
     Setting("trace", "", "file for a wire trace (secrets masked)"),
     Setting(
         "reconnect",
@@ -78,6 +77,8 @@ LINK_SETTINGS: tuple[Setting, ...] = (
     ),
 )
 """What every modem behind a serial port takes."""
+MUX = Setting("mux", False, "several channels over the port (AT+CMUX): AT stays usable beside data")
+"""What a driver takes whose modules know AT+CMUX."""
 
 
 class Driver(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from atdriver.channel import Channel
 from atdriver.errors import SpecificationError
-from atdriver.registry import LINK_SETTINGS, Setting, Value
+from atdriver.registry import LINK_SETTINGS, MUX, Setting, Value
 from atdriver.usb import AT, UsbIdentity
 from modems.bg96.commands import line_rate
 from modems.bg96.dialect import DIALECT
@@ -34,6 +34,7 @@ class Bg96Driver:
     dialect = DIALECT
     settings = (
         *LINK_SETTINGS,
+        MUX,
         Setting("apn", "", "access point name; empty: what the module has stored"),
         Setting("user", "", "user name for the APN"),
         Setting("password", "", "password for the APN", secret=True),
