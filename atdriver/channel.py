@@ -17,11 +17,11 @@ from typing import NamedTuple
 from atdriver.company import Company
 from atdriver.dialect import Probe, Step
 from atdriver.engine import Engine
-from atdriver.errors import ATError, EncodeError, ModuleSilent, PortLost
+from atdriver.errors import ATError, EncodeError, ModuleBusy, ModuleSilent, PortLost
 from atdriver.events import Anomaly, Completed, Deaf, Event, Failed, InStep, OutOfStep, Restarted
 from atdriver.exchange import Command, Reply
 from atdriver.lifecycle import ChannelLife, ChannelMode
-from atdriver.link import Link
+from atdriver.link import Link, Receiver
 from atdriver.recording import Recording
 from atdriver.resync import RESYNC_LIMIT
 from atdriver.trace import Trace, printable
@@ -80,6 +80,9 @@ class Channel:
         self._in_step: asyncio.Future[None] | None = None
         self._failure: ATError | None = None
         self._working = False
+        self._lent = False
+        self._guest: Receiver | None = None
+        self._quiet: asyncio.Future[None] | None = None
 
     def trace_with(self, make_trace: Callable[[], Trace] | None) -> None:
         """From the next `open` on, record into what this makes; None: record nothing."""
@@ -131,6 +134,7 @@ class Channel:
         """
         if self._life is None:
             raise PortLost(f"{self.link.name}: the channel is closed")
+        self._end_loan(PortLost(f"{self.link.name}: the port is opened anew"))
         self._fail_all(PortLost(f"{self.link.name}: the port is opened anew"))
         self._fire("lost")
         await self.link.close()
@@ -235,7 +239,7 @@ class Channel:
         """When the module was last heard, while nothing is asked of it; None while something is,
         or while it cannot be asked."""
         idle = self.mode is ChannelMode.COMMAND and self.engine.ready
-        waits = self._queue or self._quick or self._urgent
+        waits = self._queue or self._quick or self._urgent or self._lent
         return self.engine.heard if idle and not waits else None
 
     async def look(self) -> None:
@@ -248,6 +252,43 @@ class Channel:
         reply = await self.run(Command(probe.text, LOOK_TIMEOUT, info=either))
         if any(probe.restarted.fullmatch(line) for line in reply.lines):
             self.suspect("the settings are gone")
+
+    async def lend(self, guest: Receiver) -> None:
+        """Give the port to something else than commands (a data mode): when what is under way has
+        ended, all bytes go to `guest`, which writes to `link`. Commands wait until `take_back`.
+
+        What the guest's bytes are is not traced. Raises ModuleBusy when it is lent already, and as
+        `run`.
+        """
+        if self._lent:
+            raise ModuleBusy(f"{self.link.name}: the port carries something else already")
+        if self._failure is not None or self._life is None:
+            raise self._failure or PortLost(f"{self.link.name}: the channel is closed")
+        self._lent = True
+        self._quiet = asyncio.get_running_loop().create_future()
+        self._work()
+        try:
+            await self._quiet
+        except BaseException:
+            self.take_back()
+            raise
+        finally:
+            self._quiet = None
+        self._guest = guest
+
+    def take_back(self) -> None:
+        """The module takes commands again; who knows better calls `synchronise` next."""
+        self._lent = False
+        self._guest = None
+        if self._life is not None:
+            self._work()
+
+    def _end_loan(self, error: OSError | None) -> None:
+        """There is no port any more that could be lent."""
+        guest, self._guest = self._guest, None
+        self._lent = False
+        if guest is not None:
+            guest.link_lost(error)
 
     def note(self, text: str) -> None:
         """A remark in the trace, beside the bytes."""
@@ -262,6 +303,7 @@ class Channel:
         if self.mode is ChannelMode.CLOSED:
             self._recording.close()
             return
+        self._end_loan(None)
         self._fail_all(PortLost(f"{self.link.name}: the channel was closed"))
         life, self._life = self._life, None
         assert life is not None
@@ -277,6 +319,9 @@ class Channel:
     def data_received(self, data: bytes) -> None:
         """From the link."""
         self._received += len(data)
+        if self._guest is not None:
+            self._guest.data_received(data)
+            return
         self._recording.passed("<", data)
         if len(self.sample) < SAMPLE_CAP and self.mode is ChannelMode.RESYNC:
             self.sample = (self.sample + data)[:SAMPLE_CAP]
@@ -288,6 +333,7 @@ class Channel:
         """From the link: gone for good."""
         if self.mode is ChannelMode.CLOSED or error is None:
             return
+        self._end_loan(error)
         lost = error if isinstance(error, ATError) else PortLost(str(error))
         self._fail_all(lost)
         self._fire("lost")
@@ -304,7 +350,9 @@ class Channel:
             while True:
                 self._drain()
                 may_start = self.mode is ChannelMode.COMMAND and self.engine.ready
-                if not may_start or not self._start_next():
+                if may_start and self._lent:
+                    _settle(self._quiet, None)
+                if not may_start or self._lent or not self._start_next():
                     break
         finally:
             self._working = False
@@ -398,18 +446,14 @@ class Channel:
 
     def _settle_synchronise(self, error: ATError | None) -> None:
         waiter, self._in_step = self._in_step, None
-        if waiter is None or waiter.done():
-            return
-        if error is None:
-            waiter.set_result(None)
-        else:
-            waiter.set_exception(error)
+        _settle(waiter, error)
 
     def _fail_all(self, error: ATError) -> None:
         self._failure = error
         self.engine.abort(error)
         self.engine.events.clear()
         self._settle_synchronise(error)
+        _settle(self._quiet, error)
         waiting = [each.done for each in (*self._urgent, *self._quick, *self._queue)]
         if self._current is not None:
             waiting.append(self._current)
@@ -443,3 +487,12 @@ class Channel:
             return
         self.engine.tick(self._loop.time())
         self._work()
+
+
+def _settle(waiter: asyncio.Future[None] | None, error: ATError | None) -> None:
+    if waiter is None or waiter.done():
+        return
+    if error is None:
+        waiter.set_result(None)
+    else:
+        waiter.set_exception(error)

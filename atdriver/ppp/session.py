@@ -20,8 +20,9 @@ from atdriver.ppp.packets import IPCP, IPV4, IPV6, IPV6CP, LCP, unwrap, wrap
 from atdriver.ppp.phases import Phase, PhaseLife
 
 FAMILIES = ("ipv4", "ipv6")
-GRACE = 2.0
-"""Seconds that one family, once open, waits for the other."""
+GRACE = 4.0
+"""Seconds that IPv4, once open, waits for IPv6: one lost frame is forgiven. IPv6 waits for IPv4
+until that is decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +315,7 @@ class PppClient:
             if not running:
                 self._grace = None
                 self._announce()
-            elif self._grace is None and not self._is_up:
+            elif self._grace is None and not self._is_up and self.ipcp.opened:
                 self._grace = self._now + GRACE
         elif not running:
             self._give_up(

@@ -11,13 +11,19 @@ from atdriver.registry import LINK_SETTINGS, MUX, Setting, Value
 from atdriver.usb import AT, UsbIdentity
 from modems.bg96.commands import line_rate
 from modems.bg96.dialect import DIALECT
+from modems.bg96.dialled import DialledBg96, DialledNetwork
 from modems.bg96.network import Network
 from modems.bg96.radio import Radio
 from modems.bg96.setup import MODELS
 from modems.bg96.stack import Bg96Stack
+from modems.ppp import SETTINGS as PPP_SETTINGS
+from modems.ppp import Dial, session_settings
+from modems.ppp.backends import backend
+from modems.ppp.stack import PppStack
 from modems.rate import LineRate
 from netsocket.cellular import AccessPointName, Authentication
 from netsocket.errors import InvalidArgument
+from netsocket.stack import Stack
 
 RATES = (115200, 921600, 460800, 230400, 57600, 9600)
 """Baud rates of the main UART (Hardware Design V1.3); over USB the number means nothing."""
@@ -49,6 +55,7 @@ class Bg96Driver:
             "the module's own name of the port in use; empty: find out",
             choices=("", "usbat", "usbmodem", "uart1"),
         ),
+        *PPP_SETTINGS,
         Setting("persist", False, "leave stored settings as this driver set them"),
     )
 
@@ -58,10 +65,31 @@ class Bg96Driver:
     )
     identity = (b"ATI", re.compile(rb"(?:%b).*" % "|".join(MODELS).encode()))
 
-    def create(self, channel: Channel, name: str, values: Mapping[str, Value]) -> Bg96Stack:
-        """A stack over this channel."""
+    dial = Dial()
+
+    def create(self, channel: Channel, name: str, values: Mapping[str, Value]) -> Stack:
+        """A stack over this channel: the module's own, or one of this computer that dials."""
+        if values["data"] == "module":
+            return self._module(Bg96Stack, Network, channel, name, values)
+        control = self._module(DialledBg96, DialledNetwork, channel, name, values)
+        return PppStack(
+            control,
+            self.dial,
+            lambda: session_settings(control.access_point_name),
+            lambda: backend(str(values["ip"])),
+            reconnect=values["reconnect"] == "auto",
+        )
+
+    def _module(
+        self,
+        stack: type[Bg96Stack],
+        network: type[Network],
+        channel: Channel,
+        name: str,
+        values: Mapping[str, Value],
+    ) -> Bg96Stack:
         baud = int(values["baud"])
-        return Bg96Stack(
+        return stack(
             channel,
             name=name,
             line=LineRate(
@@ -70,7 +98,7 @@ class Bg96Driver:
                 int(values["fast"]),
                 line_rate,
             ),
-            network=Network(
+            network=network(
                 name=_access_point_name(values),
                 pin=str(values["pin"]),
                 registration_timeout=float(values["register_timeout"]),

@@ -173,12 +173,41 @@ def test_a_peer_that_never_answers_ipv6cp_is_waited_for_a_moment() -> None:
     client.start(0.0)
     far.run()
     assert client.events == []
-    far.wait(2.0)
+    far.wait(4.0)
     event = take(client)
     assert isinstance(event, NetworkUp)
     far.wait(60)  # IPv6CP gives up; the rest stays
     assert client.events == []
     assert client.phase is Phase.NETWORK
+
+
+def test_ipv6_waits_for_ipv4_until_that_is_decided() -> None:
+    client, far = pair()
+    late: list[Said] = []
+
+    def slow(said: Said) -> bytes | None:
+        if said.protocol == IPCP and len(late) < 5:
+            late.append(said)
+            return b""
+        return None
+
+    far.hook = slow
+    client.start(0.0)
+    far.run()
+    far.wait(9)
+    assert client.events == []
+    far.wait(9)
+    event = take(client)
+    assert isinstance(event, NetworkUp)
+    assert len(event.addresses) == 2
+    client, far = pair()
+    far.hook = lambda said: b"" if said.protocol == IPCP else None
+    client.start(0.0)
+    far.run()
+    far.wait(31)
+    event = take(client)
+    assert isinstance(event, NetworkUp)
+    assert event.addresses == (IPv6Address("fe80::9"),)
 
 
 # -- options ----------------------------------------------------------------------------------------
