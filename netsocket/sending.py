@@ -1,10 +1,14 @@
-"""Sending on a stream: the account of what was surely taken and what may have been."""
+"""Sending on a stream: the account of what was surely taken and what may have been.
+
+A call sends frame by frame. Where the stack moves bytes by itself the next frame is begun in the
+turn of the loop in which the one before it was accepted, and the caller sleeps on; it is woken when
+there is something to judge.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from netsocket.connecting import ConnectingSocket
 from netsocket.core import as_bytes
@@ -18,6 +22,86 @@ if TYPE_CHECKING:
 
 SEND_LIMIT = 64 * 1024
 """Most bytes offered in one transaction where the stack states no `frame.max_send`."""
+
+
+class Frames:
+    """What one call has to send, frame by frame, and the account of it.
+
+    Where the stack works by itself, frames follow one another until all is accepted, nothing was,
+    one has failed, or the socket is done with: then the caller, who waits for what `begin` gave,
+    goes on. The outcome of a frame that was not simply accepted is in the direction's `task`.
+    """
+
+    __slots__ = (
+        "_handle", "_offering", "_over", "_socket", "_stack", "accepted", "chunk", "left", "seen",
+        "view",
+    )  # fmt: skip
+
+    def __init__(self, socket: StreamSends, view: memoryview) -> None:
+        self._socket = socket
+        self.view = view
+        self.left = len(view)
+        self.accepted = 0
+        self.chunk = b""
+        """What was offered last."""
+        self.seen = 0
+        """How many notices had come before."""
+
+    def next(self) -> bytes:
+        """The next bytes to offer: a copy, for the transaction may outlive the caller, and the
+        same once more when none of it was accepted."""
+        if not self.chunk:
+            at = self.accepted
+            self.chunk = bytes(self.view[at : at + self._socket.frame])
+        return self.chunk
+
+    def took(self, accepted: int) -> None:
+        """So many of them were accepted."""
+        if accepted:
+            self.accepted += accepted
+            self.left -= accepted
+            self.chunk = b""
+
+    def begin(self, stack: ReadyStack, handle: Handle) -> asyncio.Future[None]:
+        """Let them follow one another."""
+        self._stack = stack
+        self._handle = handle
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._offer()
+        return self._over
+
+    def _offer(self) -> None:
+        """The next frame, and more behind those whose outcome is known at once."""
+        socket = self._socket
+        while True:
+            self.seen = socket._notices
+            self._offering = True
+            try:
+                task = self._stack.begin_send(self._handle, self.next(), self._ended)
+            except OSError as error:
+                task = asyncio.get_running_loop().create_future()
+                task.set_exception(error)
+            self._offering = False
+            socket._sending.task = task
+            if not task.done() or not self._goes_on(task):
+                return
+
+    def _ended(self) -> None:
+        task = self._socket._sending.task
+        if task is not None and not self._offering and self._goes_on(task):
+            self._offer()
+
+    def _goes_on(self, task: asyncio.Future[int]) -> bool:
+        """Whether this one was accepted and another one is to follow; else the caller looks."""
+        if self._over.done():
+            return False  # nobody waits any more: the outcome is left behind
+        if not task.cancelled() and task.exception() is None and (accepted := task.result()):
+            self._socket._sending.task = None
+            self.took(accepted)
+            if self.left and self._socket._may_send_on:
+                return True
+        self._over.set_result(None)
+        return False
 
 
 class StreamSends(ConnectingSocket):
@@ -43,7 +127,7 @@ class StreamSends(ConnectingSocket):
         (or `settle`). An error after a partial success is raised by the next call.
         Raises CallTimeout, WouldBlock, NotConnected, BrokenPipe, ConnectionReset, SendUnknown.
         """
-        view = as_bytes(data)
+        frames = Frames(self, as_bytes(data)[: self._frame])
         self._check_flags(flags)
         handle = self._sender()
         deadline = self._deadline()
@@ -51,13 +135,14 @@ class StreamSends(ConnectingSocket):
         try:
             await self._settle(deadline)
             try:
-                return await self._send_some(handle, view, deadline)
+                await self._send_on(handle, frames, deadline)
             except SendUnknown as error:
                 if not error.accepted:
                     raise
                 accepted, error.accepted = error.accepted, 0
                 self._kept = error
                 return accepted
+            return frames.accepted
         finally:
             self._sending.turn.release()
 
@@ -67,9 +152,8 @@ class StreamSends(ConnectingSocket):
         Whatever it raises, cancellation included, carries `accepted` (bytes surely taken) and
         `unknown` (bytes after those of which any prefix may have been, or may yet be, taken).
         """
-        view = as_bytes(data)
+        frames = Frames(self, as_bytes(data))
         self._check_flags(flags)
-        done = 0
         begun = False
         try:
             handle = self._sender()
@@ -78,12 +162,12 @@ class StreamSends(ConnectingSocket):
             try:
                 await self._settle(deadline)
                 begun = True
-                while done < len(view):
-                    done += await self._send_some(handle, view[done:], deadline)
+                while frames.left:
+                    await self._send_on(handle, frames, deadline)
             finally:
                 self._sending.turn.release()
         except BaseException as error:
-            _account(error, done, begun)
+            _state_totals(error, frames.accepted, begun)
             raise
 
     async def settle(self) -> int:
@@ -107,34 +191,50 @@ class StreamSends(ConnectingSocket):
         self._raise_kept()
         return accepted
 
-    async def _send_some(self, handle: Handle, view: memoryview, deadline: float | None) -> int:
-        if not len(view):
-            return 0
-        chunk = bytes(view[: self._frame])  # a copy: the transaction may outlive the caller
-        while True:
+    async def _send_on(self, handle: Handle, frames: Frames, deadline: float | None) -> None:
+        """Until at least a byte more was accepted; all of it where the stack works by itself."""
+        left = frames.left
+        while left and frames.left == left:
             if self._write_shut:
                 raise BrokenPipe("the sending side was shut down")
-            seen = self._notices
+            frames.seen = self._notices
             try:
-                accepted = await self._transact(
-                    self._sending, lambda: self._offer(handle, chunk), deadline
-                )
+                if self._by_itself is not None:
+                    await self._send_by_itself(self._by_itself, handle, frames, deadline)
+                else:
+                    frames.took(
+                        await self._transact(
+                            self._sending,
+                            lambda: self._stack.send(handle, frames.next()),
+                            deadline,
+                        )
+                    )
             except BaseException as error:
                 if self._sending.task is not None:
-                    error.unknown = len(chunk)  # type: ignore[attr-defined]
+                    error.unknown = len(frames.chunk)  # type: ignore[attr-defined]
                 elif isinstance(error, BrokenPipeError) and self._life.may(SocketEvent.PEER_LEFT):
                     self._life.happened(SocketEvent.PEER_LEFT)
                 raise
-            if accepted:
-                return accepted
-            await self._pause(seen, deadline)
+            if frames.left == left:
+                await self._pause(frames.seen, deadline)
 
-    def _offer(
-        self, handle: Handle, chunk: bytes
-    ) -> Coroutine[Any, Any, int] | asyncio.Future[int]:
-        if self._by_itself is not None:
-            return self._by_itself.begin_send(handle, chunk, self._sending.ended)
-        return self._stack.send(handle, chunk)
+    async def _send_by_itself(
+        self, stack: ReadyStack, handle: Handle, frames: Frames, deadline: float | None
+    ) -> None:
+        """Frame after frame, until there is something to judge."""
+        self._check_gone()
+        over = frames.begin(stack, handle)
+        try:
+            if not over.done():
+                await self._wait(over, self._callers, deadline)
+            self._check_done(self._sending.task)
+        except BaseException:
+            over.cancel()
+            self._leave_behind(self._sending)
+            raise
+        task, self._sending.task = self._sending.task, None
+        if task is not None:
+            frames.took(self._taken(task))
 
     def _sender(self) -> Handle:
         self._enter()
@@ -149,13 +249,17 @@ class StreamSends(ConnectingSocket):
             raise NotConnected("the socket is not connected")
         return self._handle
 
+    @property
+    def _may_send_on(self) -> bool:
+        return not (self._closed or self._write_shut or self._gone is not None)
+
     def _raise_kept(self) -> None:
         if self._kept is not None:
             kept, self._kept = self._kept, None
             raise kept
 
 
-def _account(error: BaseException, done: int, begun: bool) -> None:
+def _state_totals(error: BaseException, done: int, begun: bool) -> None:
     """Give an error the totals of this sendall; every exception object can hold them.
 
     An error that an earlier call left behind says nothing about this one's bytes.

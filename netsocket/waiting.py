@@ -46,17 +46,11 @@ _HOPS: Final = 16
 class Direction:
     """Sending or receiving: whose turn it is, and the transaction a caller left behind."""
 
-    __slots__ = ("task", "turn", "waiter")
+    __slots__ = ("task", "turn")
 
     def __init__(self) -> None:
         self.turn = asyncio.Lock()
         self.task: asyncio.Future[Any] | None = None
-        self.waiter: asyncio.Future[None] | None = None
-
-    def ended(self) -> None:
-        """From a stack that works by itself: the outcome is there."""
-        if self.waiter is not None and not self.waiter.done():
-            self.waiter.set_result(None)
 
 
 class Waiting:
@@ -132,7 +126,7 @@ class Waiting:
     async def _transact(
         self,
         direction: Direction,
-        start: Callable[[], Coroutine[Any, Any, T] | asyncio.Future[T]],
+        start: Callable[[], Coroutine[Any, Any, T]],
         deadline: float | None,
     ) -> T:
         """Start a transaction of this direction, or take over the one left behind.
@@ -141,14 +135,8 @@ class Waiting:
         """
         self._check_gone()
         if direction.task is None:
-            try:
-                started = start()
-            except OSError as error:
-                raise self._judged(error) from None
-            by_itself = isinstance(started, asyncio.Future)
-            task = started if isinstance(started, asyncio.Future) else self._table.spawn(started)
-            direction.task = task
-            return await self._settled(direction, task, deadline, by_itself=by_itself)
+            task = direction.task = self._table.spawn(start())
+            return await self._settled(direction, task, deadline)
         outcome: T = await self._left_behind(direction, direction.task, deadline)
         return outcome
 
@@ -165,23 +153,23 @@ class Waiting:
         return await self._settled(direction, task, deadline)
 
     async def _settled(
-        self,
-        direction: Direction,
-        task: asyncio.Future[T],
-        deadline: float | None,
-        *,
-        by_itself: bool = False,
+        self, direction: Direction, task: asyncio.Future[T], deadline: float | None
     ) -> T:
-        """`by_itself`: its stack tells `direction` of the end, a turn of the loop earlier."""
         try:
-            await self._until_done(task, deadline, direction if by_itself else None)
+            await self._until_done(task, deadline)
         except BaseException:
-            if by_itself:
-                self._table.follow(task)
-            task.add_done_callback(self._ended_unwatched)
+            self._leave_behind(direction)
             raise
         direction.task = None  # from here to the caller there is no await: it gets the outcome
         return self._taken(task)
+
+    def _leave_behind(self, direction: Direction) -> None:
+        """The caller goes before its transaction has ended, or without its outcome."""
+        task = direction.task
+        if task is not None:
+            if not isinstance(task, asyncio.Task):
+                self._table.follow(task)
+            task.add_done_callback(self._ended_unwatched)
 
     async def _outcome(self, task: asyncio.Future[T], deadline: float | None) -> T:
         """The outcome of a task, which is never cancelled by this.
@@ -191,12 +179,7 @@ class Waiting:
         await self._until_done(task, deadline)
         return self._taken(task)
 
-    async def _until_done(
-        self,
-        task: asyncio.Future[Any],
-        deadline: float | None,
-        told: Direction | None = None,
-    ) -> None:
+    async def _until_done(self, task: asyncio.Future[Any], deadline: float | None) -> None:
         if not task.done():
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -204,17 +187,18 @@ class Waiting:
                 if not waiter.done():
                     waiter.set_result(None)
 
-            if told is None:
-                task.add_done_callback(ended)
-            else:
-                told.waiter = waiter
+            task.add_done_callback(ended)
             try:
                 await self._wait(waiter, self._callers, deadline)
             finally:
                 task.remove_done_callback(ended)
+        self._check_done(task)
+
+    def _check_done(self, task: asyncio.Future[Any] | None) -> None:
+        """Why a caller that waited goes on although this has not ended."""
         if self._closed:
             raise BadHandle("the socket was closed during the call")
-        if not task.done():
+        if task is not None and not task.done():
             self._check_gone()
             if self._broken is not None:
                 raise copy.copy(self._broken)

@@ -116,3 +116,66 @@ async def test_who_waits_for_a_send_is_told_before_the_callbacks(
         await asyncio.sleep(0)
         assert order == ["told", "callback"]
         assert await sock.recv(5) == b"hello"
+
+
+@each
+@virtual
+async def test_the_next_frame_leaves_before_anybody_is_woken(module: str, firmware: str) -> None:
+    async with opened(module, firmware) as bench:
+        sock = await bench.net.connect(("sink.test", 9), timeout=30)
+        order: list[str] = []
+        begin_send = bench.stack.begin_send
+
+        def watched(*arguments: object) -> asyncio.Future[int]:
+            order.append("offered")
+            outcome: asyncio.Future[int] = begin_send(*arguments)
+            outcome.add_done_callback(lambda _: order.append("callback"))
+            return outcome
+
+        bench.stack.begin_send = watched
+        await sock.sendall(SAID[: 3 * sock.frame - 5])
+        await asyncio.sleep(0)
+        assert order[:2] == ["offered", "offered"]
+        assert (order.count("offered"), order.count("callback")) == (3, 3)
+        assert bytes(bench.talks("sink.test:9")[0].told) == SAID[: 3 * sock.frame - 5]
+
+
+@pytest.mark.parametrize("how", ["cancelled", "late"])
+@each
+@virtual
+async def test_who_leaves_among_the_frames_has_an_exact_account(
+    module: str, firmware: str, how: str
+) -> None:
+    """The frame that is under way is carried to its end, no other one begins, and the account
+    says which is which."""
+    async with opened(module, firmware) as bench:
+        sock = await bench.net.connect(("sink.test", 9), timeout=30)
+        talk = bench.talks("sink.test:9")[0]
+        offered = 0
+        begin_send = bench.stack.begin_send
+
+        def watched(*arguments: object) -> asyncio.Future[int]:
+            nonlocal offered
+            offered += 1
+            if offered == 2:  # in the middle of the second frame
+                loop = asyncio.get_running_loop()
+                loop.call_soon(sending.cancel if how == "cancelled" else hurry)
+            return begin_send(*arguments)  # type: ignore[no-any-return]
+
+        def hurry() -> None:
+            for waiter in list(sock._callers):
+                waiter.set_result(None)  # as the deadline does
+
+        bench.stack.begin_send = watched
+        sending = asyncio.ensure_future(sock.sendall(SAID[: 5 * sock.frame]))
+        error: BaseException | None = None
+        try:
+            await sending
+        except (asyncio.CancelledError, TimeoutError) as caught:
+            error = caught
+        assert isinstance(error, asyncio.CancelledError if how == "cancelled" else TimeoutError)
+        assert (error.accepted, error.unknown) == (sock.frame, sock.frame)  # type: ignore[union-attr]
+        assert await sock.settle() == sock.frame
+        await sock.sendall(b"behind it")
+        await asyncio.sleep(1)
+        assert bytes(talk.told) == SAID[: 2 * sock.frame] + b"behind it"

@@ -60,9 +60,9 @@ async def test_C02_late_answer_of_the_right_type(injected: Injected) -> None:
 
 
 @pytest.mark.catches(
-    "netsocket/waiting.py",
-    "            task.add_done_callback(self._ended_unwatched)\n            raise",
-    "            direction.task = None\n            raise",
+    "netsocket/sending.py",
+    "            over.cancel()\n            self._leave_behind(self._sending)",
+    "            over.cancel()\n            self._sending.task = None",
 )
 @EACH
 @virtual
