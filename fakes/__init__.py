@@ -52,6 +52,7 @@ MODULES: Mapping[str, tuple[str, str]] = {
     "bg95": ("fakes.bg96", "build_bg95"),
     "ec25": ("fakes.bg96", "build_ec25"),
     "openthread": ("fakes.openthread", "build"),
+    "riot": ("fakes.riot", "build"),
     "skstack": ("fakes.skstack", "build"),
     "replay": ("fakes.replay", "build"),
 }

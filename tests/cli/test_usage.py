@@ -57,7 +57,7 @@ WRONG = [
     (["at", "bg96:/dev/x", "--json"], "--json needs a command"),
     (
         ["fake", "nokia"],
-        "there is no fake 'nokia'; installed: bg95, bg96, ec25, esp32, esp8266, openthread, replay, skstack",
+        "there is no fake 'nokia'; installed: bg95, bg96, ec25, esp32, esp8266, openthread, replay, riot, skstack",
     ),
     (["fake", "esp8266", "--firmware", "ZZ"], "unknown firmware 'ZZ'; valid: "),
     (["fake", "esp8266", "--set", "colour=red"], "unknown setting 'colour'; valid: "),
