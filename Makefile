@@ -36,7 +36,7 @@ gates: $(VENV)/.test     ## What each commit is asked beside `make test` (see do
 
 coverage: $(VENV)/.test  ## Lines and branches of parser, engine and drivers that their own tests reach
 	@rm -rf out/coverage && mkdir -p out/coverage
-	$(COVERED) -m "not serial and not gate and not nightly" tests/engine tests/drivers tests/faults tests/recovery
+	$(COVERED) -m "not serial and not gate and not nightly" tests/engine tests/drivers tests/faults tests/recovery tests/ppp tests/cmux
 	$(COVERED) --cov-append -k what_failed_once tests/simulation
 	$(COVERAGE) --include="$(PARSER)" --fail-under=99
 	$(COVERAGE) --include="modems/*" --fail-under=$(DRIVERS)

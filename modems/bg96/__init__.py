@@ -18,7 +18,7 @@ from modems.bg96.setup import MODELS
 from modems.bg96.stack import Bg96Stack
 from modems.ppp import SETTINGS as PPP_SETTINGS
 from modems.ppp import Dial, session_settings
-from modems.ppp.backends import backend
+from modems.ppp.backends import backend, claims
 from modems.ppp.stack import PppStack
 from modems.rate import LineRate
 from netsocket.cellular import AccessPointName, Authentication
@@ -77,6 +77,7 @@ class Bg96Driver:
             self.dial,
             lambda: session_settings(control.access_point_name),
             lambda: backend(str(values["ip"])),
+            claims=claims(str(values["ip"])),
             reconnect=values["reconnect"] == "auto",
         )
 

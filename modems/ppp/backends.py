@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from netsocket import errors
-from netsocket.ip.link import IpPacketLink
+from netsocket.capability.model import CapabilityTable
+from netsocket.hostclaims import HOST_CAPABILITIES
+from netsocket.ip.link import IpPacketLink, IpSettings
+from netsocket.ip.lwip_claims import lwip_capabilities
 from netsocket.stack import Stack
 
 Backend = Callable[[IpPacketLink], Awaitable[Stack]]
@@ -26,3 +29,8 @@ def backend(name: str) -> Backend:
     except (OSError, ValueError) as error:
         raise errors.NetworkDown(f"ip={name}: {error}") from error
     return found
+
+
+def claims(name: str) -> CapabilityTable:
+    """What the back end claims before there is a link; a stack that is up has its own."""
+    return HOST_CAPABILITIES if name == "tun" else lwip_capabilities(IpSettings(()))

@@ -3,12 +3,10 @@ it of a multiplexed one."""
 
 from __future__ import annotations
 
-import contextlib
 from typing import Protocol
 
 from atdriver.channel import Channel
 from atdriver.dialect import Step
-from atdriver.exchange import Command
 from atdriver.link import Link, Receiver, backlog
 from modems.ppp import Dial
 
@@ -78,9 +76,8 @@ class DataChannel:
 
     beside = True
 
-    def __init__(self, channel: Channel, dial: Dial) -> None:
+    def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._dial = dial
         self._link: Link | None = None
         self.name = channel.link.name
 
@@ -101,11 +98,9 @@ class DataChannel:
         return backlog(self._link) if self._link is not None else 0
 
     async def give_back(self, *, answers: bool) -> None:
-        """Hang up on the AT channel, which is quicker than to escape, and close this one."""
+        """Close the channel."""
+        del answers
         link, self._link = self._link, None
-        if not answers:
-            with contextlib.suppress(OSError):
-                await self._channel.run(Command(self._dial.hang_up, SYNCHRONISE))
         if link is not None:
             await link.close()
 
@@ -113,4 +108,4 @@ class DataChannel:
 def carrier_of(channel: Channel, dial: Dial) -> Carrier:
     """What a call through this channel is carried by."""
     beside = hasattr(channel.link, "data")
-    return DataChannel(channel, dial) if beside else BorrowedPort(channel, dial)
+    return DataChannel(channel) if beside else BorrowedPort(channel, dial)

@@ -26,6 +26,7 @@ QUIET = 0.25
 GOODBYE = 3.0
 """Seconds in which the other end may take its leave."""
 ANSWER = 5.0
+AWAKE = 2.0
 BATCH = 64
 """Packets taken from the stack in one turn of the loop."""
 _RESULT = re.compile(
@@ -75,13 +76,21 @@ class PppLine:
 
     async def dial(self) -> None:
         """Into data mode. Raises DialFailed, and CarrierLost when the port goes meanwhile."""
+        if self._carrier.beside and not await self._answers():
+            await self._escape()  # an earlier call was left there
         command = self._dial.command.decode("ascii")
         self._note(f"dialling: {command}")
         self._carrier.write(self._dial.command + b"\r")
         result = await self._result(self._dial.patience)
         if not result.startswith("CONNECT"):
             raise DialFailed(command, result)
+        self._carrier_gone = False
         self._note(f"data mode: {result}")
+
+    async def _answers(self) -> bool:
+        """Whether a channel that nobody has asked anything takes commands."""
+        self._carrier.write(b"AT\r")
+        return await self._result(AWAKE) == "OK"
 
     async def establish(self) -> NetworkUp:
         """LCP, login, addresses. Raises PppError."""
@@ -112,7 +121,7 @@ class PppLine:
                 async with asyncio.timeout(GOODBYE):
                     await self._over.wait()
         self._in_data = False
-        if self._lost is None and not self._carrier_gone and not self._carrier.beside:
+        if self._lost is None and not self._carrier_gone:
             await self._escape()
         for timer in (self._timer, self._quiet, self._pause):
             if timer is not None:

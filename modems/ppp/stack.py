@@ -25,7 +25,7 @@ from modems.ppp.forwarding import ForwardedSockets, nobody
 from modems.ppp.line import PppLine
 from modems.table import log
 from netsocket import errors
-from netsocket.capability.model import Capability, Level
+from netsocket.capability.model import Capability, CapabilityTable, Level
 from netsocket.cellular import AccessPointName, CellularControl, CellularState
 from netsocket.ip.link import IpPacketLink, IpSettings
 from netsocket.stack import InterfaceStatus, PingingStack, Stack, StackStatus
@@ -49,7 +49,8 @@ class _Call:
 
 
 class PppStack(ForwardedSockets):
-    """See netsocket.stack.Stack. `backend()` gives what makes a stack of a packet link."""
+    """See netsocket.stack.Stack. `backend()` gives what makes a stack of a packet link,
+    `claims` is what is known of that before there is one."""
 
     def __init__(
         self,
@@ -58,13 +59,14 @@ class PppStack(ForwardedSockets):
         settings: Callable[[], PppSettings],
         backend: Callable[[], Backend],
         *,
+        claims: CapabilityTable,
         reconnect: bool = True,
     ) -> None:
         super().__init__()
         self.name = control.name
         self.control = control
         self.channel = control.channel
-        self.capabilities = control.capabilities
+        self.capabilities = claims
         self.counts: Counter[str] = Counter()
         self._dial = dial
         self._settings = settings
