@@ -14,7 +14,7 @@ import socket as _socket
 from collections.abc import Iterator, Sequence
 
 from netsocket.address import SocketAddress
-from netsocket.capability.model import Capability, Level
+from netsocket.capability.model import Capability, CapabilityTable, Level
 from netsocket.errors import (
     BadHandle,
     ConnectionReset,
@@ -48,7 +48,7 @@ class HostStack:
     """The Stack protocol over the operating system's non-blocking sockets."""
 
     name = "host"
-    capabilities = HOST_CAPABILITIES
+    capabilities: CapabilityTable = HOST_CAPABILITIES
 
     def __init__(self) -> None:
         self._entries: dict[Handle, _Entry] = {}
@@ -81,7 +81,7 @@ class HostStack:
     async def open(self, kind: Kind) -> Handle:
         """A new non-blocking socket, IPv4 until an IPv6 address is used with it."""
         with _translated():
-            sock = _new_socket(kind, _socket.AF_INET)
+            sock = self._new_socket(kind, _socket.AF_INET)
         return self._enter(_Entry(kind, sock))
 
     def _enter(self, entry: _Entry) -> Handle:
@@ -296,7 +296,7 @@ class HostStack:
             self._replace(entry, entry.sock.family)
 
     def _replace(self, entry: _Entry, family: int) -> None:
-        fresh = _new_socket(entry.kind, family)
+        fresh = self._new_socket(entry.kind, family)
         self._discard(entry.sock)
         entry.sock = fresh
         for level, name, value in entry.options:
@@ -305,6 +305,12 @@ class HostStack:
         if entry.local is not None:
             with contextlib.suppress(OSError):
                 fresh.bind((entry.local.host, entry.local.port))
+
+    def _new_socket(self, kind: Kind, family: int) -> _socket.socket:
+        type_ = _socket.SOCK_STREAM if kind is Kind.TCP else _socket.SOCK_DGRAM
+        sock = _socket.socket(family, type_)
+        sock.setblocking(False)
+        return sock
 
     def _discard(self, sock: _socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -325,13 +331,6 @@ class HostStack:
     def _writable(self, handle: Handle, sock: _socket.socket) -> None:
         asyncio.get_running_loop().remove_writer(sock)
         self._changed(handle, handle.generation)
-
-
-def _new_socket(kind: Kind, family: int) -> _socket.socket:
-    type_ = _socket.SOCK_STREAM if kind is Kind.TCP else _socket.SOCK_DGRAM
-    sock = _socket.socket(family, type_)
-    sock.setblocking(False)
-    return sock
 
 
 def _finish(attempt: asyncio.Future[None]) -> None:

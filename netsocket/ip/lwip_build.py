@@ -7,7 +7,6 @@ another version of either is compiled anew.
 from __future__ import annotations
 
 import ctypes.util
-import errno
 import hashlib
 import importlib.util
 import os
@@ -18,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from netsocket.errors import NetsocketError, Nsapi
+from netsocket.ip.extras import BackendMissing
 
 SOURCE: Final = Path(__file__).with_name("lwip_glue.c")
 HEADERS: Final = Path("/usr/include/lwip")
@@ -27,11 +26,8 @@ PATIENCE: Final = 60.0
 """Seconds for the compiler."""
 
 
-class LwipMissing(NetsocketError):
+class LwipMissing(BackendMissing):
     """What lwIP needs here is not installed; the text says what to install."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, errno=errno.ENOENT, nsapi=Nsapi.UNSUPPORTED)
 
 
 def missing() -> str:
