@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from atdriver.channel import Channel
 from atdriver.cmux import multiplexed
@@ -19,6 +19,7 @@ from atdriver.detect import find_driver
 from atdriver.discovery import find_port
 from atdriver.engine import Engine
 from atdriver.errors import SpecificationError
+from atdriver.hosted import HOSTED, hosted
 from atdriver.link import Link
 from atdriver.links.memory import MemoryLink
 from atdriver.links.rfc2217 import Rfc2217Link
@@ -35,7 +36,6 @@ from netsocket.blocking_kinds import (
     MeshInterface,
     WiFiInterface,
 )
-from netsocket.hoststack import HostStack
 from netsocket.interface import AsyncNetworkInterface
 from netsocket.interface_kinds import (
     AsyncCellularInterface,
@@ -45,6 +45,9 @@ from netsocket.interface_kinds import (
 )
 from netsocket.portal import Portal
 from netsocket.stack import Stack
+
+if TYPE_CHECKING:
+    from netsocket.capability.farend import FarEnd
 
 _ASYNC: dict[str, type[AsyncNetworkInterface]] = {
     "wifi": AsyncWiFiInterface,
@@ -75,6 +78,8 @@ class Modem:
     channel: Channel | None
     settings: Mapping[str, Value] = field(default_factory=dict, repr=False)
     """Every setting of the driver, as collected; may hold secrets."""
+    far_end: Callable[[], FarEnd] | None = None
+    """Makes the only peers that this stack can reach; None where it reaches what others do."""
 
     def interface(self) -> AsyncNetworkInterface:
         """A new interface of this modem's kind."""
@@ -88,7 +93,7 @@ async def named(specification: str) -> str:
     UnknownModule, and for `auto:PORT` what opening a port raises.
     """
     found = parse(specification)
-    if found.port == "auto" and found.module not in ("auto", "host"):
+    if found.port == "auto" and found.module not in ("auto", *HOSTED):
         load_driver(found.module)
         port = await asyncio.get_running_loop().run_in_executor(None, find_port, found.module)
         return _written(replace(found, port=port))
@@ -121,11 +126,10 @@ def assemble(
     """
     found = parse(specification)
     keywords = dict(keywords or {})
-    if found.module == "host":
-        refuse("host", {**keywords, **found.settings}, ())
-        if found.port:
-            raise SpecificationError("choosing one of the host's interfaces is not offered yet")
-        return Modem("ethernet", HostStack(), None)
+    if found.module in HOSTED:
+        refuse(found.module, {**keywords, **found.settings}, ())
+        own, far_end = hosted(found.module, found.port)
+        return Modem("ethernet", own, None, far_end=far_end)
     driver = load_driver(found.module)
     values, strangers = collect(
         driver.settings,

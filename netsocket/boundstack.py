@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import socket as _socket
+import struct
 from typing import Final
 
 from netsocket.capability.model import Capability, Level, Manual
@@ -22,6 +23,10 @@ _PINNED: Final = Capability(
     "option.bind_to_device", Level.NONE, "the interface's sockets are pinned to it already",
     Manual("Linux man-pages", "", "socket(7), SO_BINDTODEVICE"),
 )  # fmt: skip
+_GROUPS: Final = (
+    (_socket.IPPROTO_IP, _socket.IP_ADD_MEMBERSHIP),
+    (_socket.IPPROTO_IP, _socket.IP_DROP_MEMBERSHIP),
+)
 
 
 class BoundStack(HostStack):
@@ -39,12 +44,17 @@ class BoundStack(HostStack):
         )
 
     async def set_option(self, handle: Handle, level: int, name: int, value: int | bytes) -> None:
-        """As HostStack's, without SO_BINDTODEVICE: NotSupported."""
+        """As HostStack, without SO_BINDTODEVICE (NotSupported); groups are joined on the device."""
         if (level, name) == (_socket.SOL_SOCKET, BIND_TO_DEVICE):
             raise NotSupported(_PINNED, errno=errno.ENOPROTOOPT)
+        if (level, name) in _GROUPS and isinstance(value, bytes) and value[4:] == bytes(4):
+            # The kernel would choose an interface by its routes. struct ip_mreqn names it, ip(7).
+            value += struct.pack("=i", _socket.if_nametoindex(self.device))
         await super().set_option(handle, level, name, value)
 
     def _new_socket(self, kind: Kind, family: int) -> _socket.socket:
+        if self.failure is not None:
+            raise self.failure
         sock = super()._new_socket(kind, family)
         try:
             name = self.device.encode() + b"\0"

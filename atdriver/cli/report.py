@@ -20,6 +20,7 @@ from atdriver.cli.farend import reached, token_of
 from atdriver.cli.options import Request
 from atdriver.cli.session import assembled, opened, put_together, run, side_by_side
 from atdriver.disguise import STAND_IN_FAR, STAND_IN_OWN, disguised_record
+from atdriver.hosted import HOSTED
 from atdriver.modem import FAKE_OPEN, Modem
 from atdriver.specification import parse
 from netsocket.capability import compare as comparison
@@ -167,7 +168,7 @@ def _read(compare: Path) -> comparison.Report:
 def _candidate(request: Request, trace: Path) -> Candidate:
     """Raises SpecificationError and UsageProblem, so that a mistype costs no measurement."""
     module = parse(request.spec).module
-    if module != "host":
+    if module not in HOSTED:
         request = replace(request, trace=trace)
     return Candidate(request, Wire(trace), None if module == "auto" else assembled(request))
 
@@ -184,7 +185,7 @@ async def _measure_all(
         for candidate in candidates:
             far.open_network = FAKE_OPEN if _in_process(candidate.request.spec) else open_ssid
             try:
-                measurement = await _measure(candidate, far, only, found)
+                measurement = await _measured(candidate, far, only, found)
             except (OSError, Failure) as error:
                 found.failed.append((candidate.request.shown, sentence(error)))
                 note(f"{candidate.request.shown}: not measured: {sentence(error)}")
@@ -192,6 +193,17 @@ async def _measure_all(
                 found.measurements.append(measurement)
                 found.excerpts.append(candidate.wire.excerpts)
                 _tell(measurement)
+
+
+async def _measured(
+    candidate: Candidate, far: FarEnd, only: Sequence[str], findings: Findings
+) -> measure.Measurement:
+    """Against the far end, or the one that this stack alone can reach."""
+    own = None if candidate.modem is None else candidate.modem.far_end
+    if own is None:
+        return await _measure(candidate, far, only, findings)
+    async with own() as near:
+        return await _measure(candidate, near, only, findings)
 
 
 async def _measure(

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from atdriver.cli.failure import Failure, Terminated, UsageProblem, note, sentence
 from atdriver.cli.options import Request
 from atdriver.errors import ATError
+from atdriver.hosted import HOSTED
 from atdriver.links.network import in_clear, leaves
 from atdriver.modem import Modem, assemble, named
 from atdriver.registry import Setting, Value, load_driver, modem_names
@@ -33,9 +34,9 @@ def assembled(request: Request, *, warn: bool = True) -> Modem:
     """As `put_together`, for a named module; `warn` of secrets on the command line."""
     found = parse(request.spec)
     keywords: dict[str, Value] = {}
-    if found.module == "host":
+    if found.module in HOSTED:
         strangers = {key: "" for key in request.settings if key not in request.theirs}
-        refuse("host", {**strangers, **({"trace": ""} if request.trace else {})}, ())
+        refuse(found.module, {**strangers, **({"trace": ""} if request.trace else {})}, ())
         return assemble(request.spec)
     settings = load_driver(found.module).settings
     names = {setting.name for setting in settings} | request.theirs
@@ -72,7 +73,7 @@ def side_by_side(requests: Sequence[Request]) -> list[Request]:
 
 def _settings(module: str) -> frozenset[str]:
     """Names of the settings of a module; of `auto`, those of all it may turn out to be."""
-    if module == "host":
+    if module in HOSTED:
         return frozenset()
     modules = modem_names() if module == "auto" else [module]
     return frozenset(setting.name for each in modules for setting in load_driver(each).settings)

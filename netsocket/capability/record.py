@@ -202,7 +202,7 @@ def _place(found: Measurement) -> str:
     """What the figures are of."""
     if found.kind == "simulated":
         return "model"
-    if found.claims.module != "host":
+    if found.claims.module not in ("host", "lwip"):
         return "hardware"
     return "loopback" if found.near else "network"
 

@@ -107,11 +107,14 @@ class EthernetStack(BoundStack):
         if self._looking is None or self._looking.done():
             self._looking = asyncio.get_running_loop().create_task(self._follow())
 
+    def _watching(self) -> bool:
+        return self._notices is not None
+
     async def _follow(self) -> None:
-        while self._again and self._notices is not None:
+        while self._again and self._watching():
             self._again = False
             found = await self._look()
-            if self._notices is None:
+            if not self._watching():
                 return
             before, self._state = self._state, found
             if found is None:

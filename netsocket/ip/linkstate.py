@@ -12,9 +12,10 @@ import importlib.util
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from netsocket.ip.extras import BackendMissing
+from netsocket.ip.kernel import ask
 from netsocket.ip.own import global_first
 
 _GROUPS: Final = 0x1 | 0x10 | 0x100
@@ -45,20 +46,20 @@ def look(device: str) -> LinkState | None:
 
 
 def _by_pyroute2(device: str) -> LinkState | None:
-    from pyroute2 import IPRoute
-
-    with IPRoute() as kernel:
+    def find(kernel: Any) -> LinkState | None:
         found = kernel.link_lookup(ifname=device)
         if not found:
             return None
         link = kernel.get_links(found[0])[0]
         own = [str(each.get("address")) for each in kernel.get_addr(index=found[0])]
-    carrier = bool(link.get("carrier"))
-    state = str(link.get("operstate"))
-    # A loopback, and many a virtual interface, never say more than UNKNOWN (RFC 2863).
-    up = carrier and state in ("UP", "UNKNOWN")
-    why = "" if up else "no carrier" if link.get("state") == "up" else "administratively down"
-    return LinkState(up, tuple(global_first(own)), int(link.get("mtu") or 0), why)
+        carrier = bool(link.get("carrier"))
+        state = str(link.get("operstate"))
+        # A loopback, and many a virtual interface, never say more than UNKNOWN (RFC 2863).
+        up = carrier and state in ("UP", "UNKNOWN")
+        why = "" if up else "no carrier" if link.get("state") == "up" else "administratively down"
+        return LinkState(up, tuple(global_first(own)), int(link.get("mtu") or 0), why)
+
+    return ask(find)
 
 
 def _by_psutil(device: str) -> LinkState | None:

@@ -27,7 +27,7 @@ from netsocket.errors import (
     from_os_error,
 )
 from netsocket.ip import lwip_options, lwip_ping
-from netsocket.ip.link import IpPacketLink
+from netsocket.ip.link import IpPacketLink, IpSettings
 from netsocket.ip.lwip_child import BACKGROUND, INT, RESET, Op, pack_address, unpack_address
 from netsocket.ip.lwip_claims import lwip_capabilities
 from netsocket.ip.lwip_process import Answer, LwipProcess, error_of
@@ -73,16 +73,18 @@ class _Entry:
 class LwipStack:
     """The Stack protocol over lwIP; one process per bring-up.
 
-    `link` is used by the first `up` and belongs to the stack from now on; `down` closes it. Later
-    ones ask `renew`, without which the interface stays down (NetworkDown).
+    `link` is used by the first `up` and belongs to the stack from now on; `down` closes it. Where
+    there is none (any more) `renew` gives one; without it the interface stays down (NetworkDown).
     """
 
     name = "lwip"
 
-    def __init__(self, link: IpPacketLink, renew: Renew | None = None, *claims: Capability) -> None:
+    def __init__(
+        self, link: IpPacketLink | None, renew: Renew | None = None, *claims: Capability
+    ) -> None:
         self._claims = claims
         """What is different because of what the link leads to."""
-        self.capabilities = self._claim(link, True)
+        self.capabilities = self._claim(IpSettings(()) if link is None else link.settings, True)
         self._link: IpPacketLink | None = link
         self._renew = renew
         self._process: LwipProcess | None = None
@@ -120,11 +122,11 @@ class LwipStack:
             await process.start(link)
             self._process = process
             state = await self._wait_for_router(link)
-            self.capabilities = self._claim(link, bool(self._six))
+            self.capabilities = self._claim(link.settings, bool(self._six))
             self._status_changed(state)
 
-    def _claim(self, link: IpPacketLink, six: bool) -> CapabilityTable:
-        return lwip_capabilities(link.settings, six).with_changes(*self._claims)
+    def _claim(self, settings: IpSettings, six: bool) -> CapabilityTable:
+        return lwip_capabilities(settings, six).with_changes(*self._claims)
 
     async def _wait_for_router(self, link: IpPacketLink) -> InterfaceStatus:
         """Where only a link-local address was given, the network's router gives another one."""

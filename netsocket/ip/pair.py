@@ -5,8 +5,8 @@ Needs no privilege and no network; each runs in a process of its own.
 
 from __future__ import annotations
 
-import dataclasses
 import socket
+import weakref
 
 from netsocket.capability.model import Capability, Level, Manual
 from netsocket.interface_kinds import AsyncEthernetInterface
@@ -31,28 +31,37 @@ def packet_pair() -> tuple[socket.socket, socket.socket]:
 
 
 class LwipPair:
-    """The two ends. `stack` can go down and up again; `far` is the interface over the other."""
+    """The two ends. `stack` can go down and up again; `far` is the interface over the other.
+
+    The carrier is there as long as this object.
+    """
 
     def __init__(self) -> None:
-        mine, its = packet_pair()
-        self._mine = mine
-        self._settings = IpSettings((f"{HERE}/24", f"{HERE_6}/64"), (THERE,), (THERE,), MTU)
         longest = Capability(
             "datagram.max_send", Level.FULL,
             "what the lwIP at the other end puts together", _MANUAL,
             limit=longest_received(MTU), unit="bytes",
         )  # fmt: skip
-        self.stack = LwipStack(self._link(), self._again, longest)
-        there = IpSettings((f"{THERE}/24", f"{THERE_6}/64"), (), (HERE,), MTU)
-        self.far = AsyncEthernetInterface(LwipStack(IpPacketLink("lwip:pair, far end", its, there)))
+        self._ends: tuple[socket.socket, socket.socket] | None = None
+        self.stack = LwipStack(None, self._near, longest)
+        self.far = AsyncEthernetInterface(LwipStack(None, self._far))
 
-    def _link(self) -> IpPacketLink:
-        """Another descriptor of the same end, so that closing it does not end the carrier."""
-        return IpPacketLink("lwip:pair", self._mine.dup(), dataclasses.replace(self._settings))
+    async def _near(self) -> IpPacketLink:
+        settings = IpSettings((f"{HERE}/24", f"{HERE_6}/64"), (THERE,), (THERE,), MTU)
+        return IpPacketLink("lwip:pair", self._end(0), settings)
 
-    async def _again(self) -> IpPacketLink:
-        return self._link()
+    async def _far(self) -> IpPacketLink:
+        settings = IpSettings((f"{THERE}/24", f"{THERE_6}/64"), (), (HERE,), MTU)
+        return IpPacketLink("lwip:pair, far end", self._end(1), settings)
 
-    def close(self) -> None:
-        """Give the carrier back; the interfaces are closed by who opened them."""
-        self._mine.close()
+    def _end(self, which: int) -> socket.socket:
+        """Another descriptor of an end, so that closing it does not end the carrier."""
+        if self._ends is None:
+            self._ends = packet_pair()
+            weakref.finalize(self, _close, self._ends)
+        return self._ends[which].dup()
+
+
+def _close(ends: tuple[socket.socket, socket.socket]) -> None:
+    for each in ends:
+        each.close()

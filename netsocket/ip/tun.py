@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from netsocket.errors import NetworkDown
 from netsocket.ip.extras import TUN_NODE, BackendMissing, may_administer
+from netsocket.ip.kernel import ask
 
 _TUNSETIFF: Final = 0x400454CA
 _IFF_TUN: Final = 0x0001
@@ -76,10 +77,11 @@ class Tun:
 
     def _configure(self, addresses: Iterable[Any], mtu: int, routed: bool) -> None:
         """Raises NetworkDown when the kernel refuses an address."""
-        from pyroute2 import IPRoute, NetlinkError
+        from pyroute2 import NetlinkError
 
         wanted = list(addresses)
-        with IPRoute() as kernel:
+
+        def configure(kernel: Any) -> None:
             self._index = kernel.link_lookup(ifname=self.name)[0]
             kernel.link("set", index=self._index, mtu=mtu, state="up")
             for each in wanted:
@@ -92,6 +94,8 @@ class Tun:
                     raise NetworkDown(f"{self.name}: {each} was refused: {text}") from error
             if routed:
                 self._route(kernel, sorted({each.version for each in wanted}))
+
+        ask(configure)
         _accept_from_anywhere(self.name)
 
     def _route(self, kernel: Any, versions: Sequence[int]) -> None:
@@ -114,16 +118,16 @@ class Tun:
         with contextlib.suppress(NetlinkError):
             kernel.rule("del", table=self._table, priority=self._table, family=family)
 
+    def _drop_rules(self, kernel: Any) -> None:
+        for family in self._ruled:
+            self._drop_rule(kernel, family)
+
     def close(self) -> None:
         """Take the device away, and its rules; idempotent."""
         if self.fd < 0:
             return
         if self._ruled:
-            from pyroute2 import IPRoute
-
-            with IPRoute() as kernel:
-                for family in self._ruled:
-                    self._drop_rule(kernel, family)
+            ask(self._drop_rules)
         os.close(self.fd)
         self.fd = -1
 

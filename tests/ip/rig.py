@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -22,9 +21,8 @@ LWIP = [pytest.mark.lwip, pytest.mark.skipif(missing() != "", reason=missing() o
 async def joined() -> AsyncIterator[tuple[AsyncNetworkInterface, AsyncNetworkInterface]]:
     """The near and the far interface, both up."""
     pair = LwipPair()
-    with contextlib.closing(pair):
-        async with interface_for(pair.stack) as near, pair.far as far:
-            yield near, far
+    async with interface_for(pair.stack) as near, pair.far as far:
+        yield near, far
 
 
 def stack_of(net: AsyncNetworkInterface) -> LwipStack:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 
 from netsocket.capability import CATALOGUE, run
@@ -15,9 +13,9 @@ pytestmark = [*LWIP, pytest.mark.gate]
 
 
 async def test_no_claim_is_contradicted() -> None:
-    with contextlib.closing(LwipPair()) as pair:
-        async with StackFarEnd(pair.far, THERE, THERE_6, NOBODY) as far:
-            found = await run(pair.stack, far, only=CATALOGUE)
+    pair = LwipPair()
+    async with StackFarEnd(pair.far, THERE, THERE_6, NOBODY) as far:
+        found = await run(pair.stack, far, only=CATALOGUE)
     assert found.contradictions() == []
     assert not found.claims.unstated
     assert found.unknown() == []
