@@ -14,6 +14,7 @@ from fakes.bg96.codes import CmeRejected, Rejected, TcpipRejected
 from fakes.bg96.core import command
 from fakes.bg96.pdp import Context
 from fakes.bg96.profile import CONTEXT_IDS
+from fakes.bg96.settings import ports
 from fakes.bg96.tls import Tls
 from fakes.ppp.call import Call
 from fakes.ppp.manners import Manners
@@ -103,6 +104,8 @@ class Dialling(Tls):
             guard=self.settings.escape_guard,
             escaped=lambda: self.finish("OK"),
             ended=self._carrier_lost,
+            carries=lambda: self.settings.link == "ok" and self.is_active(number),
+            forward=ports(self.settings.forward),
         )
         self._say_start_call()
         self.call.begin()

@@ -104,6 +104,8 @@ class Settings:
     """Its own; the computer's 127.0.0.1 is found there."""
     ppp_mru: str = "1500"
     """Largest packet that it takes, 64 to 1500 bytes."""
+    forward: str = ""
+    """Ports of loopback that lead to the dialling host's: tcp:8080+udp:5000."""
     ping: str = ""
     """Round trips of AT+QPING in ms, comma-separated, used in turn; empty: random by seed."""
 
@@ -187,6 +189,8 @@ def _convert_text(name: str, text: str) -> str:
             raise SettingError(f"bg96 setting {name}={text!r}: give an IPv4 address") from None
     if name == "reg":
         _check_registration(text)
+    if name == "forward":
+        ports(text)
     if name == "ping" and text:
         round_trips(text)
     if any(character in text for character in '"\r\n'):
@@ -214,3 +218,22 @@ def round_trips(text: str) -> list[int]:
         return [int(part) for part in text.split(",") if part]
     except ValueError:
         raise SettingError(f"bg96 setting ping={text!r}: give milliseconds, a,b,c") from None
+
+
+def ports(text: str) -> tuple[tuple[str, int], ...]:
+    """The list in setting `forward`.
+
+    Raises:
+        SettingError: an element is no kind and port.
+    """
+    found = []
+    for part in filter(None, text.split("+")):
+        kind, _, number = part.partition(":")
+        if kind not in ("tcp", "udp") or not re.fullmatch(r"\d{1,5}", number, re.ASCII):
+            raise SettingError(
+                f"bg96 setting forward={text!r}: give tcp:PORT or udp:PORT, + between"
+            )
+        if not 0 < int(number) < 65536:
+            raise SettingError(f"bg96 setting forward={text!r}: a port is 1 to 65535")
+        found.append((kind, int(number)))
+    return tuple(found)

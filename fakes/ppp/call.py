@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from fakes.datamode import DataMode
 
+from .gateway import Gateway
 from .manners import Manners
+from .packets import IPV6
 from .server import PppServer
 
 if TYPE_CHECKING:
@@ -29,10 +31,13 @@ class Call:
         guard: seconds of silence around the escape.
         escaped: called when the host left data mode.
         ended: called with the reason when the link is over, not after `hang_up`.
+        carries: whether packets pass, asked for each.
+        forward: ("tcp" or "udp", port): ports of loopback that lead to the host's.
 
     Attributes:
         online: the line is in data mode.
         server: the PPP server.
+        gateway: the network behind it.
     """
 
     def __init__(
@@ -44,6 +49,8 @@ class Call:
         guard: float,
         escaped: Callable[[], None],
         ended: Callable[[str], None],
+        carries: Callable[[], bool] = lambda: True,
+        forward: tuple[tuple[str, int], ...] = (),
     ) -> None:
         self.context = context
         self.online = False
@@ -62,10 +69,24 @@ class Call:
             note=lambda text: modem.note("ppp", text),
         )
         self.server.on_dead = self._dead
+        self._forward = forward
+        self.gateway = Gateway(modem, self, carries)
+        self.server.on_packet = self.gateway.receive
+        self.server.on_network = self._network
 
     def _timer(self, seconds: float, action: Callable[[], object]) -> asyncio.TimerHandle:
         # Line time: RFC 1661's timers do not run faster because a module has no delays.
         return asyncio.get_running_loop().call_later(seconds, action)
+
+    def _network(self, protocol: int) -> None:
+        if protocol == IPV6:
+            self.gateway.advertise()
+        forward, self._forward = self._forward, ()
+        for kind, port in forward:
+            try:
+                self.gateway.forward(kind, port)
+            except OSError as error:
+                self._modem.note("ip", f"cannot forward {kind}:{port}: {error}")
 
     def begin(self) -> None:
         """CONNECT was said."""
@@ -99,6 +120,7 @@ class Call:
         self._over = True
         self.suspend()
         self._held.clear()
+        self.gateway.close()
         self.server.drop()
 
     def _dead(self, reason: str) -> None:

@@ -193,7 +193,7 @@ class Client:
         if protocol in (IPV4, IPV6):
             self.packets.append(payload)
             if self.on_packet is not None:
-                self.on_packet(payload)
+                asyncio.get_running_loop().call_soon(self.on_packet, payload)
         elif protocol in (PAP, CHAP):
             self._auth(protocol, payload)
         elif protocol in self.protocols:
