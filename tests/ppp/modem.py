@@ -70,7 +70,8 @@ class Port:
 
     def feed(self, data: bytes, now: float) -> None:
         """For Far: to the client."""
-        self.deliver(data)
+        if self.mode == "data":
+            self.deliver(data)
 
     def _turn(self) -> None:
         if self.far is not None and self.mode == "data":

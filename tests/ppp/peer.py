@@ -105,6 +105,7 @@ class Far:
     heard: list[Said] = field(default_factory=list)
     packets: list[bytes] = field(default_factory=list)
     hook: Callable[[Said], bytes | None] | None = None
+    on_packet: Callable[[bytes], None] | None = None
     now: float = 0.0
     compressed: bool = False
     _number: int = 0x40
@@ -149,6 +150,9 @@ class Far:
         protocol, payload = int.from_bytes(content[:size], "big"), content[size:]
         if protocol in (0x21, 0x57):
             self.packets.append(payload)
+            if self.on_packet is not None:
+                self.packets.clear()
+                self.on_packet(payload)
             return
         code, identifier, length = payload[0], payload[1], int.from_bytes(payload[2:4], "big")
         assert length == len(payload)
