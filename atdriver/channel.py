@@ -20,6 +20,7 @@ from atdriver.engine import Engine
 from atdriver.errors import ATError, EncodeError, ModuleBusy, ModuleSilent, PortLost
 from atdriver.events import Anomaly, Completed, Deaf, Event, Failed, InStep, OutOfStep, Restarted
 from atdriver.exchange import Command, Reply
+from atdriver.framer import Head
 from atdriver.lifecycle import ChannelLife, ChannelMode
 from atdriver.link import Link, Receiver
 from atdriver.recording import Recording
@@ -222,6 +223,11 @@ class Channel:
             raise self._failure or PortLost(f"{self.link.name}: the channel is closed")
         queue.append(waiting)
         self._work()
+
+    def expect(self, heads: tuple[Head, ...]) -> None:
+        """How payloads that come by themselves announce themselves from now on, where that depends
+        on a setting of the module."""
+        self.engine.expect(heads)
 
     def set_probe(self, probe: Probe) -> None:
         """What proves being in step from now on (a canary once settings are made)."""

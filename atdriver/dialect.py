@@ -68,6 +68,8 @@ class Dialect:
     """A command line for people: texts may be shorter than announced, prompts stand anywhere."""
     prompt: bytes = b""
     """What a shell prints when it wants a line; means nothing by itself."""
+    short_lines: re.Pattern[bytes] = re.compile(rb"(?!)")
+    """Lines of a shell that may end with a CR alone."""
     prompt_ends: bool = False
     """The shell has no results: the prompt behind a command's echo ends it well."""
     echoes: bool = False

@@ -120,7 +120,7 @@ class Engine(Answering):
     def _cut(self, data: Data) -> bool:
         """Judge a text; True when it took the command in flight with it."""
         resync = data.swallowed  # perhaps a result
-        if data.whole and self._like_output(data):
+        if data.whole and data.head.text and self._like_output(data):
             data.whole, data.swallowed = False, True
         if data.whole:
             return False
@@ -141,7 +141,7 @@ class Engine(Answering):
         for line in inner:
             while prompt and line.startswith(prompt):
                 line = line[len(prompt) :]  # noqa: PLW2901
-            if any(head.pattern.match(line) for head in self.dialect.heads):
+            if any(head.pattern.match(line) for head in self.heads):
                 return True
         return bool(inner) and self._own(line.rstrip(b"\r"))
 

@@ -31,8 +31,12 @@ class Flight:
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self.framer = (
-            TextFramer(dialect.heads, dialect.prompt) if dialect.shell else Framer(dialect.heads)
+            TextFramer(dialect.heads, dialect.prompt, dialect.short_lines)
+            if dialect.shell
+            else Framer(dialect.heads)
         )
+        self.heads = dialect.heads
+        """Payloads that come by themselves; `expect` changes them."""
         self.stage = Stage.IDLE
         self.writes: list[bytes] = []
         self.events: list[Event] = []
@@ -85,6 +89,12 @@ class Flight:
         """Whether `begin` may be called."""
         return self.stage is Stage.IDLE and not self.framer.mid_text
 
+    def expect(self, heads: tuple[Head, ...]) -> None:
+        """Payloads that come by themselves have these heads from now on: their form depends on a
+        setting of the module."""
+        self.heads = heads
+        self.framer.set_heads(heads)
+
     def begin(self, command: Command, now: float) -> None:
         """Write a command line. The engine must be `ready`; the line was checked by its maker."""
         if self.stage is not Stage.IDLE:
@@ -118,7 +128,7 @@ class Flight:
             # Instead of the dialect's head of the same prefix: with both, a cut behind the shorter
             # of two forms (CIPRECVDATA with and without sender) would decide which one is seen.
             prefix = command.block.prefix
-            others = (head for head in self.dialect.heads if head.prefix != prefix)
+            others = (head for head in self.heads if head.prefix != prefix)
             self.framer.set_heads((command.block, *others))
         if command.inline and command.payload is not None:
             self.writes.append(command.text + command.payload)

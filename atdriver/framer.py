@@ -52,8 +52,9 @@ class Head:
     base: int = 10
     """Of the digits in `n`."""
     end: bytes = b""
-    """What must stand behind the payload where the module may print less than it announces (a text
-    that ends at its first NUL); see `atdriver.textframer`."""
+    """What must stand behind the payload; see `atdriver.textframer`, which alone looks at it."""
+    text: bool = False
+    """The module may print less than it announces: a text that ends at its first NUL."""
 
 
 class Line(NamedTuple):

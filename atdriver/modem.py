@@ -65,6 +65,8 @@ _BLOCKING: dict[str, type[NetworkInterface]] = {
 }
 FAKE_WIFI = {"ssid": "fake", "password": "fakefake"}
 """What an in-process WiFi fake offers, and the driver joins, when the user names no network."""
+FAKE_LOOPBACK_6 = "fd00:64:64:1::1"
+"""What the mesh of an in-process node calls this computer's ::1."""
 FAKE_OPEN = "fake-open"
 """An open network that every in-process WiFi fake hears as well."""
 

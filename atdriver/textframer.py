@@ -8,30 +8,45 @@ text is whole shows only by the line end behind it (`Head.end`), and where it is
 2. Several: nobody can tell which of them ended the text. All of it is dropped (`Data.swallowed`),
    because a peer that may choose the text could write results and notices into it.
 3. None: bytes were lost or added on the line; the rest of the line is dropped.
+
+A payload that is no `Head.text` is as long as announced: there all that does not end where it
+should is damage (2).
 """
 
 from __future__ import annotations
 
-from atdriver.framer import Data, Framer, Head, Token
+import re
+
+from atdriver.framer import Data, Framer, Head, Line, Token
+
+SHORT = 32
+"""Longest line that may end with a CR alone, bytes."""
+_NOTHING = re.compile(rb"(?!)")
 
 
 class TextFramer(Framer):
     """As Framer; the prompt (may be empty) is skipped where a line may start, or, while `armed`,
-    told."""
+    told. `short` are lines that may end with a CR alone."""
 
-    def __init__(self, heads: tuple[Head, ...] = (), prompt: bytes = b"") -> None:
+    def __init__(
+        self,
+        heads: tuple[Head, ...] = (),
+        prompt: bytes = b"",
+        short: re.Pattern[bytes] = _NOTHING,
+    ) -> None:
         super().__init__(heads)
         self._shell_prompt = prompt
+        self._short = short
 
     @property
     def mid_text(self) -> bool:
         """See Framer."""
-        return self._head is not None and bool(self._head.end)
+        return self._head is not None and self._head.text
 
     @property
     def ended_early(self) -> bool:
         """See Framer."""
-        return self._head is not None and self._head.end != b"" and self._head.end in self._payload
+        return self._head is not None and self._head.text and self._head.end in self._payload
 
     def _skip_blanks(self) -> bool:
         prompt = self._shell_prompt
@@ -47,6 +62,15 @@ class TextFramer(Framer):
             if self._position >= len(self._buffer):
                 break
         return False
+
+    def _take_line(self) -> Token | None:
+        end = self._buffer.find(b"\r", self._position, self._position + SHORT)
+        if end < 0 or not self._short.fullmatch(self._buffer, self._position, end):
+            return super()._take_line()
+        text, lead = self._buffer[self._position : end], self._lead
+        self._position = end + 1
+        self._lead = b""
+        return Line(text, lead)
 
     def _take_payload(self, head: Head) -> Token | None:
         token = super()._take_payload(head)
@@ -73,7 +97,7 @@ class TextFramer(Framer):
             return found
         text, _, rest = counted.partition(end)
         found.payload, found.whole = text, False
-        if end in rest:
+        if end in rest or not found.head.text:
             found.swallowed = True
             self._dropping = rest.rpartition(b"\n")[2] not in (b"", self._shell_prompt)
         elif len(text) == len(counted):

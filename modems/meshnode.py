@@ -19,6 +19,8 @@ from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.stack import Handle, Kind
 
+WELL_KNOWN = "64:ff9b::/96"
+"""The prefix of RFC 6052, section 2.1."""
 LINK_LOCAL = ipaddress.IPv6Network("fe80::/10")
 
 

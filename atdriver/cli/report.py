@@ -21,7 +21,7 @@ from atdriver.cli.options import Request
 from atdriver.cli.session import assembled, opened, put_together, run, side_by_side
 from atdriver.disguise import STAND_IN_FAR, STAND_IN_OWN, disguised_record
 from atdriver.hosted import HOSTED
-from atdriver.modem import FAKE_OPEN, Modem
+from atdriver.modem import FAKE_LOOPBACK_6, FAKE_OPEN, Modem
 from atdriver.specification import parse
 from netsocket.capability import compare as comparison
 from netsocket.capability import measure
@@ -184,6 +184,7 @@ async def _measure_all(
     async with reached(*far_end) as far:
         for candidate in candidates:
             far.open_network = FAKE_OPEN if _in_process(candidate.request.spec) else open_ssid
+            far.called_6 = _called_6(candidate)
             try:
                 measurement = await _measured(candidate, far, only, found)
             except (OSError, Failure) as error:
@@ -223,6 +224,12 @@ async def _measure(
     if modem.channel is not None:
         found.anomalies = dict(modem.channel.engine.anomalies)
     return found
+
+
+def _called_6(candidate: Candidate) -> str:
+    modem = candidate.modem
+    mesh = modem is not None and modem.kind in ("thread", "lowpan")
+    return FAKE_LOOPBACK_6 if mesh and _in_process(candidate.request.spec) else ""
 
 
 def _in_process(specification: str) -> bool:

@@ -18,6 +18,7 @@ _TEXT = "received text stops at its first NUL (encoding=hex for two ends of this
 
 OWN: dict[str, Claim] = {
     "tcp.transparent": (NONE, _TEXT),
+    "tcp.drain": (NONE, "texts only: what has a NUL does not come whole"),
     "tcp.reset_seen": (FULL, "TCP: Connection reset"),
     "tcp.half_close": (FULL, "tcp sendend"),
     "tcp.shutdown_both": (EMULATED, "tcp sendend, then the connection is given up"),
@@ -32,7 +33,7 @@ OWN: dict[str, Claim] = {
     "udp.zero_length_recv": (FULL, ""),
     "sockets.max": (NONE, "one datagram socket, one connection, one listener"),
     "frame.max_send": (FULL, "tcp send -x takes no more"),
-    "frame.max_recv": (FULL, "no read has a limit: what the node prints is kept by the driver"),
+    "frame.max_recv": (NONE, "no read has a limit, but what has a NUL does not come whole"),
     "datagram.max_send": (FULL, "what fits into a command line, with the longest address"),
     "datagram.max_recv": (FULL, _NUL),
 }  # fmt: skip

@@ -23,7 +23,8 @@ TCP_HEX = 128
 
 _UDP = re.compile(rb"(?P<n>\d{1,4}) bytes from (?P<host>[0-9a-fA-F:]{2,39}) (?P<port>\d{1,5}) ")
 UDP = tuple(
-    Head("udp", b"%d" % digit, _UDP, MAX_DATAGRAM + 268, end=b"\r\n") for digit in range(10)
+    Head("udp", b"%d" % digit, _UDP, MAX_DATAGRAM + 268, end=b"\r\n", text=True)
+    for digit in range(10)
 )
 """`<n> bytes from <addr> <port> <payload>`: the line begins with a number, whichever."""
 TCP = Head(
@@ -32,6 +33,7 @@ TCP = Head(
     re.compile(rb"TCP: Received (?P<n>\d{1,5}) bytes: "),
     65535,
     end=b"\r\n",
+    text=True,
 )
 
 NOTICES = re.compile(

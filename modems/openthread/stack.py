@@ -42,6 +42,8 @@ CONNECT = 30.0
 """Seconds until a connect that says nothing is given up: the node itself may never tell."""
 GOODBYE = 5.0
 """Seconds that a close waits for the peer's end; after that the connection is reset."""
+BUSY_PAUSE = 0.02
+"""Seconds until a busy node is asked again: the time in which the mesh carries one such piece."""
 _PEER = re.compile(rb"Accepted connection from \[([0-9a-fA-F:]+)\]:(\d{1,5})")
 _FOUND = re.compile(rb"DNS response for .* - ([0-9a-fA-F:]{2,39}) TTL:\d+ *")
 _TIME = re.compile(rb"\d+ bytes from .*time=(\d{1,7})ms.*")
@@ -332,7 +334,7 @@ class OpenThreadStack(OpenThreadNetwork):
     async def _after_failed_send(self, sock: ModuleSocket, error: CommandFailed, size: int) -> int:
         del size
         if error.code in (BUSY, NO_BUFS):  # nothing was taken; there is room in a moment
-            self._later(sock)
+            asyncio.get_running_loop().call_later(BUSY_PAUSE, self._wake, sock)
             return 0
         if sock.kind is Kind.UDP:
             if error.code == INVALID_STATE:

@@ -80,6 +80,8 @@ class FarEnd:
 
     open_network: str = ""
     """SSID of an open WiFi network that a WiFi module may join here; "" for none."""
+    called_6 = ""
+    """What the module calls `host_6`, where a border router translates it; "": the same."""
     host_6: str
     """Where it can be reached over IPv6; "" for nowhere."""
 
@@ -339,7 +341,7 @@ class FarEnd:
             yield None
             return
         try:
-            yield self.host_6, server.sockets[0].getsockname()[1]
+            yield self.called_6 or self.host_6, server.sockets[0].getsockname()[1]
         finally:
             server.close()
             await asyncio.sleep(0)
