@@ -67,6 +67,12 @@ FAKE_WIFI = {"ssid": "fake", "password": "fakefake"}
 """What an in-process WiFi fake offers, and the driver joins, when the user names no network."""
 FAKE_LOOPBACK_6 = "fd00:64:64:1::1"
 """What the mesh of an in-process node calls this computer's ::1."""
+FAKE_LOWPAN = {
+    "nat64": "fd00:64:64::/96",
+    "rbid": "00112233445566778899AABBCCDDEEFF",
+    "password": "0123456789AB",
+}
+"""What an in-process mesh takes, and the driver uses where the user says nothing else."""
 FAKE_OPEN = "fake-open"
 """An open network that every in-process WiFi fake hears as well."""
 
@@ -192,6 +198,11 @@ def _fake_link(
         if not values["ssid"]:
             values.update(FAKE_WIFI)
         access_points = {FAKE_OPEN: "", str(values["ssid"]): str(values["password"])}
+    if driver.kind == "lowpan":
+        usual = {setting.name: setting.default for setting in driver.settings}
+        for name, value in FAKE_LOWPAN.items():
+            if name in values and values[name] == usual[name]:
+                values[name] = value
     numbers = {name: _number(name, own.pop(name)) for name in ("seed", "time_scale") if name in own}
     numbers.setdefault("time_scale", 0.0)
 

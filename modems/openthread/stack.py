@@ -241,12 +241,12 @@ class OpenThreadStack(OpenThreadNetwork):
         if name == "accepted":
             self._on_accepted(text)
             return
-        if self._outcome is not None and (name == "established" or name in OUTCOMES):
-            if not self._outcome.done():
-                self._outcome.set_result(name)
+        waits = self._outcome is not None and not self._outcome.done()
+        if self._outcome is not None and waits and (name == "established" or name in OUTCOMES):
+            self._outcome.set_result(name)
             return
         sock = self._by_link(TCP_LINK)
-        if sock is None or not sock.connected:
+        if sock is None or waits:
             return
         if name in ("end", "time_wait", "disconnected"):
             sock.peer_closed = sock.drained = True

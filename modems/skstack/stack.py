@@ -42,9 +42,9 @@ TCP = 16
 class SkStackStack(SkStackNetwork):
     """See netsocket.stack.Stack; settings in modems.skstack."""
 
-    _connecting: asyncio.Future[tuple[str, int]] | None = None
+    _connecting: asyncio.Future[str] | None = None
     _connecting_from = 0  # its local port
-    _listener_ports: tuple[int, ...] = ()
+    _connecting_sock: ModuleSocket | None = None
 
     def __init__(self, *arguments: object, **named: object) -> None:
         super().__init__(*arguments, **named)  # type: ignore[arg-type]
@@ -80,23 +80,20 @@ class SkStackStack(SkStackNetwork):
     async def _connect_link(self, sock: ModuleSocket, address: SocketAddress) -> None:
         async with self._one_connect:
             port = sock.local_port or self._free_port()
-            self._connecting_from = port
+            self._connecting_from, self._connecting_sock = port, sock
             self._connecting = asyncio.get_running_loop().create_future()
             try:
                 await self._run(commands.tcp_connect(self._inside(address), address.port, port))
                 done, _ = await asyncio.wait({self._connecting}, timeout=CONNECT)
                 if not done:
                     raise errors.ConnectTimeout(f"{address}: no answer within {CONNECT:g} s")
-                state, handle = self._connecting.result()
+                state = self._connecting.result()
             finally:
                 self._connecting = None
         if state == PORT_IN_USE:
             raise errors.AddressInUse(f"TCP port {port} is in use")
         if state != CONNECTED:
             raise errors.ConnectionRefused(f"{address}: connection refused, or nobody there")
-        sock.local_port = port
-        sock.link = TCP + handle
-        self._sending.discard(handle)
 
     def _abandon_connect(self, sock: ModuleSocket) -> None:
         waiting = self._connecting
@@ -182,13 +179,18 @@ class SkStackStack(SkStackNetwork):
             self._sending.discard(handle)
             self._wake(sock)
         elif waiting is not None and not waiting.done() and state in (CLOSED, PORT_IN_USE):
-            waiting.set_result((state, handle))
+            waiting.set_result(state)
         self._moved.set()
 
     def _on_connected(self, handle: int, remote: SocketAddress, local: int) -> None:
         waiting = self._connecting
-        if waiting is not None and not waiting.done() and local == self._connecting_from:
-            waiting.set_result((CONNECTED, handle))
+        mine = self._connecting_sock
+        waits = waiting is not None and not waiting.done() and local == self._connecting_from
+        if mine is not None and waiting is not None and waits:
+            # Its first bytes may come before anybody wakes.
+            mine.link, mine.local_port, mine.remote = TCP + handle, local, remote
+            self._sending.discard(handle)
+            waiting.set_result(CONNECTED)
             return
         listener = next((s for s in self._listeners.values() if s.local_port == local), None)
         sock = self._incoming(listener, TCP + handle, remote)
@@ -240,6 +242,8 @@ class SkStackStack(SkStackNetwork):
             raise ModuleBusy(f"the {self.name} has used up its transmit time")
         if address is None:
             handle = sock.link - TCP
+            if len(data) > MAX_DATAGRAM:
+                raise errors.MessageTooLong(f"{len(data)} bytes in one SKSEND")
             if handle in self._sending:
                 raise ModuleBusy("the last piece has not left yet")
             self._sending.add(handle)

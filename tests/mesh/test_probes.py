@@ -9,8 +9,13 @@ from atdriver.modem import FAKE_LOOPBACK_6, assemble
 from netsocket.capability import measure
 from netsocket.capability.farend import FarEnd
 
-NODES = ("openthread",)
+NODES = ("openthread", "skstack")
 QUICK = {
+    "skstack": (
+        "udp.echo", "udp.boundaries", "udp.zero_length_recv", "datagram.max_send",
+        "tcp.transparent", "tcp.drain", "tcp.sizes", "tcp.close", "tls.handshake", "ipv6",
+        "error.refused", "wait.close_wakes", "sockets.max", "dns.resolve",
+    ),
     "openthread": (
         "udp.boundaries", "udp.sendto_many", "udp.zero_length_recv", "datagram.max_send",
         "datagram.max_recv", "frame.max_send", "tcp.transparent", "tcp.reset_seen",
