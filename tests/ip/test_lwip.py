@@ -29,6 +29,7 @@ from netsocket.ip.link import IpPacketLink, IpSettings
 from netsocket.ip.lwip import LwipStack
 from netsocket.ip.pair import HERE, HERE_6, THERE, THERE_6, packet_pair
 from netsocket.stack import InterfaceStatus, Kind
+from tests.ip.hostile import hostile
 from tests.ip.rig import LWIP, joined, stack_of
 
 pytestmark = LWIP
@@ -65,8 +66,8 @@ async def test_both_ways_with_half_close(host: str, own: str) -> None:
             assert await mine.recv(100) == b""
 
 
-async def test_each_direction_by_hash() -> None:
-    size = 2 << 20
+@pytest.mark.parametrize("size", [2 << 20, pytest.param(16 << 20, marks=pytest.mark.gate)])
+async def test_each_direction_by_hash(size: int) -> None:
     async with joined() as (near, far):
         mine, its, _ = await accepted(far, near)
         payload = random.Random(8).randbytes(size)
@@ -103,6 +104,38 @@ async def test_nothing_is_lost_when_readers_are_cancelled() -> None:
                     got += await reading or b""
             await sending
             assert got == sent
+
+
+@pytest.mark.gate
+async def test_packets_that_nobody_sends_by_mistake_end_no_process() -> None:
+    """20000 of them, checksums right and contents wrong, and ordinary work between them."""
+    mine, its = packet_pair()
+    own = IpSettings((f"{HERE}/24", f"{HERE_6}/64", "fe80::2/64"))
+    its.setblocking(False)
+    async with interface_for(LwipStack(IpPacketLink("storm", mine, own))) as net:
+        async with net.tcp_socket() as listener, net.udp_socket() as four, net.udp_socket() as six:
+            await listener.bind(("", 80))
+            await listener.listen()
+            await four.bind(("", 5000))
+            await six.bind(("::", 7))
+            for seed in range(20_000):
+                while not _sent(its, hostile(seed)):
+                    await asyncio.sleep(0.001)
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        its.recv(70_000)
+                if seed % 500 == 0:
+                    await net.refresh()
+                    assert net.status is InterfaceStatus.GLOBAL_UP, (seed, net.failure)
+    its.close()
+
+
+def _sent(carrier: socket.socket, packet: bytes) -> bool:
+    try:
+        carrier.send(packet)
+    except BlockingIOError:
+        return False
+    return True
 
 
 async def test_refused_then_the_same_socket_connects() -> None:
@@ -302,40 +335,6 @@ async def test_down_closes_the_link_and_its_handles_are_stale() -> None:
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
     its.close()
-
-
-def hostile(seed: int) -> bytes:
-    """A packet that an attacker, or a broken radio, might send."""
-    dice = random.Random(seed)
-    length = dice.choice((0, 1, 19, 20, 21, 40, 41, 60, 100, 576, 1500, 9000, 65_535))
-    data = bytearray(dice.randbytes(length))
-    if length >= 20:
-        shape = dice.randrange(4)
-        if shape == 1:  # IPv4 for us, of any protocol, cut, in fragments or with options
-            ihl = dice.choice((5, 5, 5, 6, 15, 0))
-            total = dice.choice((length, length, length + 100, 20, 0))
-            offset = dice.choice((0, 0, 0x2000, 0x2001, 0x1FFF, 0x3FFF))
-            protocol = dice.choice((1, 2, 6, 17, 136, 255))
-            data[:20] = struct.pack("!BBHHHBBH4s4s", 0x40 | ihl, 0, total & 0xFFFF, seed & 7, offset,
-                                    64, protocol, 0, socket.inet_aton(THERE),
-                                    socket.inet_aton(HERE))  # fmt: skip
-            data[10:12] = checksum(data[:20])
-        elif shape == 2 and length >= 40:  # IPv6 for us, with whatever follows
-            following = dice.choice((0, 6, 17, 43, 44, 50, 58, 59, 60, 135))
-            head = struct.pack("!IHBB", 6 << 28, dice.choice((length - 40, 0, 1, 65_535)),
-                               following, 255)  # fmt: skip
-            source = socket.inet_pton(socket.AF_INET6, THERE_6)
-            data[:40] = head + source + socket.inet_pton(socket.AF_INET6, HERE_6)
-        elif shape == 3:
-            data[0] = dice.choice((0x45, 0x60, 0x4F, 0x50, 0x00))
-    return bytes(data)
-
-
-def checksum(data: bytes | bytearray) -> bytes:
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return struct.pack("!H", 0xFFFF - total)
 
 
 @pytest.mark.parametrize("seconds", [1.0, pytest.param(60.0, marks=pytest.mark.nightly)])
