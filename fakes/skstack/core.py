@@ -39,7 +39,7 @@ __all__ = [
 NO_COMMAND, BAD_COUNT, BAD_VALUE, FAILED = 4, 5, 6, 10
 """FAIL ERnn: unknown command, number of arguments, range, not carried out (fact sheet 5.3)."""
 _WITH_PAYLOAD: Final = re.compile(
-    rb"(?i)\n*(?:SKSENDTO(?: [^ ]+){4}|SKSEND [^ ]+) ([0-9A-Fa-f]{1,4}) $"
+    rb"(?i)(?:SKSENDTO(?: [^ ]+){4}|SKSEND [^ ]+) ([0-9A-Fa-f]{1,4}) $"
 )
 _MARK: Final = re.compile(rb"\0(\d+)")
 _LINE: Final = 512  # bytes of a command; no document says
@@ -157,6 +157,8 @@ class Core(FakeModem):
     def _arrived(self, data: bytes) -> None:
         """Take payload out of the stream; a mark behind the command says which it is."""
         for each in data:
+            if each == 0x0A and not self._typed:
+                continue  # of the line before
             self._typed.append(each)
             if self._missing >= 0:
                 self._missing -= 1
@@ -194,12 +196,11 @@ class Core(FakeModem):
 
     def echo_text(self, data: bytes) -> bytes:
         """The command as it was typed; CR as CR LF."""
-        return _MARK.sub(b"", data).replace(b"\n", b"").replace(b"\r", b"\r\n")
+        return _MARK.sub(b"", data).replace(b"\r", b"\r\n")
 
     def clean_line(self, line: str) -> str:
-        """Without the LF of the line before; the payload is put beside it."""
+        """The payload is put beside the command."""
         self.payload = b""
-        line = line.replace("\n", "")
         text, mark, number = line.partition("\0")
         if mark:
             self.payload = self._payloads.pop(int(number), b"")
