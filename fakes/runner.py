@@ -54,6 +54,11 @@ class ScenarioRunner:
             self.modem.always(self._timed(index, step))
         return index
 
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """All of them, in order of precedence."""
+        return tuple(self._steps)
+
     def begin(self) -> None:
         """Arm the timed steps (they survive a restart of the module)."""
         for index, step in enumerate(self._steps):

@@ -218,6 +218,20 @@ class Toolkit:
                 await self.wire.outward.drained(self.output_limit // 2)
 
     @property
+    def line_backlog(self) -> int:
+        """Bytes that wait for the host."""
+        return self.wire.outward.backlog
+
+    def on_carrier(self, on: bool) -> None:
+        """A call begins or ends on this port: its DCD."""
+
+    def reset_port(self) -> None:
+        """The settings that each port has for itself, as after a start."""
+
+    def port_closing(self) -> None:
+        """A further port (`fakes.ports`) is about to close."""
+
+    @property
     def output_full(self) -> bool:
         """The host does not take the output fast enough (RTS of the host is off)."""
         return self.wire.outward.paused or self.wire.outward.backlog >= self.output_limit

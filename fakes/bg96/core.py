@@ -115,6 +115,10 @@ class Core(FakeModem):
 
     def reset_session(self) -> None:
         """Settings that AT&F, ATZ and a reboot put back (AT manual V2.2, AT&F)."""
+        self.reset_port()
+
+    def reset_port(self) -> None:
+        """Echo, error style, flow control: each port has its own (AT manual V2.2 section 1.4)."""
         self.echo = True
         self.cmee = _DEFAULT_CMEE
         self.flow_control = "0,0"

@@ -31,7 +31,12 @@ _NO_PARAMETERS: Final = 50  # +CME ERROR: incorrect parameters
 class Dialling(Tls):
     """One data call at a time."""
 
-    call: Call | None = None
+    call: Call | None
+
+    def reset_storage(self) -> None:
+        """A module that has never dialled."""
+        self.call = None
+        super().reset_storage()
 
     def power_on(self) -> None:
         """No call; what ended it says nothing."""
@@ -41,16 +46,16 @@ class Dialling(Tls):
         self._own_context = False  # the call activated its context
         super().power_on()
 
-    def reset_session(self) -> None:
-        """AT&F and ATZ: AT&D2, ATX4 (AT manual V2.2, AT&V)."""
-        super().reset_session()
+    def reset_port(self) -> None:
+        """AT&D2, ATX4 (AT manual V2.2, AT&V)."""
+        super().reset_port()
         self.dtr_mode = 2
         self.result_codes = 4
 
     @property
     def online(self) -> bool:
         """The line is in data mode: nothing but the call may write."""
-        return self.call is not None and self.call.online
+        return self.call is not None and self.call.online and self.call.modem is self
 
     @command(r"&D([0-2]?)")
     async def _dtr(self, match: re.Match[str]) -> None:
@@ -107,11 +112,12 @@ class Dialling(Tls):
             carries=lambda: self.settings.link == "ok" and self.is_active(number),
             forward=ports(self.settings.forward),
         )
-        self._say_start_call()
+        self.on_carrier(True)
+        self._say_connect()
         self.call.begin()
         return True
 
-    def _say_start_call(self) -> None:
+    def _say_connect(self) -> None:
         text = self.settings.connect_text if self.result_codes else ""
         self.final(f"CONNECT {text}".rstrip())
 
@@ -134,22 +140,28 @@ class Dialling(Tls):
 
     @command(r"O0?")
     async def _online(self, _: re.Match[str]) -> bool:
-        if self.call is None:
+        if self.call is None or self.call.modem is not self:
             self.finish("NO CARRIER")  # there is no data mode to go back to (AT manual V2.2, ATO)
         else:
-            self._say_start_call()
+            self._say_connect()
             self.call.resume()
         return True
 
     @command(r"H[01]?")
     async def _hook(self, _: re.Match[str]) -> None:
-        if self.call is not None:
+        if self.call is not None and self.call.modem is self:
+            self._end_call()
+
+    def port_closing(self) -> None:
+        """The channel that carries the call is closed."""
+        if self.call is not None and self.call.modem is self:
             self._end_call()
 
     def _end_call(self) -> None:
         call, self.call = self.call, None
         assert call is not None
         call.hang_up()
+        call.modem.on_carrier(False)
         profile = self.contexts.get(call.context)
         if self._own_context and profile is not None:
             profile.active = False
@@ -159,11 +171,12 @@ class Dialling(Tls):
         """The call is over, and not by the host's command."""
         if self.call is not None:
             self.note("call", reason)
+            port = self.call.modem
             self._end_call()
-            if self.running:
-                self.after_result(lambda: self.say("NO CARRIER"))
+            if port.running:
+                port.after_result(lambda: port.say("NO CARRIER"))
             else:
-                self.finish("NO CARRIER")
+                port.finish("NO CARRIER")
 
     def carrier_lost(self) -> None:
         """The radio link breaks: the call ends without a word of PPP (for tests)."""
@@ -184,7 +197,7 @@ class Dialling(Tls):
         """The host's DTR changes: what AT&D makes of its end (AT manual V2.2, AT&D)."""
         dropped = self.dtr and not on
         super().set_dtr(on)
-        if not dropped or self.call is None:
+        if not dropped or self.call is None or self.call.modem is not self:
             return
         if self.dtr_mode == 1 and self.call.online:
             self.call.suspend()

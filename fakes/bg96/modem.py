@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from fakes.bg96 import settings as module_settings
-from fakes.bg96.dialling import Dialling
 from fakes.bg96.events import EVENTS
+from fakes.bg96.multiplexing import Multiplexing
 from fakes.bg96.profile import DEFAULT_FIRMWARE, PROFILES
 from fakes.errors import FakeError, UnknownFirmwareError, UnknownSettingError
 from fakes.peers import Peer
@@ -15,7 +15,7 @@ from fakes.scenario import Scenario, load
 from fakes.world import World
 
 
-class Bg96(Dialling):
+class Bg96(Multiplexing):
     """A Quectel BG96 (or sibling profile) with real sockets on loopback.
 
     For tests, beside what `FakeModem` offers: `lose_context(n)` (the network deactivates a

@@ -107,6 +107,7 @@ PROFILES: Final[Mapping[str, Profile]] = {
             ipv6=False,
             # AT manual V2.2 has it; not in the release notes of R02A06
             no_settings=frozenset({"cmux/urcport"}),
+            absent=frozenset({"CMUX"}),
         ),
         Profile(
             "bg95",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+from fakes.cmux import FAULTS as CMUX_FAULTS
 from fakes.ppp.manners import AUTHENTICATION, MANNERS
 
 PORTS: Final = ("uart1", "usbat", "usbmodem")
@@ -104,6 +105,8 @@ class Settings:
     """Its own; the computer's 127.0.0.1 is found there."""
     ppp_mru: str = "1500"
     """Largest packet that it takes, 64 to 1500 bytes."""
+    cmux: str = ""
+    """Faults of the multiplexer, words of `fakes.cmux.FAULTS` joined by "+"."""
     forward: str = ""
     """Ports of loopback that lead to the dialling host's: tcp:8080+udp:5000."""
     ping: str = ""
@@ -179,6 +182,10 @@ def _convert_text(name: str, text: str) -> str:
     if name == "ppp" and (unknown := set(filter(None, text.split("+"))) - set(MANNERS)):
         raise SettingError(
             f"bg96 setting ppp={text!r}: no {min(unknown)}; choose of {', '.join(MANNERS)}"
+        )
+    if name == "cmux" and (unknown := set(filter(None, text.split("+"))) - set(CMUX_FAULTS)):
+        raise SettingError(
+            f"bg96 setting cmux={text!r}: no {min(unknown)}; choose of {', '.join(CMUX_FAULTS)}"
         )
     if name == "ppp_mru" and not (re.fullmatch(r"\d{2,4}", text) and 64 <= int(text) <= 1500):
         raise SettingError(f"bg96 setting ppp_mru={text!r}: give bytes, 64 to 1500")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from fakes.datamode import DataMode
 
@@ -12,9 +12,6 @@ from .gateway import Gateway
 from .manners import Manners
 from .packets import IPV6
 from .server import PppServer
-
-if TYPE_CHECKING:
-    from fakes.engine import FakeModem
 
 __all__ = ["Call"]
 
@@ -35,6 +32,7 @@ class Call:
         forward: ("tcp" or "udp", port): ports of loopback that lead to the host's.
 
     Attributes:
+        modem: the module, or the port of it, whose line it is.
         online: the line is in data mode.
         server: the PPP server.
         gateway: the network behind it.
@@ -42,7 +40,7 @@ class Call:
 
     def __init__(
         self,
-        modem: FakeModem,
+        modem: Any,
         context: int,
         manners: Manners,
         *,
@@ -54,7 +52,7 @@ class Call:
     ) -> None:
         self.context = context
         self.online = False
-        self._modem = modem
+        self.modem = modem
         self._guard = guard
         self._escaped = escaped
         self._ended = ended
@@ -86,7 +84,7 @@ class Call:
             try:
                 self.gateway.forward(kind, port)
             except OSError as error:
-                self._modem.note("ip", f"cannot forward {kind}:{port}: {error}")
+                self.modem.note("ip", f"cannot forward {kind}:{port}: {error}")
 
     def begin(self) -> None:
         """CONNECT was said."""
@@ -96,7 +94,7 @@ class Call:
     def resume(self) -> None:
         """Data mode, after CONNECT; what waited for the host leaves."""
         self.online = True
-        modem = self._modem
+        modem = self.modem
         modem.intake.clear()
         self._data = DataMode(self.server.receive, self._leave, guard=self._guard)
         modem.intake.sink = self._data.feed
@@ -106,7 +104,7 @@ class Call:
     def suspend(self) -> None:
         """Command mode; the call stays."""
         self.online = False
-        self._modem.intake.sink = None
+        self.modem.intake.sink = None
         if self._data is not None:
             self._data.close()
             self._data = None
@@ -132,8 +130,8 @@ class Call:
         if self._over:
             return
         if self.online:
-            self._modem.raw(data)
+            self.modem.raw(data)
         elif len(self._held) + len(data) <= _HELD:
             self._held += data
         else:
-            self._modem.note("ppp", f"{len(data)} bytes lost in command mode")
+            self.modem.note("ppp", f"{len(data)} bytes lost in command mode")

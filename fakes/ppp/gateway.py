@@ -135,7 +135,7 @@ class Gateway:
 
     def busy(self) -> bool:
         """The line still has bytes to send, or is not in data mode."""
-        return self._modem.wire.outward.backlog > 0 or self._modem.wire.outward.paused
+        return self._modem.line_backlog > 0 or self._modem.wire.outward.paused
 
     def note(self, text: str) -> None:
         """For the journal."""
@@ -239,7 +239,7 @@ class Gateway:
                 host = (self._host6, host[1])
                 if not host[0]:
                     continue
-            if self._modem.wire.outward.backlog > _BACKLOG:
+            if self._modem.line_backlog > _BACKLOG:
                 self.note("a datagram too many for the line")
                 continue
             self._send_datagram((self.shown(sender[0]), sender[1]), host, data)

@@ -152,7 +152,7 @@ class Client:
                     await self._news.wait()
         except TimeoutError:
             raise AssertionError(
-                f"text {bytes(self.text)!r}, frames {self.frames[-8:]}, rest {bytes(self._buffer)!r}"
+                f"text {bytes(self.text)!r}, frames {[(p, d[:40]) for p, d in self.frames[-8:]]}, rest {bytes(self._buffer)!r}"
             ) from None
         return condition()
 

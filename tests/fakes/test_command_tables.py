@@ -54,10 +54,10 @@ QUECTEL = (
     "IFC", "CMEE", "QURCCFG", "QSCLK", "QPOWD", "QICSGP", "QIACT", "QIDEACT", "QIOPEN", "QICLOSE",
     "QISTATE", "QISEND", "QISENDEX", "QIRD", "QISDE", "QISWTMD", "QICFG", "QIGETERROR", "QIDNSCFG",
     "QIDNSGIP", "QPING", "QNTP", "QSSLCFG", "QSSLOPEN", "QSSLSEND", "QSSLRECV", "QSSLCLOSE",
-    "QSSLSTATE",
+    "QSSLSTATE", "CGDATA", "CMUX",
 )  # fmt: skip
-QUECTEL_NOT_SIMULATED = ("CCLK", "QLTS", "CMUX", "QFUPL", "QIACTEX")  # the last: EC200U only
-ELSEWHERE = {"ec25": {"QCSCON", "CPSMS", "CEDRXS"}}
+QUECTEL_NOT_SIMULATED = ("CCLK", "QLTS", "QFUPL", "QIACTEX")  # the last: EC200U only
+ELSEWHERE = {"bg96-old": {"CMUX"}, "ec25": {"QCSCON", "CPSMS", "CEDRXS"}}
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "fakes.md"
 
 
