@@ -124,6 +124,7 @@ class Mesh:
     def mend(self, one: Node, other: Node) -> None:
         """They hear each other again."""
         self._cuts.discard(frozenset((one, other)))
+        self._stir()
 
     def isolate(self, node: Node) -> None:
         """The node is out of range of everybody."""
@@ -134,6 +135,13 @@ class Mesh:
     def rejoin(self, node: Node) -> None:
         """The node is in range of everybody."""
         self._cuts = {pair for pair in self._cuts if node not in pair}
+        self._stir()
+
+    def _stir(self) -> None:
+        """What has waited for the radio goes on."""
+        for node in self.nodes:
+            for stream in tuple(node.routed):
+                stream.stir()
 
     def in_range(self, one: Node, other: Node) -> bool:
         """Whether their radios reach each other, whatever their networks."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from .errors import UnreachableError
+from .mesh_routed import RoutedStream
 from .mesh_tcp import Caller, MeshListener, MeshStream
 from .mesh_udp import MeshUdp
 from .world import World
@@ -52,6 +53,7 @@ class Node:
         self.addresses: list[str] = []
         self.udp: dict[int, MeshUdp] = {}
         self.tcp: dict[int, MeshListener] = {}
+        self.routed: weakref.WeakSet[RoutedStream] = weakref.WeakSet()
         self._streams: weakref.WeakSet[MeshStream] = weakref.WeakSet()
         self._next_port = _FIRST_PORT
 
@@ -160,9 +162,10 @@ class Node:
         real = router.outside(address, self.world) if router is not None else None
         if real is not None:
             try:
-                return await self.sockets().connect_tcp(
+                inner = await self.sockets().connect_tcp(
                     real, port, window=window, timeout=timeout, local_port=local_port
                 )
+                return RoutedStream(self, inner)
             except UnreachableError:
                 pass
         await asyncio.sleep(timeout * self.mesh.scale)

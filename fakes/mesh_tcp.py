@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from .errors import FakeError
+from .mesh_routed import RoutedStream
 
 if TYPE_CHECKING:
     from .mesh import Node
@@ -252,7 +253,8 @@ class MeshListener:
             if self.node.mesh.router(self.node) is None:
                 stream.abort()
             else:
-                self.knock(Caller(self.node.visible(stream.remote), there=stream))
+                there = RoutedStream(self.node, stream)
+                self.knock(Caller(self.node.visible(stream.remote), there=there))
 
     def knock(self, caller: Caller) -> None:
         """A SYN has come."""

@@ -297,6 +297,49 @@ async def test_the_border_router_translates() -> None:
     rig.close()
 
 
+@rigged
+async def test_out_of_range_of_the_border_router() -> None:
+    loop = asyncio.get_running_loop()
+    rig = Rig(1)
+    node = rig.nodes[0]
+    rig.mesh.serve(NET, rig.world, "fd00::")
+    there = "fd00:64:64::c000:207"
+    stream = await node.connect_tcp(there, 7, window=100, timeout=5)
+    news: list[float] = []
+    stream.changed = lambda: news.append(loop.time())
+    assert stream.remote == ("192.0.2.7", 7)
+    await stream.write(b"kept")
+    rig.mesh.isolate(node)
+    await asyncio.sleep(1)
+    assert (stream.unread(), stream.read(9), stream.ended, stream.reset) == (0, b"", False, False)
+    sending = asyncio.create_task(stream.write(b" and more"))
+    await asyncio.sleep(10)
+    assert not sending.done()
+    news.clear()
+    rig.mesh.rejoin(node)
+    assert news == [loop.time()]
+    assert stream.read(9) == b"kept"
+    await asyncio.sleep(10)
+    assert sending.done()
+    assert stream.read(9) == b" and more"
+    assert (stream.sent, stream.received, stream.unacknowledged()) == (13, 13, 0)
+    rig.mesh.isolate(node)
+    begun = loop.time()
+    with pytest.raises(OSError):
+        await stream.write(b"lost")
+    assert loop.time() - begun == pytest.approx(511)
+    assert (stream.finished, stream.reset, stream.closed) == (True, True, True)
+    rig.mesh.mend(node, rig.mesh.nodes[-1])
+    with pytest.raises(OSError):
+        await stream.write(b"late")
+    other = await node.connect_tcp(there, 7, window=100, timeout=5)
+    other.shutdown_write()
+    await asyncio.sleep(1)
+    assert (other.finished, other.reset) == (True, False)
+    other.close()
+    rig.close()
+
+
 def test_addresses() -> None:
     eui64 = bytes.fromhex("f4ce360000000002")
     assert link_local(eui64) == "fe80::f6ce:3600:0:2"
