@@ -42,7 +42,9 @@ def test_the_vectors_of_the_standards() -> None:
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from((0x21, 0x57, 0xC021, 0x8021)), st.binary(min_size=1, max_size=300)),
+        st.tuples(
+            st.sampled_from((0x21, 0x57, 0xC021, 0x8021)), st.binary(min_size=1, max_size=300)
+        ),
         max_size=5,
     ),
     st.integers(0, 0xFFFFFFFF),
