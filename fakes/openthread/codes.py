@@ -16,14 +16,12 @@ __all__ = [
     "INVALID_STATE",
     "NAMES",
     "NOT_FOUND",
-    "NO_BUFS",
     "PARSE",
     "RESPONSE_TIMEOUT",
     "Rejected",
 ]
 
 FAILED: Final = 1
-NO_BUFS: Final = 3
 BUSY: Final = 5
 PARSE: Final = 6
 INVALID_ARGS: Final = 7
@@ -35,7 +33,6 @@ INVALID_COMMAND: Final = 35
 
 NAMES: Final[Mapping[int, str]] = {
     FAILED: "Failed",
-    NO_BUFS: "NoBufs",
     BUSY: "Busy",
     PARSE: "Parse",
     INVALID_ARGS: "InvalidArgs",

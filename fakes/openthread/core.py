@@ -282,8 +282,12 @@ class Core(FakeModem):
         except ValueError:
             raise Rejected(INVALID_ARGS) from None
 
-    def peer_address(self, text: str, doing: str) -> str:
+    def peer_address(self, text: str, said: str) -> str:
         """A literal address; IPv4 is translated with the NAT64 prefix of the network, and said.
+
+        Args:
+            text: the literal.
+            said: what stands before the translated one.
 
         Raises:
             Rejected: no address; IPv4 without a prefix: InvalidState (fact sheet 4.2).
@@ -298,7 +302,7 @@ class Core(FakeModem):
         if router is None:
             raise Rejected(INVALID_STATE)
         address = router.inside(str(found))
-        self.say(f"{doing} synthesized IPv6 address: {plain(address)}")
+        self.say(f"{said}: {plain(address)}")
         return address
 
     def nat64_router(self) -> BorderRouter | None:

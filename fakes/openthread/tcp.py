@@ -138,7 +138,7 @@ class TcpCommands(UdpCommands):
         self._need_init()
         if len(arguments) not in (2, 3):
             raise Rejected(INVALID_ARGS)
-        address = self.peer_address(arguments[0], "Connecting to")
+        address = self.peer_address(arguments[0], "Connecting to synthesized IPv6 address")
         port = self.number(arguments[1])
         if arguments[2:] not in ([], ["fast"], ["slow"]):
             raise Rejected(INVALID_ARGS)

@@ -53,7 +53,7 @@ class Tools(TcpCommands):
             arguments = arguments[1:]
         if not 1 <= len(arguments) <= 6:
             raise Rejected(INVALID_ARGS)
-        address = self.peer_address(arguments[0], "Pinging")
+        address = self.peer_address(arguments[0], "Pinging synthesized IPv6 address")
         size = self.number(arguments[1]) if len(arguments) > 1 else _PING_SIZE
         count = self.number(arguments[2]) if len(arguments) > 2 else _PING_COUNT
         interval = self._seconds(arguments[3]) if len(arguments) > 3 else _PING_INTERVAL
@@ -137,7 +137,7 @@ class Tools(TcpCommands):
             raise Rejected(failure)
 
     def _server(self, text: str) -> None:
-        self.peer_address(text, "Synthesized IPv6 DNS server address:")
+        self.peer_address(text, "Synthesized IPv6 DNS server address")
 
     @command("dns config")
     def dns_config(self, arguments: list[str]) -> None:

@@ -83,7 +83,7 @@ class UdpCommands(NetworkCommands):
         """``connect <ip> <port>``: where `send` without an address goes, and who is heard."""
         if len(arguments) != 2:
             raise Rejected(INVALID_ARGS)
-        address = self.peer_address(arguments[0], "Connecting to")
+        address = self.peer_address(arguments[0], "Connecting to synthesized IPv6 address")
         port = self.number(arguments[1])
         if not self.udp_open:
             raise Rejected(INVALID_STATE)
@@ -108,7 +108,7 @@ class UdpCommands(NetworkCommands):
             raise Rejected(INVALID_STATE)
         target = self.udp_peer
         if len(arguments) > 2:
-            address = self.peer_address(arguments[0], "Sending to")
+            address = self.peer_address(arguments[0], "Sending to synthesized IPv6 address")
             target = (address, self.number(arguments[1]))
             arguments = arguments[2:]
         data = self._payload(arguments)
