@@ -112,7 +112,7 @@ def load_driver(name: str) -> Driver:
     point = _find(MODEMS, name)
     if point is None:
         raise UnknownModule(
-            f"unknown module {name!r}; installed: {', '.join(modem_names())}, and auto, host"
+            f"unknown module {name!r}; installed: {', '.join(modem_names())}, and auto, host, lwip"
         )
     driver: Driver = _load(point)
     return driver

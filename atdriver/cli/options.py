@@ -14,7 +14,8 @@ Spec = Annotated[
     str,
     typer.Argument(
         metavar="SPEC",
-        help="MODULE[,key=value…]:PORT, for example bg96:/dev/ttyUSB2; host is this computer.",
+        help="MODULE[,key=value…]:PORT, for example bg96:/dev/ttyUSB2; host is this computer, "
+        "host:eth0 one of its interfaces.",
     ),
 ]
 Settings = Annotated[

@@ -7,13 +7,16 @@ process (`lwip_child`); none of them waits there. See docs/lwip.md.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import copy
 import errno
+import itertools
 import socket as _socket
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from netsocket.address import SocketAddress
-from netsocket.capability.model import Capability, CapabilityTable
+from netsocket.capability.model import Capability
 from netsocket.core import LINGER
 from netsocket.errors import (
     AddressNotAvailable,
@@ -21,28 +24,18 @@ from netsocket.errors import (
     BrokenPipe,
     ConnectionReset,
     MessageTooLong,
-    NetworkDown,
     NotConnected,
-    NotSupported,
     from_os_error,
 )
 from netsocket.ip import lwip_options, lwip_ping
-from netsocket.ip.link import IpPacketLink, IpSettings
+from netsocket.ip.link import IpPacketLink
 from netsocket.ip.lwip_child import BACKGROUND, INT, RESET, Op, pack_address, unpack_address
-from netsocket.ip.lwip_claims import lwip_capabilities
-from netsocket.ip.lwip_process import Answer, LwipProcess, error_of
+from netsocket.ip.lwip_life import LwipLife, Renew
+from netsocket.ip.lwip_process import Answer, error_of
 from netsocket.ip.naming import Resolver
-from netsocket.ip.own import global_first, is_own
-from netsocket.stack import Changed, Handle, InterfaceStatus, Kind, StackStatus, StatusChanged
+from netsocket.ip.own import is_own
+from netsocket.stack import Handle, Kind
 
-Renew = Callable[[], Awaitable[IpPacketLink]]
-"""Gives another link when the interface comes up again."""
-SEND_BUFFER: Final = 128 * 1024
-"""Bytes asked of the descriptor for packets on their way out: room for the fragments of the longest
-datagram, and no more of a queue in front of a slow radio than needed."""
-ROUTER: Final = 8.0
-"""Seconds that `up` waits for an IPv6 router where the link gave a link-local address alone."""
-LOOK: Final = 0.1
 _TYPES: Final = {Kind.TCP: _socket.SOCK_STREAM, Kind.UDP: _socket.SOCK_DGRAM}
 _BROKEN: Final = frozenset({errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE})
 
@@ -50,8 +43,8 @@ _BROKEN: Final = frozenset({errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE})
 class _Entry:
     """One open socket."""
 
-    __slots__ = ("broken", "connected", "ended", "family", "kind", "linger", "local", "number",
-                 "options", "reading", "rest", "used", "write_shut")  # fmt: skip
+    __slots__ = ("broken", "connected", "ended", "family", "kind", "linger", "listening", "local",
+                 "number", "options", "reading", "rest", "used", "write_shut")  # fmt: skip
 
     def __init__(self, kind: Kind, number: int, family: int) -> None:
         self.kind = kind
@@ -61,6 +54,7 @@ class _Entry:
         self.options: dict[tuple[int, int], bytes] = {}
         self.linger: int | None = None
         self.used = False
+        self.listening = False
         self.connected = False
         self.write_shut = False
         self.ended = False
@@ -70,162 +64,59 @@ class _Entry:
         self.rest = b""
 
 
-class LwipStack:
-    """The Stack protocol over lwIP; one process per bring-up.
-
-    `link` is used by the first `up` and belongs to the stack from now on; `down` closes it. Where
-    there is none (any more) `renew` gives one; without it the interface stays down (NetworkDown).
-    """
+class LwipStack(LwipLife):
+    """The Stack protocol over lwIP; see `LwipLife` for its parameters."""
 
     name = "lwip"
 
     def __init__(
         self, link: IpPacketLink | None, renew: Renew | None = None, *claims: Capability
     ) -> None:
-        self._claims = claims
-        """What is different because of what the link leads to."""
-        self.capabilities = self._claim(IpSettings(()) if link is None else link.settings, True)
-        self._link: IpPacketLink | None = link
-        self._renew = renew
-        self._process: LwipProcess | None = None
-        self._generation = 0
+        super().__init__(link, renew, *claims)
         self._entries: dict[Handle, _Entry] = {}
-        self._changed: Changed = lambda _handle, _generation: None
-        self._status_changed: StatusChanged = lambda _status: None
+        self._of_number: dict[int, Handle] = {}
+        """lwIP's numbers, which it gives again, and whose they are now."""
+        self._handles = itertools.count(1)
         self._names = Resolver(self, self._servers)
-        self._own: list[str] = []
-        self._coming = asyncio.Lock()
-        self.failure: OSError | None = None
-
-    def attach(self, changed: Changed, status_changed: StatusChanged) -> None:
-        """Register the notices."""
-        self._changed = changed
-        self._status_changed = status_changed
-
-    # -- the interface ------------------------------------------------------------------------
-
-    async def up(self) -> None:
-        """Start lwIP on the link. Raises LwipMissing (what to install), NetworkDown."""
-        async with self._coming:
-            if self._process is not None and self._process.failure is None:
-                return
-            await self._end()
-            link = self._link
-            if link is None:
-                if self._renew is None:
-                    raise NetworkDown("its carrier of packets was closed with it")
-                link = self._link = await self._renew()
-            link.packets.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, SEND_BUFFER)
-            self.failure = None
-            self._generation += 1
-            process = LwipProcess(self._noticed, self._died)
-            await process.start(link)
-            self._process = process
-            state = await self._wait_for_router(link)
-            self.capabilities = self._claim(link.settings, bool(self._six))
-            self._status_changed(state)
-
-    def _claim(self, settings: IpSettings, six: bool) -> CapabilityTable:
-        return lwip_capabilities(settings, six).with_changes(*self._claims)
-
-    async def _wait_for_router(self, link: IpPacketLink) -> InterfaceStatus:
-        """Where only a link-local address was given, the network's router gives another one."""
-        for _ in range(int(ROUTER / LOOK)):
-            await self._learn_addresses()
-            if self._state is InterfaceStatus.GLOBAL_UP or not link.settings.addresses:
-                break
-            await asyncio.sleep(LOOK)
-        return self._state
-
-    async def down(self) -> None:
-        """Close every socket, end lwIP and close the link."""
-        for handle in list(self._entries):
-            await self.close(handle)
-        await self._end()
-        link, self._link = self._link, None
-        if link is not None:
-            link.packets.close()
-        self._status_changed(InterfaceStatus.DISCONNECTED)
-
-    async def _end(self) -> None:
-        process, self._process = self._process, None
-        self._own = []
-        if process is not None:
-            await process.stop()
-
-    def _died(self, error: OSError) -> None:
-        """The process or the carrier has gone: every socket tells why from now on."""
-        self.failure = error
-        self._own = []
-        link, self._link = self._link, None
-        if link is not None:
-            link.packets.close()
-        for handle in list(self._entries):
-            self._tell(handle)
-        self._status_changed(InterfaceStatus.DISCONNECTED)
-
-    @property
-    def recovery(self) -> Mapping[str, int]:
-        """Nothing is mended by itself."""
-        return {}
-
-    @property
-    def address(self) -> str | None:
-        """Own address as last learnt."""
-        return self._own[0] if self._own else None
-
-    @property
-    def _six(self) -> list[str]:
-        return [each for each in self._own if ":" in each]
-
-    @property
-    def _state(self) -> InterfaceStatus:
-        if not self._own:
-            return InterfaceStatus.DISCONNECTED
-        near = self._own[0].startswith("fe80:")
-        return InterfaceStatus.LOCAL_UP if near else InterfaceStatus.GLOBAL_UP
-
-    async def _learn_addresses(self) -> None:
-        answer = await self._order(Op.ADDRESSES, 0)
-        found = []
-        for at in range(0, len(answer.payload), 17):
-            four = answer.payload[at] == 4
-            packed = answer.payload[at + 1 : at + (5 if four else 17)]
-            found.append(_socket.inet_ntop(_socket.AF_INET if four else _socket.AF_INET6, packed))
-        self._own = global_first(found)
-
-    async def status(self) -> StackStatus:
-        """Ask lwIP for its addresses; a router may have given another one."""
-        details = {}
-        if self._process is not None and self._process.failure is None:
-            await self._learn_addresses()
-            details["process"] = str(self._process.pid)
-            if self._link is not None:
-                details["carrier"] = self._link.name
-                details["mtu"] = str(self._link.settings.mtu)
-        return StackStatus(self._state, self.address, self._generation, details)
+        self._work: set[asyncio.Task[None]] = set()
 
     # -- opening ------------------------------------------------------------------------------
 
     async def open(self, kind: Kind) -> Handle:
         """A new socket, IPv4 until an IPv6 address is used with it."""
-        number = await self._socket(_TYPES[kind], _socket.AF_INET)
-        return self._enter(_Entry(kind, number, _socket.AF_INET))
+        return await self._opened(kind, _socket.AF_INET, _TYPES[kind])
 
     async def open_raw(self, family: int, protocol: int) -> Handle:
         """A raw socket, used like a datagram one; for `ping`."""
-        number = await self._socket(_socket.SOCK_RAW, family, protocol)
-        return self._enter(_Entry(Kind.UDP, number, family))
+        return await self._opened(Kind.UDP, family, _socket.SOCK_RAW, protocol)
+
+    async def _opened(self, kind: Kind, family: int, type_: int, protocol: int = 0) -> Handle:
+        """A socket that nobody takes any more when it is there is closed."""
+        opening = asyncio.ensure_future(self._socket(type_, family, protocol))
+        try:
+            number = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(self._discard)
+            raise
+        return self._enter(_Entry(kind, number, family))
+
+    def _discard(self, opening: asyncio.Future[int]) -> None:
+        if not opening.cancelled() and opening.exception() is None:
+            self._close_later(opening.result())
+
+    def _close_later(self, number: int) -> None:
+        """Reset a socket of lwIP's that has no entry (any more)."""
+        with contextlib.suppress(OSError):
+            self._running().order(Op.CLOSE, number, INT.pack(RESET))
 
     async def _socket(self, type_: int, family: int, protocol: int = 0) -> int:
         payload = INT.pack(family) + INT.pack(type_) + INT.pack(protocol)
         return (await self._order(Op.SOCKET, 0, payload)).number
 
     def _enter(self, entry: _Entry) -> Handle:
-        handle = Handle(entry.number, self._generation)
-        while handle in self._entries:  # its number is another one's now
-            handle = Handle(handle.number + 65_536, self._generation)
+        handle = Handle(next(self._handles), self._generation)
         self._entries[handle] = entry
+        self._of_number[entry.number] = handle
         return handle
 
     async def bind(self, handle: Handle, address: SocketAddress) -> None:
@@ -237,7 +128,7 @@ class LwipStack:
             await self._learn_addresses()
             if not is_own(address, self._own):
                 raise AddressNotAvailable(f"{address.host} is no address of this interface")
-        await self._change_family(entry, address.family)
+        await self._change_family(handle, entry, address.family)
         await self._order(Op.BIND, entry.number, pack_address(*address))
         entry.local = address
         entry.used = True
@@ -246,7 +137,7 @@ class LwipStack:
         """Accept connections."""
         entry = self._entry(handle)
         await self._order(Op.LISTEN, entry.number, INT.pack(min(backlog, 255)))
-        entry.used = True
+        entry.used = entry.listening = True
 
     async def accept(self, handle: Handle) -> tuple[Handle, SocketAddress] | None:
         """One waiting connection, or None."""
@@ -268,12 +159,12 @@ class LwipStack:
             target = SocketAddress(host, address.port)
             self._entry(handle)  # closed meanwhile: EBADF
             try:
-                await self._change_family(entry, target.family)
+                await self._change_family(handle, entry, target.family)
                 await self._order(Op.CONNECT, entry.number, pack_address(*target), str(target))
             except OSError as error:
                 failure = error
                 if handle in self._entries and self.failure is None:
-                    await self._renew_socket(entry, entry.family)
+                    await self._renew_socket(handle, entry, entry.family)
             else:
                 entry.connected = entry.used = True
                 return
@@ -297,7 +188,7 @@ class LwipStack:
 
     def _check_sendable(self, entry: _Entry) -> None:
         if entry.broken is not None:
-            raise entry.broken
+            raise copy.copy(entry.broken)
         if entry.write_shut:
             raise BrokenPipe("the sending side was shut down")
 
@@ -306,7 +197,7 @@ class LwipStack:
     ) -> int:
         """Offer one datagram."""
         entry = self._entry(handle)
-        await self._change_family(entry, address.family)
+        await self._change_family(handle, entry, address.family)
         entry.used = True
         return await self._send_datagram(entry, pack_address(*address), data)
 
@@ -332,7 +223,7 @@ class LwipStack:
             if entry.ended:
                 return b""
             if entry.broken is not None and entry.reading is None:
-                raise entry.broken
+                raise copy.copy(entry.broken)
             try:
                 answer = await self._read(entry, Op.RECV, INT.pack(size))
             except OSError as error:
@@ -380,7 +271,7 @@ class LwipStack:
                 aborted = error.errno == errno.ECONNABORTED
                 text = "the peer did not answer any more" if aborted else "the connection was reset"
                 entry.broken = ConnectionReset(text)
-            return entry.broken
+            return copy.copy(entry.broken)
         return error
 
     # -- ending -------------------------------------------------------------------------------
@@ -389,7 +280,7 @@ class LwipStack:
         """As socket.shutdown."""
         entry = self._entry(handle)
         if entry.broken is not None:
-            raise entry.broken
+            raise copy.copy(entry.broken)
         try:
             await self._order(Op.SHUTDOWN, entry.number, INT.pack(how))
         except OSError as error:
@@ -402,7 +293,7 @@ class LwipStack:
         entry = self._entries.pop(handle, None)
         if entry is None:
             return
-        self._changed_outside(handle)
+        self._forget(handle, entry)
         seconds = RESET if abort else BACKGROUND if entry.linger is None else entry.linger
         try:
             closing = self._running().order(Op.CLOSE, entry.number, INT.pack(seconds))
@@ -448,10 +339,7 @@ class LwipStack:
     async def resolve(self, name: str, family: int = 0) -> Sequence[str]:
         """Asked of the link's name servers, through lwIP. Raises NameNotFound, NameTryAgain."""
         self._running()
-        return await self._names.resolve(name, family, six=any(map(_beyond, self._six)))
-
-    def _servers(self) -> Sequence[str]:
-        return self._link.settings.dns if self._link is not None else ()
+        return await self._names.resolve(name, family, six=self._reaches_six)
 
     async def ping(self, host: str) -> float:
         """Round trip of an ICMP echo, seconds. Raises ConnectTimeout, NameNotFound."""
@@ -459,59 +347,66 @@ class LwipStack:
 
     # -- inside -------------------------------------------------------------------------------
 
-    def _running(self) -> LwipProcess:
-        if self.failure is not None:
-            raise self.failure
-        if self._process is None:
-            raise NetworkDown("the interface is down")
-        return self._process
-
-    async def _order(self, op: Op, number: int, payload: bytes = b"", what: str = "") -> Answer:
-        """Carry an order out, whatever becomes of the caller. Raises what it gave."""
-        answer = await asyncio.shield(self._running().order(op, number, payload))
-        if answer.number < 0:
-            error = error_of(answer, what)
-            if op in (Op.SET, Op.GET) and error.errno == errno.ENOPROTOOPT:
-                raise NotSupported(lwip_options.REFUSED, errno=errno.ENOPROTOOPT)
-            raise from_os_error(error)
-        return answer
-
     def _entry(self, handle: Handle) -> _Entry:
         try:
             return self._entries[handle]
         except KeyError:
             raise BadHandle("no such socket") from None
 
-    async def _change_family(self, entry: _Entry, family: int) -> None:
+    async def _change_family(self, handle: Handle, entry: _Entry, family: int) -> None:
         """An unused IPv4 socket turns into an IPv6 one, or back."""
         wanted = _socket.AF_INET6 if family == _socket.AF_INET6 else _socket.AF_INET
         if entry.family != wanted and not entry.used:
-            await self._renew_socket(entry, wanted)
+            await self._renew_socket(handle, entry, wanted)
 
-    async def _renew_socket(self, entry: _Entry, family: int) -> None:
-        """Another socket of lwIP's in its place, with its options and its port."""
-        old = entry.number
-        await self._order(Op.CLOSE, old, INT.pack(BACKGROUND))
-        entry.number = await self._socket(_TYPES[entry.kind], family)
-        entry.family = family
+    async def _renew_socket(self, handle: Handle, entry: _Entry, family: int) -> None:
+        """Another socket of lwIP's in its place; not half done if the caller is cancelled."""
+        work = asyncio.get_running_loop().create_task(self._exchange(handle, entry, family))
+        self._work.add(work)
+        work.add_done_callback(self._work.discard)
+        await asyncio.shield(work)
+
+    async def _exchange(self, handle: Handle, entry: _Entry, family: int) -> None:
+        self._of_number.pop(entry.number, None)
+        await self._order(Op.CLOSE, entry.number, INT.pack(BACKGROUND))
+        number = await self._socket(_TYPES[entry.kind], family)
+        if self._entries.get(handle) is not entry:
+            self._close_later(number)
+            raise BadHandle("closed while connecting")
+        entry.number, entry.family = number, family
+        self._of_number[number] = handle
         for (level, name), packed in entry.options.items():
-            await self._order(Op.SET, entry.number, INT.pack(level) + INT.pack(name) + packed)
+            await self._order(Op.SET, number, INT.pack(level) + INT.pack(name) + packed)
         if entry.local is not None:
-            await self._order(Op.BIND, entry.number, pack_address(*entry.local))
+            await self._order(Op.BIND, number, pack_address(*entry.local))
+
+    def _forget(self, handle: Handle, entry: _Entry) -> None:
+        """The entry has ended: what it accepted and nobody took is reset, who waits is told."""
+        if self._of_number.get(entry.number) == handle:
+            del self._of_number[entry.number]
+        if entry.listening and entry.reading is not None:
+            entry.reading.add_done_callback(self._turn_away)
+        self._changed(handle, handle.generation)
+
+    def _turn_away(self, accepting: asyncio.Future[Answer]) -> None:
+        if not accepting.cancelled() and accepting.exception() is None:
+            number = accepting.result().number
+            if number >= 0:
+                self._close_later(number)
+
+    async def _close_all(self) -> None:
+        for handle in list(self._entries):
+            await self.close(handle)
 
     def _noticed(self, number: int) -> None:
-        for handle, entry in self._entries.items():
-            if entry.number == number:
-                self._tell(handle)
-                return
+        handle = self._of_number.get(number)
+        if handle is not None:
+            self._tell(handle)
+
+    def _tell_all(self) -> None:
+        for handle in list(self._entries):
+            self._tell(handle)
 
     def _tell(self, handle: Handle) -> None:
         if not self._names.noticed(handle):
-            self._changed_outside(handle)
-
-    def _changed_outside(self, handle: Handle) -> None:
-        self._changed(handle, handle.generation)
-
-
-def _beyond(address: str) -> bool:
-    return not address.startswith("fe80:")
+            self._changed(handle, handle.generation)

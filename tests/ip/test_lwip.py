@@ -19,6 +19,7 @@ from netsocket import AsyncNetworkInterface
 from netsocket.address import SocketAddress
 from netsocket.errors import (
     AddressNotAvailable,
+    BadHandle,
     ConnectionRefused,
     ConnectionReset,
     NetworkDown,
@@ -29,7 +30,7 @@ from netsocket.ip.link import IpPacketLink, IpSettings
 from netsocket.ip.lwip import LwipStack
 from netsocket.ip.pair import HERE, HERE_6, THERE, THERE_6, packet_pair
 from netsocket.stack import InterfaceStatus, Kind
-from tests.ip.hostile import hostile
+from tests.ip.hostile import checksum, hostile
 from tests.ip.rig import LWIP, joined, stack_of
 
 pytestmark = LWIP
@@ -128,6 +129,64 @@ async def test_packets_that_nobody_sends_by_mistake_end_no_process() -> None:
                     await net.refresh()
                     assert net.status is InterfaceStatus.GLOBAL_UP, (seed, net.failure)
     its.close()
+
+
+async def test_an_ipv6_address_from_the_networks_router() -> None:
+    """PPP gives a link-local address alone; a router advertisement gives the prefix (RFC 4862)."""
+    mine, its = packet_pair()
+    its.setblocking(False)
+    loop = asyncio.get_running_loop()
+    stack = LwipStack(IpPacketLink("radio", mine, IpSettings(("fe80::1:2:3:4/64",))))
+
+    async def router() -> None:
+        while True:
+            packet = await loop.sock_recv(its, 2000)
+            if packet[6] == 58 and packet[40] == 133:
+                prefix = bytes((3, 4, 64, 0xC0)) + struct.pack("!III", 3600, 3600, 0)
+                prefix += socket.inet_pton(socket.AF_INET6, "fd99::")
+                message = bytes((134, 0, 0, 0, 64, 0)) + struct.pack("!HII", 1800, 0, 0) + prefix
+                source, target = "fe80::ff", "ff02::1"
+                await loop.sock_sendall(its, advertised(message, source, target))
+
+    answering = asyncio.create_task(router())
+    async with interface_for(stack) as net:
+        assert net.ip_address == "fd99::1:2:3:4"
+        assert net.status is InterfaceStatus.GLOBAL_UP
+    answering.cancel()
+    its.close()
+
+
+def advertised(message: bytes, source: str, target: str) -> bytes:
+    ends = b"".join(socket.inet_pton(socket.AF_INET6, each) for each in (source, target))
+    total = checksum(ends + struct.pack("!IHBB", len(message), 0, 0, 58) + message)
+    body = message[:2] + total + message[4:]
+    return struct.pack("!IHBB", 6 << 28, len(body), 58, 255) + ends + body
+
+
+async def test_a_handle_is_not_that_of_the_next_socket_with_its_number() -> None:
+    async with joined() as (near, _):
+        stack = stack_of(near)
+        old = await stack.open(Kind.UDP)
+        await stack.close(old)
+        fresh = await stack.open(Kind.UDP)
+        with pytest.raises(BadHandle):
+            await stack.recvfrom(old, 1)
+        await stack.close(old)
+        assert await stack.recvfrom(fresh, 1) is None
+        await stack.close(fresh)
+
+
+async def test_a_socket_that_was_being_opened_for_nobody_is_closed() -> None:
+    async with joined() as (near, _):
+        stack = stack_of(near)
+        for _ in range(20):
+            opening = asyncio.create_task(stack.open(Kind.TCP))
+            await asyncio.sleep(0)
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+        await stack.status()
+        handle = await stack.open(Kind.TCP)
+        assert stack._entries[handle].number == 1, "lwIP gives the lowest free number"
 
 
 def _sent(carrier: socket.socket, packet: bytes) -> bool:
