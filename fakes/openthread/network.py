@@ -1,4 +1,4 @@
-"""Network commands: dataset, ifconfig, thread, state, ipaddr and what describes the node."""
+"""Network commands: ifconfig, thread, state, ipaddr and what describes the node."""
 
 from __future__ import annotations
 
@@ -9,35 +9,29 @@ from typing import Final
 
 from fakes.mesh import ROUTABLE, Network, link_local
 from fakes.openthread import dataset as data
-from fakes.openthread.codes import INVALID_ARGS, INVALID_COMMAND, INVALID_STATE, NOT_FOUND, Rejected
-from fakes.openthread.core import Core, command, plain
+from fakes.openthread.codes import INVALID_ARGS, INVALID_COMMAND, INVALID_STATE, Rejected
+from fakes.openthread.core import command, plain
 from fakes.openthread.dataset import Dataset
+from fakes.openthread.stored import DatasetCommands
 
 __all__ = ["NetworkCommands"]
 
 _LEADER_RLOC: Final = 0xFC00
 
 
-class NetworkCommands(Core):
+class NetworkCommands(DatasetCommands):
     """The node's place in its network."""
 
     def __init__(self, *arguments: object, **more: object) -> None:
-        self.stored: Dataset | None = None  # the active dataset, in flash
-        self.buffer: Dataset = {}
         self.interface_up = False
         self._ext_address = bytes(8)
-        self.chance = random.Random()
-        super().__init__(*arguments, **more)  # type: ignore[arg-type]
+        super().__init__(*arguments, **more)
         if self.settings.border:
             network = network_of(data.DEFAULT)
             assert network is not None
             prefix = str(ipaddress.IPv6Address(data.DEFAULT["meshlocalprefix"] + bytes(8)))
             self.mesh.serve(network, self.world, prefix)
             self.mesh.beacons[network] = data.DEFAULT
-        if self.settings.dataset:
-            self.stored = data.decode(bytes.fromhex(self.settings.dataset))
-        elif self.settings.commissioned and self.settings.border:
-            self.stored = dict(data.DEFAULT)
 
     async def start(self, deliver: Callable[[bytes], None]) -> None:
         """Start; what is random differs from node to node of a mesh."""
@@ -49,96 +43,7 @@ class NetworkCommands(Core):
     def power_on(self) -> None:
         """Interface and protocol are off until the host starts them (README.md, ifconfig)."""
         super().power_on()
-        self.buffer = {}
         self.interface_up = False
-
-    # ---- dataset ---------------------------------------------------------------------------
-
-    @command("dataset")
-    def dataset(self, arguments: list[str]) -> None:
-        """The buffer, or one of its fields."""
-        if not arguments:
-            self.say(*data.lines(self.buffer))
-            return
-        name = arguments[0]
-        if name not in data.FIELDS:
-            raise Rejected(INVALID_COMMAND)
-        if len(arguments) == 1:
-            if name not in self.buffer:
-                raise Rejected(NOT_FOUND)
-            self.say(data.shown(name, self.buffer[name]))
-            return
-        try:
-            self.buffer[name] = data.take(name, arguments[1])
-        except (ValueError, OverflowError):
-            raise Rejected(INVALID_ARGS) from None
-
-    @command("dataset init")
-    def dataset_init(self, arguments: list[str]) -> None:
-        """``new``, ``active``, ``pending`` or ``tlvs <hex>`` into the buffer."""
-        kind = arguments[0] if arguments else ""
-        if kind == "new":
-            self.buffer = data.fresh(self.chance)
-        elif kind == "active":
-            self.buffer = dict(self._active())
-        elif kind == "pending":
-            raise Rejected(NOT_FOUND)
-        elif kind == "tlvs" and len(arguments) == 2:
-            self.buffer = self._parsed(arguments[1])
-        else:
-            raise Rejected(INVALID_ARGS)
-
-    @command("dataset clear")
-    def dataset_clear(self, _: list[str]) -> None:
-        """An empty buffer."""
-        self.buffer = {}
-
-    @command("dataset tlvs")
-    def dataset_tlvs(self, _: list[str]) -> None:
-        """The buffer in hexadecimal."""
-        self.say(data.encode(self.buffer).hex())
-
-    @command("dataset commit")
-    def dataset_commit(self, arguments: list[str]) -> None:
-        """The buffer becomes the active dataset."""
-        if arguments != ["active"]:
-            raise Rejected(INVALID_ARGS)
-        self.stored = dict(self.buffer)
-
-    @command("dataset set")
-    def dataset_set(self, arguments: list[str]) -> None:
-        """``set active <hex>``: the active dataset at once."""
-        if len(arguments) != 2 or arguments[0] != "active":
-            raise Rejected(INVALID_ARGS)
-        self.stored = self._parsed(arguments[1])
-
-    @command("dataset active")
-    def dataset_active(self, arguments: list[str]) -> None:
-        """The active dataset; ``-x`` as TLVs, ``-ns`` without secrets."""
-        active = self._active()
-        if not arguments or arguments == ["-ns"]:
-            self.say(*data.lines(active, redacted=bool(arguments)))
-        elif arguments == ["-x"]:
-            self.say(data.encode(active).hex())
-        else:
-            raise Rejected(INVALID_ARGS)
-
-    @command("dataset pending")
-    def dataset_pending(self, _: list[str]) -> None:
-        """There is none."""
-        raise Rejected(NOT_FOUND)
-
-    def _active(self) -> Dataset:
-        if self.stored is None:
-            raise Rejected(NOT_FOUND)
-        return self.stored
-
-    @staticmethod
-    def _parsed(text: str) -> Dataset:
-        try:
-            return data.decode(bytes.fromhex(text))
-        except ValueError:
-            raise Rejected(INVALID_ARGS) from None
 
     # ---- interface and protocol ------------------------------------------------------------
 
@@ -300,7 +205,7 @@ class NetworkCommands(Core):
         """One value of the active dataset, as `dataset` prints it."""
         self.no_more(arguments)
         name = self.command.split()[0]
-        self.say(data.shown(name, self._active()[name]))
+        self.say(data.shown(name, self.active()[name]))
 
     @command("eui64")
     def eui64(self, arguments: list[str]) -> None:

@@ -21,13 +21,12 @@ from fakes.openthread.settings import FACTS
 from fakes.openthread.udp import UdpCommands, printed, unhex
 from fakes.sockets import Stream
 
-__all__ = ["TcpCommands"]
+__all__ = ["OPEN", "TcpCommands"]
 
 _BUFFER: Final = FACTS["tcp.buffer"]
 _MOST_HEX: Final = FACTS["tcp.max_hex"]
 _ACKNOWLEDGED: Final = 0.002  # seconds between two looks at what the peer has acknowledged
 _SELDOM: Final = 0.05  # the same, of a peer that has not for a while
-_BENCHMARK: Final = 73728  # README_TCP.md, benchmark run
 
 # The endpoint: closed -> opening -> open -> closed, or -> waiting (TIME-WAIT) -> closed.
 CLOSED, OPENING, OPEN, WAITING = "closed", "opening", "open", "waiting"
@@ -42,21 +41,22 @@ class TcpCommands(UdpCommands):
         self.tcp_ready = False
         self.linked = False
         self._listener: MeshListener | None = None
-        self._benchmark = ""
+        self.benchmark = ""  # Ongoing, or the result
         self._clear()
 
     def _clear(self) -> None:
         """No connection."""
         self.endpoint = CLOSED
-        self._stream: Stream | None = None
-        self._work: list[asyncio.Task[None]] = []
-        self._outgoing = bytearray()
+        self.stream: Stream | None = None
+        self.work: list[asyncio.Task[None]] = []
+        self.outgoing = bytearray()
         self._ring = 0  # where in the receive buffer the next byte goes
         self._own_port = 0
         self._said_end = self._wants_end = self._said_peer_end = False
         self._moved = Signal()
 
-    def _need_init(self) -> None:
+    def need_init(self) -> None:
+        """Refuse what comes before `tcp init`, and all where the firmware has no TCP."""
         if not self.settings.tcp:
             raise Rejected(INVALID_COMMAND)
         if not self.tcp_ready:
@@ -88,7 +88,7 @@ class TcpCommands(UdpCommands):
     def deinit_tcp(self, arguments: list[str]) -> None:
         """Endpoint and listener end; what the endpoint says comes before Done."""
         self.no_more(arguments)
-        self._need_init()
+        self.need_init()
         self._abort()
         self._stop_listening()
         self.tcp_ready = False
@@ -97,7 +97,7 @@ class TcpCommands(UdpCommands):
     def abort_tcp(self, arguments: list[str]) -> None:
         """The connection ends without ceremony, told before Done."""
         self.no_more(arguments)
-        self._need_init()
+        self.need_init()
         self._abort()
 
     def _abort(self) -> None:
@@ -107,7 +107,7 @@ class TcpCommands(UdpCommands):
 
     def _drop(self, *, reset: bool = False) -> None:
         """End the connection and forget it."""
-        stream, work = self._stream, self._work
+        stream, work = self.stream, self.work
         self._clear()
         for task in work:
             if task is not asyncio.current_task():
@@ -123,7 +123,7 @@ class TcpCommands(UdpCommands):
     @command("tcp bind")
     def bind_tcp(self, arguments: list[str]) -> None:
         """``bind <ip> <port>``; Error 7 while the endpoint is used (fact sheet 4.2, trap 11)."""
-        self._need_init()
+        self.need_init()
         if len(arguments) != 2:
             raise Rejected(INVALID_ARGS)
         self.own_address(arguments[0])
@@ -135,7 +135,7 @@ class TcpCommands(UdpCommands):
     @command("tcp connect")
     def connect_tcp(self, arguments: list[str]) -> None:
         """Done at once; the outcome comes later. Error 13 unless the endpoint is closed."""
-        self._need_init()
+        self.need_init()
         if len(arguments) not in (2, 3):
             raise Rejected(INVALID_ARGS)
         address = self.peer_address(arguments[0], "Connecting to synthesized IPv6 address")
@@ -145,7 +145,7 @@ class TcpCommands(UdpCommands):
         if self.endpoint != CLOSED:
             raise Rejected(INVALID_STATE)
         self.endpoint = OPENING
-        self._work = [self.spawn(self._connect(address, port))]
+        self.work = [self.spawn(self._connect(address, port))]
 
     async def _connect(self, address: str, port: int) -> None:
         await asyncio.sleep(0)  # Done comes first (fact sheet 4.1)
@@ -168,11 +168,11 @@ class TcpCommands(UdpCommands):
 
     def _established(self, stream: Stream) -> None:
         self.endpoint = OPEN
-        self._stream = stream
+        self.stream = stream
         moved = self._moved = Signal()
         stream.changed = moved.notify
         self.say("TCP: Connection established")
-        self._work = [self.spawn(self._receive(stream)), self.spawn(self._transmit(stream))]
+        self.work = [self.spawn(self._receive(stream)), self.spawn(self._transmit(stream))]
 
     def _disconnected(self, reason: str) -> None:
         self._drop()
@@ -183,7 +183,7 @@ class TcpCommands(UdpCommands):
     @command("tcp listen")
     def listen_tcp(self, arguments: list[str]) -> None:
         """``listen <ip> <port>``; the one listener moves."""
-        self._need_init()
+        self.need_init()
         if len(arguments) != 2:
             raise Rejected(INVALID_ARGS)
         self.own_address(arguments[0])
@@ -196,7 +196,7 @@ class TcpCommands(UdpCommands):
     def stop_listening(self, arguments: list[str]) -> None:
         """Done, listening or not."""
         self.no_more(arguments)
-        self._need_init()
+        self.need_init()
         self._stop_listening()
 
     def _stop_listening(self) -> None:
@@ -235,8 +235,8 @@ class TcpCommands(UdpCommands):
         Circular: what does not fit in the buffer is lost without a word. Linked: Busy until the
         peer has acknowledged what was sent before (fact sheet 4.2, trap 6).
         """
-        self._need_init()
-        if self._benchmark == "Ongoing":
+        self.need_init()
+        if self.benchmark == "Ongoing":
             raise Rejected(BUSY)
         if self.settings.tcp_hex and arguments[:1] == ["-x"]:
             if len(arguments) != 2:
@@ -248,21 +248,21 @@ class TcpCommands(UdpCommands):
             if len(arguments) != 1:
                 raise Rejected(INVALID_ARGS)
             data = arguments[0].encode(self.encoding)
-        if self.linked and self._outgoing:
+        if self.linked and self.outgoing:
             raise Rejected(BUSY)
         if self.endpoint != OPEN or self._wants_end:
             raise Rejected(FAILED)
-        room = _BUFFER - len(self._outgoing)
+        room = _BUFFER - len(self.outgoing)
         if len(data) > room:
             self.note("lost", f"{len(data) - room} bytes of tcp send")
-        self._outgoing += data[:room]
+        self.outgoing += data[:room]
         self._moved.notify()
 
     @command("tcp sendend")
     def end_tcp(self, arguments: list[str]) -> None:
         """FIN behind what was sent."""
         self.no_more(arguments)
-        self._need_init()
+        self.need_init()
         if self.endpoint != OPEN:
             raise Rejected(FAILED)
         self._wants_end = True
@@ -272,23 +272,23 @@ class TcpCommands(UdpCommands):
         """What was sent stays in the buffer until the peer has acknowledged it."""
         moved = self._moved
         while True:
-            while not self._outgoing:
+            while not self.outgoing:
                 if self._wants_end and not self._said_end:
                     self._said_end = True
                     stream.shutdown_write()
                     moved.notify()
                 await moved.wait()
-            chunk = bytes(self._outgoing)
+            chunk = bytes(self.outgoing)
             try:
                 await stream.write(chunk)
             except OSError:
                 return  # told by the receiving side
-            await self._acknowledged(stream)
+            await self.acknowledged(stream)
             if stream.reset:
                 return
-            del self._outgoing[: len(chunk)]
+            del self.outgoing[: len(chunk)]
 
-    async def _acknowledged(self, stream: Stream) -> None:
+    async def acknowledged(self, stream: Stream) -> None:
         """Wait until the peer has all of it, or the connection is gone."""
         wait = _ACKNOWLEDGED
         while stream.unacknowledged() and not stream.reset:
@@ -315,7 +315,7 @@ class TcpCommands(UdpCommands):
                     await self._wait_out()
                     return
             if self._said_peer_end and self._said_end:
-                await self._acknowledged(stream)
+                await self.acknowledged(stream)
                 self._disconnected("Disconnected")
                 return
             await moved.wait()
@@ -334,46 +334,3 @@ class TcpCommands(UdpCommands):
         self.say("TCP: Entered TIME-WAIT state")
         await self.sleep(self.settings.time_wait)
         self._disconnected("Disconnected")
-
-    # ---- benchmark -------------------------------------------------------------------------
-
-    @command("tcp benchmark result")
-    def benchmark_result(self, arguments: list[str]) -> None:
-        """Untested, Ongoing, or Completed with its two lines."""
-        self.no_more(arguments)
-        self._need_init()
-        status, *rest = (self._benchmark or "Untested").split("\n")
-        self.say(f"TCP Benchmark Status: {status}", *rest)
-
-    @command("tcp benchmark run")
-    def benchmark_run(self, arguments: list[str]) -> None:
-        """Send so many bytes and say how long it took."""
-        self._need_init()
-        self.no_more(arguments, 1)
-        if self._outgoing or self._benchmark == "Ongoing":
-            raise Rejected(BUSY)
-        total = self.number(arguments[0], 0xFFFFFFFF) if arguments else _BENCHMARK
-        if not total:
-            raise Rejected(INVALID_ARGS)
-        if self.endpoint != OPEN or self._stream is None:
-            raise Rejected(FAILED)
-        self._benchmark = "Ongoing"
-        self._work.append(self.spawn(self._measure(self._stream, total)))
-
-    async def _measure(self, stream: Stream, total: int) -> None:
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
-        try:
-            for left in range(total, 0, -_BUFFER):
-                await stream.write(b"a" * min(left, _BUFFER))
-            await self._acknowledged(stream)
-        except OSError:
-            self._benchmark = ""
-            return
-        spent = max(1, round((loop.time() - begun) * 1000))
-        result = (
-            f"TCP Benchmark Complete: Transferred {total} bytes in {spent} milliseconds",
-            f"TCP Goodput: {total * 8 / spent:.3f} kb/s",
-        )
-        self._benchmark = "\n".join(("Completed", *result))
-        self.say(*result)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from fakes.openthread.benchmark import Benchmark
 from fakes.openthread.codes import (
     INVALID_ARGS,
     INVALID_COMMAND,
@@ -15,7 +16,6 @@ from fakes.openthread.codes import (
     Rejected,
 )
 from fakes.openthread.core import command, plain
-from fakes.openthread.tcp import TcpCommands
 
 __all__ = ["Tools"]
 
@@ -37,7 +37,7 @@ class _Echo:
     patience: float
 
 
-class Tools(TcpCommands):
+class Tools(Benchmark):
     """What the CLI has beside network and sockets."""
 
     # ---- ping ------------------------------------------------------------------------------
