@@ -15,14 +15,24 @@ guard.check()
 from typing import TYPE_CHECKING, Any  # noqa: E402
 
 if TYPE_CHECKING:
-    from atdriver.modem import aopen_modem, open_modem
+    from atdriver.modem import aopen_interface, aopen_modem, open_interface, open_modem
     from netsocket.tcp import TCPSocket
     from netsocket.udp import UDPSocket
 
 __version__ = "0.1.0"
-__all__ = ["TCPSocket", "UDPSocket", "__version__", "aopen_modem", "open_modem"]
+__all__ = [
+    "TCPSocket",
+    "UDPSocket",
+    "__version__",
+    "aopen_interface",
+    "aopen_modem",
+    "open_interface",
+    "open_modem",
+]
 
 _LAZY = {
+    "open_interface": "atdriver.modem",
+    "aopen_interface": "atdriver.modem",
     "open_modem": "atdriver.modem",
     "aopen_modem": "atdriver.modem",
     "TCPSocket": "netsocket.tcp",

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from atdriver.channel import Channel
+from atdriver.choosing import choose
 from atdriver.cmux import multiplexed
 from atdriver.detect import find_driver
 from atdriver.discovery import find_port
@@ -22,6 +23,7 @@ from atdriver.errors import SpecificationError
 from atdriver.hosted import HOSTED, hosted
 from atdriver.link import Link
 from atdriver.links.memory import MemoryLink
+from atdriver.links.paced import PacedLink
 from atdriver.links.rfc2217 import Rfc2217Link
 from atdriver.links.serial import SerialLink
 from atdriver.links.tcp import TcpLink
@@ -153,6 +155,8 @@ def assemble(
         make_link = _real_link(found.port, values)
     if values.get("mux"):
         make_link = multiplexed(make_link, int(values["baud"]))
+    if driver.dialect.pace is not None:
+        make_link = _paced(make_link, *driver.dialect.pace)
     path = str(values["trace"])
     channel = Channel(Engine(driver.dialect), make_link, trace_to(path) if path else None)
     stack: Stack = driver.create(channel, found.module, values)
@@ -169,6 +173,10 @@ def _real_link(port: str, values: Mapping[str, Value]) -> Callable[[], Link]:
         return lambda: Rfc2217Link(host, number, rate=baud)
     plug = Plug(port)
     return lambda: SerialLink(port, rate=baud, rtscts=bool(values["rtscts"]), plug=plug)
+
+
+def _paced(make: Callable[[], Link], size: int, pause: float) -> Callable[[], Link]:
+    return lambda: PacedLink(make(), size, pause)
 
 
 def _host_port(port: str, scheme: str) -> tuple[str, int]:
@@ -230,8 +238,11 @@ class OpeningModem:
         self._modem: Modem | None = None
         self._interface: AsyncNetworkInterface | None = None
 
+    async def _named(self) -> str:
+        return await named(self._specification)
+
     async def _open(self) -> AsyncNetworkInterface:
-        specification = await named(self._specification)
+        specification = await self._named()
         modem = self._modem = _assemble_call(specification, self._settings)
         interface = modem.interface()
         try:
@@ -258,6 +269,17 @@ class OpeningModem:
             await self._interface.close()
 
 
+class OpeningInterface(OpeningModem):
+    """What `aopen_interface` returns; see OpeningModem."""
+
+    def __init__(self, kind: str, ask: bool, settings: Mapping[str, Value]) -> None:
+        super().__init__(kind, settings)
+        self._ask = ask
+
+    async def _named(self) -> str:
+        return await named(await choose(self._specification, named if self._ask else None))
+
+
 def _assemble_call(specification: str, settings: Mapping[str, Value]) -> Modem:
     keywords = dict(settings)
     profile = keywords.pop("profile", None)
@@ -276,15 +298,35 @@ def aopen_modem(specification: str, **settings: Value) -> OpeningModem:
     return OpeningModem(specification, settings)
 
 
+def aopen_interface(kind: str, *, ask: bool = False, **settings: Value) -> OpeningModem:
+    """Open the interface of a kind, whichever module it is, in the running event loop.
+
+        async with aopen_interface("thread") as net: ...
+
+    `kind` is ethernet, wifi, cellular, thread or lowpan; which module that is, see
+    `atdriver.choosing`. `ask`: also look behind USB-serial bridges, by asking AT modules what they
+    are. Settings as for `aopen_modem`. Raises PortMissing and SpecificationError naming what was
+    looked for, and what `aopen_modem` raises.
+    """
+    return OpeningInterface(kind, ask, settings)
+
+
+def open_interface(kind: str, *, ask: bool = False, **settings: Value) -> NetworkInterface:
+    """As `aopen_interface`, for a program without an event loop."""
+    return _opened(OpeningInterface(kind, ask, settings))
+
+
 def open_modem(specification: str, **settings: Value) -> NetworkInterface:
     """Open a modem for a program without an event loop; returns when it is attached.
 
     All blocking modems share one daemon thread, in which calls of this interface are refused.
     Settings and errors as for `aopen_modem`.
     """
+    return _opened(OpeningModem(specification, settings))
 
+
+def _opened(modem: OpeningModem) -> NetworkInterface:
     async def opening() -> tuple[AsyncNetworkInterface, str]:
-        modem = OpeningModem(specification, settings)
         interface = await modem
         assert modem._modem is not None
         return interface, modem._modem.kind

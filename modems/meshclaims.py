@@ -117,6 +117,6 @@ def without_streams(because: str) -> dict[str, Claim]:
         "error.connected_twice", "error.broken_pipe", "error.end_repeats",
         "error.not_connected", "wait.timeout", "wait.connect_timeout",
         "wait.nonblocking", "wait.event", "wait.event_removed", "wait.close_wakes", "wait.cancel",
-        "sockets.reuse", "interface.again", "ipv6", "option.honest", "error.closed",
+        "sockets.reuse", "interface.again", "option.honest", "error.closed",
     )  # fmt: skip
     return dict.fromkeys((*ids, *others), (NONE, because))

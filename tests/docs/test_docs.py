@@ -28,7 +28,13 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "of"),
-    [("esp8266", "esp8266"), ("bg96", "bg96"), ("openthread", "thread"), ("skstack", "lowpan")],
+    [
+        ("esp8266", "esp8266"),
+        ("bg96", "bg96"),
+        ("openthread", "thread"),
+        ("skstack", "lowpan"),
+        ("riot", "lowpan"),
+    ],
 )
 def test_every_setting_is_documented(name: str, of: str) -> None:
     text = (ROOT / "docs" / f"{of}.md").read_text(encoding="utf-8")

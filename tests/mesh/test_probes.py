@@ -9,8 +9,12 @@ from atdriver.modem import FAKE_LOOPBACK_6, assemble
 from netsocket.capability import measure
 from netsocket.capability.farend import FarEnd
 
-NODES = ("openthread", "skstack")
+NODES = ("openthread", "skstack", "riot")
 QUICK = {
+    "riot": (
+        "datagram.max_send", "udp.zero_length", "error.too_long", "error.no_destination",
+        "interface.address", "option.honest", "dns.resolve", "tcp.connect", "ipv6",
+    ),
     "skstack": (
         "udp.echo", "udp.boundaries", "udp.zero_length_recv", "datagram.max_send",
         "tcp.transparent", "tcp.drain", "tcp.sizes", "tcp.close", "tls.handshake", "ipv6",

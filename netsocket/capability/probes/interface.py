@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from netsocket.capability.farend import FarEnd
+from netsocket.capability.model import Level
 from netsocket.capability.probes.tools import LIMIT, connected, echo, raises
 from netsocket.capability.verdict import Outcome, Verdict, check, passed, probe, unjudged
 from netsocket.interface import AsyncNetworkInterface
@@ -160,6 +161,8 @@ async def ping(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
 @probe("NETWORKINTERFACE_IPV6", "ipv6")
 async def ipv6(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     """A connection to the far end's IPv6 address, ::1 where that is on this computer."""
+    if net.capabilities["tcp.connect"].level is Level.NONE:
+        return unjudged("this stack has no streams")
     async with far.greeter(b"six") as address:
         if address is None:
             return unjudged("the far end has no IPv6 address")
