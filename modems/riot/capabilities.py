@@ -27,6 +27,7 @@ OWN: dict[str, Claim] = {
     "datagram.max_send": (EMULATED, "what fits into a shell line of 128 bytes, in hexadecimal"),
     "interface.ping": (NONE, "not used"),
     "error.foreign_address": (NONE, "compared with the node's address; but there are no streams"),
+    "option.type": (NONE, "no streams"),
     "udp.repeat": (NONE, "a line carries no 100 bytes; what it carries is accepted each time"),
 }  # fmt: skip
 
