@@ -50,7 +50,10 @@ async def find_driver(found: Specification, make_link: Callable[[], Link]) -> Sp
         seen: dict[bytes, list[bytes]] = {}
         fitting = []
         for name in modem_names():
-            question, pattern = load_driver(name).identity
+            driver = load_driver(name)
+            if driver.dialect.hello != NEUTRAL.hello:
+                continue  # a shell; an AT module does not even answer a line without AT
+            question, pattern = driver.identity
             if question not in seen:
                 seen[question] = await _ask(channel, question)
             if any(pattern.fullmatch(line) for line in seen[question]):
