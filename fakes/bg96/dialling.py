@@ -17,6 +17,7 @@ from fakes.bg96.profile import CONTEXT_IDS
 from fakes.bg96.settings import ports
 from fakes.bg96.tls import Tls
 from fakes.ppp.call import Call
+from fakes.ppp.gateway import Gateway
 from fakes.ppp.manners import Manners
 
 _SERVICE: Final = re.compile(r"D[TPI]?\*99(?:\*[\d.]*(?:\*(?P<l2p>[^*#]*)(?:\*(?P<cid>\d*))?)?)?#")
@@ -45,6 +46,13 @@ class Dialling(Tls):
             self.call = None
         self._own_context = False  # the call activated its context
         super().power_on()
+
+    async def stop(self) -> None:
+        """The call and the sockets behind it end with the fake."""
+        call, self.call = self.call, None
+        if call is not None:
+            call.hang_up()
+        await super().stop()
 
     def reset_port(self) -> None:
         """AT&D2, ATX4 (AT manual V2.2, AT&V)."""
@@ -111,11 +119,20 @@ class Dialling(Tls):
             ended=self._carrier_lost,
             carries=lambda: self.settings.link == "ok" and self.is_active(number),
             forward=ports(self.settings.forward),
+            network=self._behind(),
         )
         self.on_carrier(True)
         self._say_connect()
         self.call.begin()
         return True
+
+    def _behind(self) -> type[Gateway]:
+        """Our own, or libslirp where it is asked for, and for "auto" where it is here."""
+        from fakes.slirp import SlirpGateway, missing
+
+        if self.settings.ip == "own" or (self.settings.ip == "auto" and missing()):
+            return Gateway
+        return SlirpGateway
 
     def _say_connect(self) -> None:
         text = self.settings.connect_text if self.result_codes else ""

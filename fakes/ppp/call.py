@@ -30,6 +30,7 @@ class Call:
         ended: called with the reason when the link is over, not after `hang_up`.
         carries: whether packets pass, asked for each.
         forward: ("tcp" or "udp", port): ports of loopback that lead to the host's.
+        network: makes the network behind PPP: `Gateway`, or what has its methods.
 
     Attributes:
         modem: the module, or the port of it, whose line it is.
@@ -49,6 +50,7 @@ class Call:
         ended: Callable[[str], None],
         carries: Callable[[], bool] = lambda: True,
         forward: tuple[tuple[str, int], ...] = (),
+        network: Callable[..., Gateway] = Gateway,
     ) -> None:
         self.context = context
         self.online = False
@@ -68,7 +70,7 @@ class Call:
         )
         self.server.on_dead = self._dead
         self._forward = forward
-        self.gateway = Gateway(modem, self, carries)
+        self.gateway = network(modem, self, carries)
         self.server.on_packet = self.gateway.receive
         self.server.on_network = self._network
 

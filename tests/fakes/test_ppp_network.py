@@ -19,6 +19,7 @@ from fakes.bg96.settings import SettingError, parse
 from fakes.ppp import dns
 from fakes.ppp.internet import UDP, Datagram, Reassembly, build, intact, sealed
 from fakes.ppp.internet import checksum as quick
+from fakes.slirp import missing
 
 from .ip_host import ACK, GATE, HOST, Tcp, check, packet, total, udp
 from .ppp_client import IPCP, IPV6CP, Client
@@ -26,6 +27,10 @@ from .test_ppp_dialling import talk
 
 PEER = bytes((192, 0, 2, 9))
 DNS = bytes((10, 0, 2, 3))
+SLIRP = pytest.param(
+    "slirp",
+    marks=[pytest.mark.slirp, pytest.mark.skipif(missing() != "", reason=missing() or "here")],
+)
 PEERS = {
     "192.0.2.9:7": Peer("echo"),
     "192.0.2.9:9": Peer("discard"),
@@ -294,7 +299,8 @@ def test_the_host_learns_its_ipv6_address() -> None:
     assert HOST != GATE
 
 
-async def test_real_sockets_of_this_computer_both_ways() -> None:
+@pytest.mark.parametrize("ip", ["own", SLIRP], ids=["own", "slirp"])
+async def test_real_sockets_of_this_computer_both_ways(ip: str) -> None:
     """In real time: an echo server on 127.0.0.1 behind the gateway's address, and a port forwarded."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -307,10 +313,10 @@ async def test_real_sockets_of_this_computer_both_ways() -> None:
     forwarded = spare.sockets[0].getsockname()[1]
     spare.close()
     await spare.wait_closed()
-    modem = build_fake("bg96", time_scale=0, forward=f"tcp:{forwarded}+udp:{forwarded}")
+    modem = build_fake("bg96", time_scale=0, ip=ip, forward=f"tcp:{forwarded}+udp:{forwarded}")
     client = Client(modem)
     await modem.start(client.deliver)
-    data = random.Random(1).randbytes(100_000)
+    data = random.Random(1).randbytes(100_000 if ip == "own" else 20_000)
     try:
         await client.dial()
         await client.bring_up(IPCP)
