@@ -75,6 +75,10 @@ FAKE_LOWPAN = {
     "password": "0123456789AB",
 }
 """What an in-process mesh takes, and the driver uses where the user says nothing else."""
+FAKE_GATEWAY, FAKE_GATEWAY_6 = "10.0.2.2", "fd00:a02::2"
+"""What this computer is called behind the PPP of an in-process fake."""
+FAKE_NAME = "far.test"
+"""This computer's name there: "localhost" is never asked of a name server (RFC 6761, 6.3)."""
 FAKE_OPEN = "fake-open"
 """An open network that every in-process WiFi fake hears as well."""
 
@@ -160,7 +164,23 @@ def assemble(
     path = str(values["trace"])
     channel = Channel(Engine(driver.dialect), make_link, trace_to(path) if path else None)
     stack: Stack = driver.create(channel, found.module, values)
-    return Modem(driver.kind, stack, channel, values)
+    far_end = None
+    if found.port == "fake" and values.get("data") == "ppp":
+        far_end = _behind_ppp(str(strangers.get("forward", "")))
+    return Modem(driver.kind, stack, channel, values, far_end=far_end)
+
+
+def _behind_ppp(forward: str) -> Callable[[], FarEnd]:
+    """A fake's PPP leads to this computer by another name, and back where `forward` says so
+    (docs/fakes.md, Dialling)."""
+    ports = [int(part[4:]) for part in forward.split("+") if part.startswith("tcp:")]
+
+    def far_end() -> FarEnd:
+        from netsocket.capability.farnat import ForwardedFarEnd
+
+        return ForwardedFarEnd(FAKE_GATEWAY, FAKE_GATEWAY_6, ports, name=FAKE_NAME)
+
+    return far_end
 
 
 def _real_link(port: str, values: Mapping[str, Value]) -> Callable[[], Link]:
@@ -195,7 +215,7 @@ def _fake_link(
     """An in-process fake: settings that the driver does not know are the fake's own."""
     build = load_fake(found.module)
     own = {key: str(value) for key, value in strangers.items()}
-    resolve = {"localhost": "127.0.0.1"}
+    resolve = {"localhost": "127.0.0.1", FAKE_NAME: "127.0.0.1"}
     for pair in filter(None, own.pop("resolve", "").split(";")):
         name, equals, address = pair.partition("=")
         if not equals:

@@ -192,6 +192,7 @@ class AsyncSocket(Waiting):
         handle, self._handle = self._handle, None
         self._life.happened(SocketEvent.CLOSE_BEGUN)
         wake(self._callers)
+        self._sigio_pending = False  # a close is a use, too: its own event is due
         self.notice()
         self._sigio = None
         try:

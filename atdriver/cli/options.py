@@ -38,6 +38,9 @@ Timeout = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON.")]
 
 
+_KEPT = ("data=", "ip=")
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """Which modem to open, and how."""
@@ -54,9 +57,11 @@ class Request:
 
     @property
     def shown(self) -> str:
-        """The specification without its settings, which may be secrets."""
+        """The specification without its settings, which may be secrets; but with those that make
+        another stack of it."""
         head, _, port = self.spec.partition(":")
-        module = head.partition(",")[0]
+        module, *settings = head.split(",")
+        module = ",".join([module, *(each for each in settings if each.startswith(_KEPT))])
         return f"{module}:{port}" if port else module
 
 

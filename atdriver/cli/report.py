@@ -5,8 +5,10 @@ Everything measured on a fake is called simulated, in every record.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
+import socket
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -37,6 +39,8 @@ LONGEST = 160
 """Characters of one such line."""
 JOINED = 4096
 """Characters of one before names in it are replaced."""
+FORWARDED = (19_000, 19_032)
+"""Ports of this computer that may be lent to a fake, below those that systems choose themselves."""
 INTERRUPTED = "the command was ended before its turn was over"
 
 
@@ -167,10 +171,27 @@ def _read(compare: Path) -> comparison.Report:
 
 def _candidate(request: Request, trace: Path) -> Candidate:
     """Raises SpecificationError and UsageProblem, so that a mistype costs no measurement."""
-    module = parse(request.spec).module
+    found = parse(request.spec)
+    module = found.module
+    if found.port == "fake" and found.settings.get("data") == "ppp":
+        request = replace(request, settings={"forward": _forward(), **request.settings})
     if module not in HOSTED:
         request = replace(request, trace=trace)
     return Candidate(request, Wire(trace), None if module == "auto" else assembled(request))
+
+
+def _forward() -> str:
+    """Free ports of this computer that shall lead to the listeners of a fake's dialled host, which
+    nothing else does: a fake's setting."""
+    ports: list[int] = []
+    with contextlib.ExitStack() as held:
+        for port in range(*FORWARDED):
+            with contextlib.suppress(OSError):
+                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                    probe = held.enter_context(socket.socket(socket.AF_INET, kind))
+                    probe.bind(("127.0.0.1", port))
+                ports.append(port)
+    return "+".join(f"{kind}:{port}" for port in ports for kind in ("tcp", "udp"))
 
 
 async def _measure_all(

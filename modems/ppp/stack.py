@@ -12,7 +12,7 @@ import contextlib
 import socket
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from atdriver.ppp import NetworkUp, PppSettings
 from modems.lifecycle import ModuleState
@@ -34,6 +34,8 @@ PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Seconds before each try to dial again; the last one from then on."""
 STAND_BY = 5
 """Tries after which the interface is told to be down; the tries go on."""
+_ASKED = ("cellular.sim", "cellular.registration", "cellular.signal")
+_BETWEEN = "the call has the module's only port; with mux=yes it can be asked meanwhile"
 NO_PEER = "10.64.64.64"
 """For an other end that says no address of its own: the link needs one to route to."""
 
@@ -66,9 +68,9 @@ class PppStack(ForwardedSockets):
         self.name = control.name
         self.control = control
         self.channel = control.channel
-        self.capabilities = claims
         self.counts: Counter[str] = Counter()
         self._dial = dial
+        self.capabilities = self._claims(claims)
         self._settings = settings
         self._backend = backend
         self._reconnect = reconnect
@@ -145,10 +147,21 @@ class PppStack(ForwardedSockets):
                 raise as_network_error(error) from error
             raise
         self._call = _Call(carrier, line, inner, up)
-        self.capabilities = inner.capabilities
+        self.capabilities = self._claims(inner.capabilities)
         self._use(inner)
         self._epoch += 1
         self._failure = None
+
+    def _claims(self, inner: CapabilityTable) -> CapabilityTable:
+        """Of sockets what the IP stack claims, of SIM and radio what the module does."""
+        module = self.control.capabilities
+        radio = [module[id_] for id_ in module if id_.startswith("cellular.")]
+        if not carrier_of(self.channel, self._dial).beside:
+            radio = [
+                replace(each, level=Level.NONE, because=_BETWEEN) if each.id in _ASKED else each
+                for each in radio
+            ]
+        return inner.with_changes(*radio)
 
     async def _undo(self, carrier: Carrier, line: PppLine, inner: Stack | None) -> None:
         if inner is not None:
@@ -305,11 +318,9 @@ class PppStack(ForwardedSockets):
         self._cellular.set_sim_pin(pin)
 
     async def cellular(self) -> CellularState:
-        """See CellularControl. Raises ModuleBusy while a call has the only port."""
+        """See CellularControl. Raises NotSupported while a call has the only port."""
         if not self._beside:
-            raise errors.ModuleBusy(
-                "the module's only port carries PPP; with mux=yes it can be asked meanwhile"
-            )
+            raise errors.NotSupported(self.capabilities["cellular.sim"])
         return await self._cellular.cellular()
 
 

@@ -82,6 +82,8 @@ class FarEnd:
     """SSID of an open WiFi network that a WiFi module may join here; "" for none."""
     called_6 = ""
     """What the module calls `host_6`, where a border router translates it; "": the same."""
+    translated = False
+    """Whether addresses and ports are others on the way, although it is near."""
     host_6: str
     """Where it can be reached over IPv6; "" for nowhere."""
 
@@ -95,6 +97,7 @@ class FarEnd:
         gate: Gate | None = None,
     ) -> None:
         self.host = host
+        self._bound = host
         self.host_6 = "::1" if ipaddress.ip_address(host).is_loopback else ""
         self.name = name
         self.unknown_name = unknown_name
@@ -143,7 +146,7 @@ class FarEnd:
             await self._listen_for_knocks()
         if self.base:  # held for good: bound and not listening refuses, too
             self._refused = _socket.socket()
-            self._refused.bind((self.host, self._port(REFUSED)))
+            self._refused.bind((self._bound, self._port(REFUSED)))
 
     async def __aexit__(self, *_exc: object) -> None:
         for server in self._servers:
@@ -171,7 +174,7 @@ class FarEnd:
         offset: int,
     ) -> None:
         loop = asyncio.get_running_loop()
-        listener = _socket.create_server((self.host, self._port(offset)), backlog=64)
+        listener = _socket.create_server((self._bound, self._port(offset)), backlog=64)
         listener.setblocking(False)
         service.port = listener.getsockname()[1]
 
@@ -211,7 +214,7 @@ class FarEnd:
     async def _datagrams(self, name: str, answer: Callable[[bytes], tuple[bytes, ...]]) -> None:
         _, protocol = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: Datagrams(answer, self.gate),
-            (self.host, self._port(1 + DATAGRAM_SERVICES.index(name))),
+            (self._bound, self._port(1 + DATAGRAM_SERVICES.index(name))),
         )
         self.udp[name] = protocol
 
@@ -235,11 +238,11 @@ class FarEnd:
                         await writer.drain()
             writer.close()
 
-        server = await asyncio.start_server(knock, self.host, self._port(KNOCK))
+        server = await asyncio.start_server(knock, self._bound, self._port(KNOCK))
         self._servers.append(server)
         self.knock_port = server.sockets[0].getsockname()[1]
         _, self._knocks = await loop.create_datagram_endpoint(
-            lambda: Knocks(self.gate), (self.host, self.knock_port)
+            lambda: Knocks(self.gate), (self._bound, self.knock_port)
         )
 
     async def admit(self, net: AsyncNetworkInterface) -> None:
@@ -289,8 +292,7 @@ class FarEnd:
         by chance in the meantime.
         """
         if self._refused is not None:
-            held: tuple[str, int] = self._refused.getsockname()
-            return held
+            return self.host, self._refused.getsockname()[1]
         while True:
             port = 20_000 + secrets.randbelow(12_000)  # not `random`: recordings seed that
             with (
@@ -298,8 +300,8 @@ class FarEnd:
                 _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM) as datagram,
                 contextlib.suppress(OSError),
             ):
-                stream.bind((self.host, port))
-                datagram.bind((self.host, port))
+                stream.bind((self._bound, port))
+                datagram.bind((self._bound, port))
                 return self.host, port
 
     def free_port(self) -> int:
@@ -309,12 +311,11 @@ class FarEnd:
     def silent(self) -> tuple[str, int]:
         """A TCP address that never answers: a listener whose queue is full (Linux drops SYNs)."""
         if self.base and self._silent:
-            held: tuple[str, int] = self._silent[0].getsockname()
-            return held
+            return self.host, self._silent[0].getsockname()[1]
         listener = _socket.socket()
         self._silent.append(listener)
         listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
-        listener.bind((self.host, self._port(SILENT)))
+        listener.bind((self._bound, self._port(SILENT)))
         listener.listen(0)
         address: tuple[str, int] = listener.getsockname()
         for _ in range(3):
@@ -322,7 +323,7 @@ class FarEnd:
             filler.setblocking(False)
             filler.connect_ex(address)
             self._silent.append(filler)
-        return address
+        return self.host, address[1]
 
     @asynccontextmanager
     async def greeter(self, word: bytes) -> AsyncIterator[tuple[str, int] | None]:

@@ -71,6 +71,8 @@ def missing(probe: Probe, far: FarEnd, reachable: bool) -> Need | None:
         return None if far.name else need
     if need is Need.SEVERAL:
         return None if far.several else need
+    if need is Need.SAME_PORTS and far.translated:
+        return need
     return None if reachable else need
 
 

@@ -762,6 +762,21 @@ async def test_sigio_is_coalesced_until_the_socket_is_used(
     assert len(events) == 3, "close signals too"
 
 
+async def test_sigio_tells_of_the_close_although_an_event_is_unanswered(
+    tcp: AsyncTCPSocket, stack: ScriptedStack, settled: Settled
+) -> None:
+    events: list[str] = []
+    tcp.setblocking(False)
+    with pytest.raises(WouldBlock):
+        await tcp.recv(1)
+    tcp.sigio(lambda: events.append("changed"))
+    await settled()
+    stack.change()
+    assert len(events) == 1
+    await tcp.close()
+    assert len(events) == 2
+
+
 async def test_sigio_failures_are_contained_and_logged_once(
     tcp: AsyncTCPSocket,
     stack: ScriptedStack,

@@ -222,7 +222,7 @@ async def test_the_module_cannot_be_asked_while_ppp_has_its_only_port() -> None:
     async with Ppp() as ppp:
         status = await ppp.stack.status()
         assert status.details["sim"] == "ready"
-        with pytest.raises(errors.ModuleBusy, match="mux=yes"):
+        with pytest.raises(errors.NotSupported, match="mux=yes"):
             await ppp.stack.cellular()
 
 

@@ -1,0 +1,69 @@
+"""`bg96,data=ppp:fake` as a user has it: lwIP, PPP, the simulated module's own server and network."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from atdriver import aopen_modem
+from atdriver.cli import report
+from atdriver.cli.options import Request
+from tests.ip.rig import LWIP
+
+pytestmark = LWIP
+GATEWAY, GATEWAY_6 = "10.0.2.2", "fd00:a02::2"
+
+
+@contextlib.asynccontextmanager
+async def echo(host: str) -> AsyncIterator[int]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    server = await asyncio.start_server(serve, host, 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_both_families_names_and_a_connection_that_comes_in() -> None:
+    async with aopen_modem("bg96,data=ppp:fake", apn="internet", forward="tcp:19090") as net:
+        for local, far in (("127.0.0.1", GATEWAY), ("::1", GATEWAY_6), ("127.0.0.1", "far.test")):
+            async with echo(local) as port:
+                reader, writer = await net.open_connection(far, port)
+                writer.write(b"hello")
+                assert await reader.readexactly(5) == b"hello"
+                writer.close()
+        assert await net.resolve("far.test") == [GATEWAY]
+        async with net.tcp_socket() as listener:
+            await listener.bind(("", 19090))
+            await listener.listen()
+            _, writer = await asyncio.open_connection("127.0.0.1", 19090)
+            accepted, _ = await listener.accept()
+            writer.write(b"knock")
+            assert await accepted.recv(10) == b"knock"
+            await accepted.close()
+            writer.close()
+
+
+@pytest.mark.gate
+def test_probes_find_what_is_claimed(tmp_path: Path) -> None:
+    """Of each chapter one or two; all of them: `atdriver report bg96,data=ppp:fake`."""
+    only = ["tcp.connect", "tcp.listen", "tcp.half_close", "dns.resolve", "udp.echo", "wait.event",
+            "cellular.sim", "interface.ping", "ipv6", "tls.handshake", "tcp.local_name"]  # fmt: skip
+    status = report.show(
+        [Request("bg96,data=ppp:fake")],
+        tmp_path,
+        compare=None,
+        far_end="127.0.0.1",
+        token=None,
+        name=None,
+        only=[each for each in only if each in report.CATALOGUE],
+    )
+    text = (tmp_path / "report.json").read_text(encoding="utf-8")
+    assert '"bg96,data=ppp:fake"' in text
+    assert status == 0
