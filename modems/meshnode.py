@@ -11,6 +11,7 @@ import ipaddress
 from collections.abc import Iterable
 from typing import NoReturn
 
+from atdriver.events import Anomaly
 from atdriver.exchange import Command, Reply
 from modems.module import ModuleStack
 from modems.options import Key
@@ -21,6 +22,8 @@ from netsocket.stack import Handle, Kind
 
 WELL_KNOWN = "64:ff9b::/96"
 """The prefix of RFC 6052, section 2.1."""
+MISSING = frozenset({"payload stalled", "line too long", "line broke off", "line held low"})
+"""Anomalies that may be pieces of received data."""
 LINK_LOCAL = ipaddress.IPv6Network("fe80::/10")
 
 
@@ -75,6 +78,21 @@ class MeshNode(ModuleStack):
     """A Stack in a mesh node that prints what it receives."""
 
     translation: Translation
+    traces: tuple[bytes, ...] = ()
+    """What is left of the head of a stream's bytes when one byte of it is damaged."""
+
+    def _on_anomaly(self, event: Anomaly) -> None:
+        """A head that was damaged leaves a hole in the stream: nothing behind it is handed out."""
+        if event.reason not in MISSING and not any(each in event.sample for each in self.traces):
+            return
+        self._hole(event.reason)
+
+    def _hole(self, reason: str) -> None:
+        """Nobody knows which stream has it."""
+        for sock in list(self._sockets.values()):
+            if sock.kind is Kind.TCP and sock.link is not None:
+                why = f"bytes may be missing on the serial line ({reason})"
+                self._break(sock, errors.ConnectionReset(why))
 
     def _new_socket(self, kind: Kind) -> ModuleSocket:
         sock = super()._new_socket(kind)

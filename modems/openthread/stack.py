@@ -60,6 +60,7 @@ OUTCOMES = {
 class OpenThreadStack(OpenThreadNetwork):
     """See netsocket.stack.Stack; settings in modems.openthread."""
 
+    traces = (b"TCP: R", b"Received", b"bytes: ")
     _listener: ModuleSocket | None = None
     _outcome: asyncio.Future[str] | None = None  # of the connect that is under way
     _nibble = b""  # encoding=hex: half a byte of the stream

@@ -27,6 +27,7 @@ from modems.skstack.dialect import (
 )
 from modems.skstack.network import SkStackNetwork
 from modems.sockets import ModuleSocket
+from modems.table import PORT_ATTEMPTS
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.stack import Handle, Kind
@@ -42,6 +43,7 @@ TCP = 16
 class SkStackStack(SkStackNetwork):
     """See netsocket.stack.Stack; settings in modems.skstack."""
 
+    traces = (b"ERXT", b"RXTCP", b"XTCP ", b"TCP FE", b"TCP FD", b"ERX")
     _connecting: asyncio.Future[str] | None = None
     _connecting_from = 0  # its local port
     _connecting_sock: ModuleSocket | None = None
@@ -78,8 +80,19 @@ class SkStackStack(SkStackNetwork):
             raise
 
     async def _connect_link(self, sock: ModuleSocket, address: SocketAddress) -> None:
-        async with self._one_connect:
+        for left in reversed(range(PORT_ATTEMPTS)):
             port = sock.local_port or self._free_port()
+            state = await self._connect_from(sock, address, port)
+            if state != PORT_IN_USE or sock.local_port or not left:
+                break
+        if state == PORT_IN_USE:
+            raise errors.AddressInUse(f"TCP port {port} is in use")
+        if state != CONNECTED:
+            raise errors.ConnectionRefused(f"{address}: connection refused, or nobody there")
+
+    async def _connect_from(self, sock: ModuleSocket, address: SocketAddress, port: int) -> str:
+        """The state that ETCP tells of a connect from this port."""
+        async with self._one_connect:
             self._connecting_from, self._connecting_sock = port, sock
             self._connecting = asyncio.get_running_loop().create_future()
             try:
@@ -87,13 +100,9 @@ class SkStackStack(SkStackNetwork):
                 done, _ = await asyncio.wait({self._connecting}, timeout=CONNECT)
                 if not done:
                     raise errors.ConnectTimeout(f"{address}: no answer within {CONNECT:g} s")
-                state = self._connecting.result()
+                return self._connecting.result()
             finally:
                 self._connecting = None
-        if state == PORT_IN_USE:
-            raise errors.AddressInUse(f"TCP port {port} is in use")
-        if state != CONNECTED:
-            raise errors.ConnectionRefused(f"{address}: connection refused, or nobody there")
 
     def _abandon_connect(self, sock: ModuleSocket) -> None:
         waiting = self._connecting
@@ -151,6 +160,7 @@ class SkStackStack(SkStackNetwork):
             found = HEXADECIMAL[name].fullmatch(text)
             if found is None or self._binary:
                 self.anomalies += 1
+                self._hole("a damaged head")
                 return
             payload = bytes.fromhex(found["data"].decode("ascii"))
             self._came(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 from collections.abc import Callable
@@ -211,6 +212,32 @@ async def test_a_stream_with_a_nul_breaks() -> None:
         assert await sock.recv(10) == b"abc"
         with pytest.raises(errors.ConnectionReset, match="missing"):
             await sock.recv(10)
+
+
+@pytest.mark.parametrize("change", ["lost", "flipped"])
+def test_a_damaged_line_never_leaves_a_hole_in_a_stream(change: str) -> None:
+    said = b"TCP: Received 5 bytes: first\r\n"
+
+    @virtual
+    async def scenario() -> None:
+        wire = link()
+        wire.later[b"tcp connect *"] = b"TCP: Connection established\r\n"
+        async with node("openthread", wire) as net:
+            for at in range(len(said) - 2):
+                async with net.tcp_socket() as sock:
+                    await sock.connect((PEER, 80))
+                    other = b"" if change == "lost" else bytes([said[at] ^ 0x04])
+                    wire.tell(said[:at] + other + said[at + 1 :])
+                    wire.tell(b"TCP: Received 6 bytes: second\r\n", 0.01)
+                    await settle(3.0)
+                    got = b""
+                    with contextlib.suppress(ConnectionResetError):
+                        while len(got) < 11:
+                            got += await sock.recv(20)
+                    whole = len(got) == 11 and got.endswith(b"second")
+                    assert got in (b"", b"first") or (whole and change == "flipped"), (at, got)
+
+    scenario()
 
 
 @virtual

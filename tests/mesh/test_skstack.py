@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 
@@ -194,6 +195,26 @@ async def test_a_stream_waits_for_each_piece_to_leave() -> None:
         assert [len(each) for each in wire.sent] == [1232, 1232, 536]
         wire.tell(b"ETCP 3 1\r\n")
         assert await sock.recv(10) == b""
+
+
+@virtual
+async def test_a_damaged_line_never_leaves_a_hole_in_a_stream() -> None:
+    said = b"ERXTCP " + PEER.encode() + b" 0050 1000 0005 first\r\n"
+    wire = Stick()
+    wire.later[b"SKCONNECT *"] = b"ETCP 1 1 " + PEER.encode() + b" 0050 1000\r\n"
+    async with node("skstack", wire) as net:
+        for at in range(len(said) - 2):
+            async with net.tcp_socket() as sock:
+                await sock.bind(("", 0x1000))
+                await sock.connect((PEER, 80))
+                wire.tell(said[:at] + said[at + 1 :])
+                wire.tell(said.replace(b"first", b"again"), 0.01)
+                await settle(5.0)
+                got = b""
+                with contextlib.suppress(ConnectionResetError):
+                    while len(got) < 10:
+                        got += await sock.recv(20)
+                assert got == b"", (at, got)
 
 
 @pytest.mark.parametrize(
