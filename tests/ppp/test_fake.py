@@ -50,6 +50,24 @@ async def test_both_families_names_and_a_connection_that_comes_in() -> None:
             writer.close()
 
 
+async def test_at_is_answered_while_bytes_pass_on_the_other_channel() -> None:
+    async with (
+        echo("127.0.0.1") as port,
+        aopen_modem("bg96,data=ppp,mux=yes:fake", apn="internet") as net,
+    ):
+        reader, writer = await net.open_connection(GATEWAY, port)
+        data = bytes(range(256)) * 512
+        writer.write(data)
+        answer = asyncio.create_task(reader.readexactly(len(data)))
+        asked = 0
+        while not answer.done():
+            assert (await net.cellular()).registration.registered  # type: ignore[attr-defined]
+            asked += 1
+        assert await answer == data
+        assert asked
+        writer.close()
+
+
 @pytest.mark.gate
 def test_probes_find_what_is_claimed(tmp_path: Path) -> None:
     """Of each chapter one or two; all of them: `atdriver report bg96,data=ppp:fake`."""
