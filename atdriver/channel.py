@@ -80,6 +80,7 @@ class Channel:
         self._received = 0
         self._in_step: asyncio.Future[None] | None = None
         self._failure: ATError | None = None
+        self._answering = False
         self._working = False
         self._lent = False
         self._guest: Receiver | None = None
@@ -350,12 +351,13 @@ class Channel:
     def _work(self) -> None:
         """Write what the engine wants written, tell what happened, start what waits."""
         if self._working:
-            return  # a listener called back; the loop below goes on with it
+            self._go_on_at_once()
+            return
         self._working = True
         try:
             while True:
                 self._drain()
-                may_start = self.mode is ChannelMode.COMMAND and self.engine.ready
+                may_start = self._may_start
                 if may_start and self._lent:
                     _settle(self._quiet, None)
                 if not may_start or self._lent or not self._start_next():
@@ -369,15 +371,33 @@ class Channel:
         on: a notice or a doubt that came with an answer is known to whoever gets the answer."""
         engine = self.engine
         while engine.writes or engine.events:
-            writes, engine.writes = engine.writes, []
-            for data in writes:
-                self._recording.passed(">", data)
-                self.link.write(data)
+            self._write()
             events, engine.events = engine.events, []
             for event in events:
                 self._handle(event)
             while self._ended:
-                self._call(*self._ended.popleft())
+                done, outcome = self._ended.popleft()
+                self._answering = True
+                self._call(done, outcome)
+                self._answering = False
+
+    def _write(self) -> None:
+        writes, self.engine.writes = self.engine.writes, []
+        for data in writes:
+            self._recording.passed(">", data)
+            self.link.write(data)
+
+    def _go_on_at_once(self) -> None:
+        """Somebody who is being told something asks for more: behind an answer the port is free,
+        and what is next leaves before anybody else is told. Else `_work` goes on with it."""
+        if not self._answering or self._ended or self.engine.events:
+            return
+        if self._may_start and not self._lent and self._start_next():
+            self._write()
+
+    @property
+    def _may_start(self) -> bool:
+        return self.engine.ready and self.mode is ChannelMode.COMMAND
 
     def _start_next(self) -> bool:
         while queue := self._next_queue():

@@ -272,14 +272,16 @@ class Engine(Answering):
         """Behind a counted payload: notices, exact line ends, the result. All else is damage."""
         command = self._command
         assert command is not None
-        framed = self.dialect.framed.fullmatch(line.text) is not None
-        if line.text in command.ok and trailer.ends(line.lead):
-            self._step(Token.GOOD, line.text)
-        elif self.dialect.notices.fullmatch(line.text) and trailer.admits(line.lead, framed=framed):
+        text = line.text
+        if text in command.ok and trailer.ends(line.lead):
+            self._step(Token.GOOD, text)
+            return
+        framed = self.dialect.framed.fullmatch(text) is not None
+        if self.dialect.notices.fullmatch(text) and trailer.admits(line.lead, framed=framed):
             trailer.passed(line.lead, frames=1)
             self._other_line(line)
         else:
-            self._damaged(TRAILER, line.lead + line.text)
+            self._damaged(TRAILER, line.lead + text)
 
     def _doubt(self, text: bytes) -> None:
         """A result that belongs to no command: some answer ended earlier than was believed, and

@@ -57,7 +57,8 @@ class Head:
     """The module may print less than it announces: a text that ends at its first NUL."""
 
 
-class Line(NamedTuple):
+@dataclass(slots=True)
+class Line:
     """One text line without its line end."""
 
     text: bytes
@@ -115,7 +116,7 @@ class Framer:
     """Incremental tokenizer: `push` bytes, then call `next` until it returns None."""
 
     def __init__(self, heads: tuple[Head, ...] = ()) -> None:
-        self._heads: tuple[tuple[bytes, Head], ...] = ()
+        self._heads: tuple[tuple[bytes, int, Head], ...] = ()
         self._initials: frozenset[int] = frozenset()
         self.set_heads(heads)
         self.armed = False
@@ -134,7 +135,7 @@ class Framer:
 
     def set_heads(self, heads: tuple[Head, ...]) -> None:
         """Replace the heads; takes effect with the next token."""
-        self._heads = tuple((head.prefix, head) for head in heads)
+        self._heads = tuple((head.prefix, len(head.prefix), head) for head in heads)
         self._initials = frozenset(head.prefix[0] for head in heads)
 
     @property
@@ -233,8 +234,8 @@ class Framer:
             self._swallow_blank = True
             return Prompt()
         if initial in self._initials:
-            for prefix, head in self._heads:
-                if buffer.startswith(prefix, start):
+            for prefix, size, head in self._heads:
+                if buffer[start : start + size] == prefix:
                     match = head.pattern.match(buffer, start, start + head.max_head)
                     if match is None:
                         continue
@@ -307,8 +308,9 @@ class Framer:
         if buffer[start] > 0x0D:
             self._nuls = 0
             return True
-        if not self._lead and buffer.startswith(_LINE_END, start):  # one or two: the usual leads
-            lead = _BLANK_LINE if buffer.startswith(_LINE_END, start + 2) else _LINE_END
+        begun = buffer[start : start + 4]
+        if not self._lead and begun[:2] == _LINE_END:  # one or two: the usual leads
+            lead = _BLANK_LINE if begun == _BLANK_LINE else _LINE_END
             end = start + len(lead)
             if buffer[end : end + 1] > b"\r":
                 self._lead = lead

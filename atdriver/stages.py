@@ -8,6 +8,8 @@ from enum import Enum, auto
 class Stage(Enum):
     """Where the exchange is."""
 
+    __hash__ = object.__hash__  # Enum's own takes a call of Python for each look at the table
+
     IDLE = auto()
     """No command in flight."""
     PROMPT = auto()
@@ -26,6 +28,8 @@ class Stage(Enum):
 
 class Token(Enum):
     """What a line means to the exchange in flight."""
+
+    __hash__ = object.__hash__
 
     GOOD = auto()
     BAD = auto()

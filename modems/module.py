@@ -48,7 +48,7 @@ from modems.recovery import (
 from modems.table import log
 from modems.transfer import Transfers
 from netsocket import errors
-from netsocket.stack import Handle, InterfaceStatus, StackStatus
+from netsocket.stack import InterfaceStatus, StackStatus
 
 CLOSE_LIMIT, RESTORE_LIMIT, RATE_LIMIT, UNWIND_LIMIT = 5.0, 3.0, 1.0, 1.0
 """Seconds in which the module may, when all is taken down, reset its sockets (what it does not, the
@@ -270,7 +270,7 @@ class ModuleStack(Transfers):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_LIMIT):
                 for sock in list(self._sockets.values()):
-                    await self.close(Handle(sock.number, sock.generation), abort=True)
+                    await self.close(sock.handle, abort=True)
         if self._configured:
             self._configured = False
             try:

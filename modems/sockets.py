@@ -12,7 +12,7 @@ from atdriver.errors import MalformedReply
 from atdriver.exchange import Command
 from atdriver.syntax import number
 from netsocket.address import SocketAddress
-from netsocket.stack import Kind
+from netsocket.stack import Handle, Kind
 
 BUFFER_CAP = 256 * 1024
 """Bytes kept for a slow reader in push mode before the socket is broken: there the module cannot be
@@ -26,6 +26,7 @@ class ModuleSocket:
     number: int
     generation: int
     kind: Kind
+    handle: Handle = field(init=False)
     link: int | None = None
     pull: bool = True
     """Whether data waits in the module until it is fetched."""
@@ -94,6 +95,9 @@ class ModuleSocket:
     """TCP_NODELAY."""
     linger: int | None = None
     """SO_LINGER in seconds, None = off."""
+
+    def __post_init__(self) -> None:
+        self.handle = Handle(self.number, self.generation)
 
     @property
     def keepalive(self) -> int:

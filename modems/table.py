@@ -85,7 +85,7 @@ class ModuleSockets(abc.ABC):
             limit = self.capabilities.limit("sockets.max")
             raise errors.NoSocket(f"all {limit} sockets of the {self.name} are in use")
         sock = self._new_socket(kind)
-        return Handle(sock.number, sock.generation)
+        return sock.handle
 
     def _full(self) -> bool:
         """Whether every socket of the module is in use or promised."""
@@ -121,7 +121,7 @@ class ModuleSockets(abc.ABC):
 
     def _wake(self, sock: ModuleSocket) -> None:
         if self._sockets.get(sock.number) is sock:
-            self._changed(Handle(sock.number, sock.generation), sock.generation)
+            self._changed(sock.handle, sock.generation)
 
     async def _open_datagram(self, sock: ModuleSocket, peer: SocketAddress | None) -> None:
         """Open it on its own port, or on one of our choice: that is chosen anew when refused."""

@@ -5,7 +5,6 @@ writes a turn of the loop late. Where the loop cannot watch a port (Windows) it 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 
 import serial
@@ -28,12 +27,13 @@ class Transport(serial_asyncio.SerialTransport):
     ) -> None:
         super().__init__(loop, protocol, port)
         self._max_read_size = READ_SIZE
+        self._number = port.fileno()
 
     if os.name == "posix":
 
         def _read_ready(self) -> None:
             try:
-                data = os.read(self._serial.fileno(), READ_SIZE)
+                data = os.read(self._number, READ_SIZE)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -47,10 +47,14 @@ class Transport(serial_asyncio.SerialTransport):
         def write(self, data: bytes | bytearray | memoryview) -> None:
             """What the port takes at once leaves at once; the rest waits for it."""
             if not self._write_buffer and not self._closing:
-                with contextlib.suppress(OSError):  # full, or gone: found out by the long way
-                    data = data[os.write(self._serial.fileno(), data) :]
-            if data:
-                super().write(data)
+                try:
+                    written = os.write(self._number, data)
+                except OSError:
+                    written = 0  # full, or gone: found out by the long way
+                if written == len(data):
+                    return
+                data = data[written:]
+            super().write(data)
 
     def _close(self, exc: Exception | None = None) -> None:
         super()._close(exc)  # type: ignore[misc]  # the stubs have no private names

@@ -131,10 +131,10 @@ class CapabilityTable(Mapping[str, Capability]):
 
     def limit(self, id_: str) -> int:
         """The number of this capability. Raises NoLimit (a LookupError) when it states none."""
-        record = self[id_]
-        if record.limit is None:
+        limit = self._records[id_].limit
+        if limit is None:
             raise NoLimit(f"{self.module}: capability {id_!r} states no limit")
-        return record.limit
+        return limit
 
     def with_changes(self, *records: Capability, firmware: str | None = None) -> CapabilityTable:
         """A new table in which `records` replace those of the same id (firmware differences)."""

@@ -129,8 +129,8 @@ LENGTHS = {
 
 @pytest.mark.catches(
     "atdriver/engine.py",
-    "if line.text in command.ok and trailer.ends(line.lead):",
-    "if line.text in command.ok:",
+    "if text in command.ok and trailer.ends(line.lead):",
+    "if text in command.ok:",
 )
 @EACH
 @virtual

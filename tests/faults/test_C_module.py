@@ -67,7 +67,7 @@ async def test_C07_a_command_kills_the_firmware(
 
 @pytest.mark.catches(
     "atdriver/channel.py",
-    "        if self._working:\n            return  # a listener called back; the loop below goes on with it\n",
+    "        if self._working:\n            self._go_on_at_once()\n            return\n",
     "",
 )
 @EACH
@@ -123,8 +123,8 @@ def eagerly(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
 
 @pytest.mark.catches(
     "atdriver/channel.py",
-    "may_start = self.mode is ChannelMode.COMMAND and self.engine.ready",
-    "may_start = self.mode is ChannelMode.COMMAND",
+    "return self.engine.ready and self.mode is ChannelMode.COMMAND",
+    "return self.mode is ChannelMode.COMMAND",
 )
 @pytest.mark.catches(
     "modems/bg96/stack.py", "        async with self._resolving:\n", "        if True:\n"

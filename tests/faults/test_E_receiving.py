@@ -94,8 +94,8 @@ async def test_E02_the_usb_adapter_loses_bytes(
 
 @pytest.mark.catches(
     "atdriver/engine.py",
-    "            self._damaged(TRAILER, line.lead + line.text)",
-    "            self._step(Token.GOOD, line.text)",
+    "            self._damaged(TRAILER, line.lead + text)",
+    "            self._step(Token.GOOD, text)",
 )
 @pytest.mark.parametrize(
     ("twice", "instead"),
