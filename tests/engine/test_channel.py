@@ -246,6 +246,29 @@ async def test_quick_commands_take_turns_with_those_that_wait() -> None:
 
 
 @virtual
+async def test_what_follows_an_answer_is_written_before_its_receiver_goes_on() -> None:
+    """The line is not idle while others are told; what waited longer is still served first."""
+    link = ScriptedLink(Module())
+    seen: list[list[bytes]] = []
+    ended: list[Outcome] = []
+    async with channel_to(link) as channel:
+
+        def again(outcome: Outcome) -> None:
+            channel.submit(simple("AT+TWO"), ended.append)
+            seen.append(list(link.lines))
+
+        channel.submit(simple("AT+ONE"), again)
+        await asyncio.sleep(1)
+        assert seen == [[b"AT+ONE\r\n", b"AT+TWO\r\n"]]
+        channel.submit(simple("AT+ONE"), again)
+        channel.submit(simple("AT+WAITS"), ended.append)
+        await asyncio.sleep(1)
+        assert link.lines[2:] == [b"AT+ONE\r\n", b"AT+WAITS\r\n", b"AT+TWO\r\n"]
+        assert seen[1][2:] == [b"AT+ONE\r\n", b"AT+WAITS\r\n"]
+        assert len(ended) == 3
+
+
+@virtual
 async def test_who_fails_on_an_outcome_harms_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
     link = ScriptedLink(Module())
 
