@@ -42,8 +42,8 @@ CONNECT = 30.0
 """Seconds until a connect that says nothing is given up: the node itself may never tell."""
 GOODBYE = 5.0
 """Seconds that a close waits for the peer's end; after that the connection is reset."""
-BUSY_PAUSE = 0.02
-"""Seconds until a busy node is asked again: the time in which the mesh carries one such piece."""
+BUSY_PAUSE = 0.01
+"""Seconds until a busy node is asked again: less than the mesh takes for one such piece."""
 _PEER = re.compile(rb"Accepted connection from \[([0-9a-fA-F:]+)\]:(\d{1,5})")
 _FOUND = re.compile(rb"DNS response for .* - ([0-9a-fA-F:]{2,39}) TTL:\d+ *")
 _TIME = re.compile(rb"\d+ bytes from .*time=(\d{1,7})ms.*")
