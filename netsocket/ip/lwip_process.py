@@ -14,7 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from netsocket.errors import NetworkDown
 from netsocket.ip import lwip_build, lwip_child
@@ -49,7 +49,7 @@ class LwipProcess(asyncio.Protocol):
         self._serials = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
         self._received = bytearray()
-        self._transport: asyncio.Transport | None = None
+        self._transport: Any = None
         self._running: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._process: subprocess.Popen[bytes] | None = None
@@ -140,9 +140,8 @@ class LwipProcess(asyncio.Protocol):
 
     # -- from asyncio -------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+    def connection_made(self, transport: Any) -> None:
         """From asyncio."""
-        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:

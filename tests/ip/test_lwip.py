@@ -14,6 +14,7 @@ import time
 from typing import Any
 
 import pytest
+import uvloop
 
 from netsocket import AsyncNetworkInterface
 from netsocket.address import SocketAddress
@@ -452,3 +453,14 @@ async def test_a_stream_survives_hostile_packets_on_its_carrier(seconds: float) 
             task.cancel()
     for each in (near_other, far_other):
         each.close()
+
+
+def test_on_uvloop() -> None:
+    async def work() -> None:
+        async with joined() as (near, far):
+            mine, its, _ = await accepted(far, near)
+            async with mine, its:
+                await mine.sendall(b"word")
+                assert await its.recv(10) == b"word"
+
+    uvloop.run(work())
