@@ -205,6 +205,8 @@ NOT_ON_THE_WIRE = {
     "set reconnect": "one of a few words, checked by Setting.read",
     "set auth": "one of three words, checked by Setting.read",
     "set urc_port": "one of four words, checked by Setting.read",
+    "set data": "one of two words, checked by Setting.read",
+    "set ip": "one of three words, checked by Setting.read",
 }
 """Settings that are text and need no case, and why. `atdriver at` sends what a person types: that is
 its purpose, and it refuses control characters (tests/cli)."""
