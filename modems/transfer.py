@@ -27,7 +27,10 @@ REFUSED_SENDS = 25
 SMALL = 512
 """Bytes up to which a send does not have to wait behind the bulk of others."""
 READS_BEFORE_SEND = 4
-"""Enough to take more than two frames' worth of answers, few enough not to starve the send."""
+"""Reads that a small send lets pass: some packets of answers."""
+ANSWERS_FIRST, ANSWERS_AT_MOST = 0.25, 256
+"""Seconds, and reads, that a larger one does. A peer that echoes takes nothing while its own send
+waits, and an operating system tells it of room only when a third of some hundred KiB is free."""
 
 
 class _Sending:
@@ -160,7 +163,7 @@ class Transfers(Receiving):
             if sock.link is None:
                 await self._open_datagram(sock, address)
         else:
-            await self._read_first(sock)
+            await self._read_first(sock, small=len(data) <= SMALL)
         try:
             await self.channel.run(self._send_command(sock, data, address))
         except ATError as error:
@@ -193,12 +196,15 @@ class Transfers(Receiving):
         waits = sock.announced or sock.reading
         return sock.pull and waits and len(sock.buffer) < BUFFER_CAP
 
-    async def _read_first(self, sock: ModuleSocket) -> None:
+    async def _read_first(self, sock: ModuleSocket, *, small: bool) -> None:
         """Nothing can be read while a send waits in the module. A peer that answers as it reads,
         and stops reading when its answers are not taken, would then never let the send end; so
-        what it has said is taken into the host's buffer first, bounded in size and number."""
-        for _ in range(READS_BEFORE_SEND):
-            if not self._to_read_first(sock):
+        what it has said is taken into the host's buffer first. Time and number are bounded: an
+        endless download must not starve an upload."""
+        begun = asyncio.get_running_loop().time()
+        for count in range(ANSWERS_AT_MOST):
+            late = small or asyncio.get_running_loop().time() - begun >= ANSWERS_FIRST
+            if not self._to_read_first(sock) or (late and count >= READS_BEFORE_SEND):
                 return
             await self._refill(sock)
 
