@@ -17,7 +17,14 @@ from typing import NamedTuple
 from atdriver.company import Company
 from atdriver.dialect import Probe, Step
 from atdriver.engine import Engine
-from atdriver.errors import ATError, EncodeError, ModuleBusy, ModuleSilent, PortLost
+from atdriver.errors import (
+    ATError,
+    CommandDropped,
+    EncodeError,
+    ModuleBusy,
+    ModuleSilent,
+    PortLost,
+)
 from atdriver.events import Anomaly, Completed, Deaf, Event, Failed, InStep, OutOfStep, Restarted
 from atdriver.exchange import Command, Reply
 from atdriver.framer import Head
@@ -46,6 +53,8 @@ class _Waiting(NamedTuple):
     done: Done
     began: Callable[[], object] | None
     caller: asyncio.Future[Reply] | None
+    still: Callable[[], bool] | None = None
+    """Whether it is still wanted; asked when its turn comes."""
 
 
 class Channel:
@@ -178,14 +187,15 @@ class Channel:
         *,
         urgent: bool = False,
         began: Callable[[], object] | None = None,
+        still: Callable[[], bool] | None = None,
     ) -> Reply:
-        """Carry out one command when its turn comes.
+        """Carry out one command when its turn comes, if it is `still()` wanted then.
 
         `urgent` commands (closes) pass those that wait. `began()` is called just before it
         is written: a notice that comes earlier answers an older one. Raises CommandFailed,
-        CommandTimeout, ReplyCorrupt, ModuleBusy, RestartSeen, ModuleSilent, PortLost, and
-        EncodeError, before anything is written, for a line longer than the module takes, and for
-        one that would be more than a line.
+        CommandTimeout, CommandDropped, ReplyCorrupt, ModuleBusy, RestartSeen, ModuleSilent,
+        PortLost, and EncodeError, before anything is written, for a line longer than the module
+        takes, and for one that would be more than a line.
         """
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
 
@@ -198,18 +208,27 @@ class Channel:
                 future.set_exception(outcome)
 
         self._submit(
-            _Waiting(command, done, began, future), self._urgent if urgent else self._queue
+            _Waiting(command, done, began, future, still), self._urgent if urgent else self._queue
         )
         return await future
 
-    def submit(self, command: Command, done: Done, *, quick: bool = False) -> None:
+    def submit(
+        self,
+        command: Command,
+        done: Done,
+        *,
+        quick: bool = False,
+        still: Callable[[], bool] | None = None,
+    ) -> None:
         """As `run`, without a task: `done` is called with the reply or the error as soon as it is
         there, and what it submits leaves in the same turn of the loop. It must not raise.
-        `quick`: it takes next to no time, and somebody waits; it takes turns with what is queued.
+        `quick`: it takes next to no time, and somebody waits; it takes turns with what is queued,
+        so that what came later may pass it: `still()` says then whether it is still wanted.
 
         Raises PortLost, ModuleSilent and EncodeError, when nothing is begun.
         """
-        self._submit(_Waiting(command, done, None, None), self._quick if quick else self._queue)
+        waiting = _Waiting(command, done, None, None, still)
+        self._submit(waiting, self._quick if quick else self._queue)
 
     def _submit(self, waiting: _Waiting, queue: deque[_Waiting]) -> None:
         text = waiting.command.text
@@ -360,7 +379,7 @@ class Channel:
                 may_start = self._may_start
                 if may_start and self._lent:
                     _settle(self._quiet, None)
-                if not may_start or self._lent or not self._start_next():
+                if not may_start or self._lent or not (self._start_next() or self._ended):
                     break
         finally:
             self._working = False
@@ -370,7 +389,7 @@ class Channel:
         """What a read of the port brought is told in full before the command that it ended goes
         on: a notice or a doubt that came with an answer is known to whoever gets the answer."""
         engine = self.engine
-        while engine.writes or engine.events:
+        while engine.writes or engine.events or self._ended:
             self._write()
             events, engine.events = engine.events, []
             for event in events:
@@ -401,9 +420,12 @@ class Channel:
 
     def _start_next(self) -> bool:
         while queue := self._next_queue():
-            command, done, began, caller = queue.popleft()
+            command, done, began, caller, still = queue.popleft()
             if caller is not None and caller.done():
                 continue  # it left before the command was written
+            if still is not None and not still():
+                self._ended.append((done, CommandDropped(f"{command}: not wanted any more")))
+                continue
             self._current = done
             if began is not None:
                 began()

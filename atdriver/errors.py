@@ -73,6 +73,12 @@ class ReplyCorrupt(ATError):
     were lost or added on the line."""
 
 
+class CommandDropped(ATError):
+    """What the command was for had ended before its turn came: nothing was written."""
+
+    default_errno = errno.ECANCELED
+
+
 class ModuleBusy(ATError):
     """The module kept answering "busy" to this command."""
 

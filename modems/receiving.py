@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from atdriver.channel import Outcome
-from atdriver.errors import ATError, CommandFailed, CommandTimeout, ReplyCorrupt
+from atdriver.errors import ATError, CommandDropped, CommandFailed, CommandTimeout, ReplyCorrupt
 from atdriver.exchange import Command, Reply
 from modems.options import SocketOptions
 from modems.sockets import BUFFER_CAP, ModuleSocket
@@ -194,12 +194,13 @@ class Receiving(SocketOptions):
         sock.asked = self._read_command(sock)
         try:
             done = partial(self._answered, sock, sock.link)
-            self.channel.submit(sock.asked, done, quick=not sock.bulky)
+            still = sock.on(sock.link)
+            self.channel.submit(sock.asked, done, quick=not sock.bulky, still=still)
         except ATError as error:
             self._read_over(sock, error)
 
     def _answered(self, sock: ModuleSocket, link: int, outcome: Outcome) -> None:
-        if sock.asked is None:  # in doubt already
+        if sock.asked is None or isinstance(outcome, CommandDropped):  # in doubt, or not begun
             self._read_over(sock)
         elif isinstance(outcome, Reply):
             held = len(sock.buffer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from atdriver.errors import MalformedReply
@@ -103,6 +103,11 @@ class ModuleSocket:
     def keepalive(self) -> int:
         """Seconds of silence after which the peer is probed, 0 = never."""
         return self.keep_idle if self.keep else 0
+
+    def on(self, link: int | None) -> Callable[[], bool]:
+        """What tells, when its turn has come, whether a command for this link is still its own: the
+        link may have been given up since, and be another connection's."""
+        return lambda: self.link == link
 
     def begin(self) -> None:
         """Its open is about to be written: what came for its id until now was a former owner's."""

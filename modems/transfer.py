@@ -100,7 +100,12 @@ class Transfers(Receiving):
         sending = _Sending(sock, frame, self.epoch, ended)
         try:
             command = self._send_command(sock, frame, None)
-            self.channel.submit(command, partial(self._sent, sending), quick=len(frame) <= SMALL)
+            done, small, still = (
+                partial(self._sent, sending),
+                len(frame) <= SMALL,
+                sock.on(sock.link),
+            )
+            self.channel.submit(command, done, quick=small, still=still)
         except ATError as error:
             self._sent(sending, error)
         return sending.outcome
@@ -165,7 +170,8 @@ class Transfers(Receiving):
         else:
             await self._read_first(sock, small=len(data) <= SMALL)
         try:
-            await self.channel.run(self._send_command(sock, data, address))
+            command = self._send_command(sock, data, address)
+            await self.channel.run(command, still=sock.on(sock.link))
         except ATError as error:
             return await self._not_sent(sock, data, error)
         return self._accepted(sock, data)

@@ -510,3 +510,30 @@ async def test_tls_of_the_module_whose_settings_are_not_told(says: tuple[str, ..
             await bench.stack.connect(tcp, SocketAddress("echo.test", 7))
         assert commands(bench, "AT+CIPSSLCCONF=") == ["AT+CIPSSLCCONF=0,0"]
     assert len(commands(bench, "AT+CIPSSLCCONF=")) == 1
+
+
+@pytest.mark.parametrize("what", ["read", "send"])
+@virtual
+async def test_what_waits_in_line_for_a_link_that_was_given_up_is_not_begun(what: str) -> None:
+    """The link may be the next connection's by then: what a read fetches, or a send carries, too."""
+    async with opened("esp8266") as bench:
+        sock = await bench.net.connect(("echo.test", 7), timeout=10)
+        (one,) = bench.stack._sockets.values()
+        bench.step(on=r"AT\+CWJAP\?", passes=True, after=1.0, times=1)
+        asking = asyncio.ensure_future(bench.net.refresh())
+        await asyncio.sleep(0.5)
+        if what == "read":
+            waiting = asyncio.ensure_future(sock.recv(100))
+            bench.channel.data_received(b"\r\n+IPD,%d,5\r\n" % one.link)
+        else:
+            waiting = asyncio.ensure_future(sock.send(b"hello"))
+        await asyncio.sleep(0.1)
+        mark = len(bench.wire.written)
+        link, one.link = one.link, None  # as when it ended
+        bench.stack._break(one, errors.ConnectionReset("ended"))
+        await asking
+        with pytest.raises(ConnectionResetError):
+            await waiting
+        assert b"AT+CIPRECVDATA" not in bench.wire.written[mark:]
+        assert b"AT+CIPSEND" not in bench.wire.written[mark:]
+        one.link = link  # for the end

@@ -18,6 +18,7 @@ from atdriver.channel import Channel, Outcome
 from atdriver.dialect import Dialect, Probe
 from atdriver.engine import Engine
 from atdriver.errors import (
+    CommandDropped,
     CommandFailed,
     CommandTimeout,
     EncodeError,
@@ -243,6 +244,34 @@ async def test_quick_commands_take_turns_with_those_that_wait() -> None:
         assert link.lines == [b"AT+%b\r\n" % name for name in names]
         assert len(ended) == 3
         assert all(isinstance(each, Reply) for each in ended)
+
+
+@virtual
+async def test_what_is_not_wanted_any_more_when_its_turn_comes_is_not_written() -> None:
+    """A quick command may be passed by what came later, which may have ended what it is for."""
+    link = ScriptedLink(Module())
+    ended: list[Outcome] = []
+    wanted = True
+
+    def unwanted(_outcome: Outcome) -> None:
+        nonlocal wanted
+        wanted = False
+
+    async with channel_to(link) as channel:
+        channel.submit(simple("AT+FIRST"), ended.append, quick=True)
+        channel.submit(simple("AT+QUICK"), ended.append, quick=True, still=lambda: wanted)
+        channel.submit(simple("AT+ENDS"), unwanted)
+        with pytest.raises(CommandDropped, match="AT\\+RUN"):
+            await channel.run(simple("AT+RUN"), still=lambda: wanted)
+        await channel.run(simple("AT+LAST"), still=lambda: True)
+        assert link.lines == [b"AT+FIRST\r\n", b"AT+ENDS\r\n", b"AT+LAST\r\n"]
+        first, dropped = ended
+        assert isinstance(first, Reply)
+        assert isinstance(dropped, CommandDropped)
+        assert "AT+QUICK" in str(dropped)
+        channel.submit(simple("AT+NEVER"), ended.append, still=lambda: False)  # nothing follows
+        await asyncio.sleep(0)
+        assert isinstance(ended[-1], CommandDropped)
 
 
 @virtual
