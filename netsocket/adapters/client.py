@@ -204,8 +204,9 @@ class ClientPump(Pump):
             return failure
         patience = None
         if failure is None:
-            if left(self._own):
-                return None
+            if left(self._own):  # or broke off, if what he is told failed before his end was seen
+                broke = inward.done() and not self.RESET_IS_CLOSE
+                return failure_of(inward) if broke else None
             if not await self._half_close():
                 patience = self._patience
         # After a failure: what the peer said before it ended is worth having.
