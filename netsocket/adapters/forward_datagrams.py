@@ -91,14 +91,13 @@ class DatagramForward(asyncio.DatagramProtocol):
 
     def give_way(self) -> None:
         """Somebody waits for a socket: the session that is silent longest gives its up."""
-        now = asyncio.get_running_loop().time()
         silent = [
             session
             for session in self.sessions.values()
-            if session.has_socket and now - session.heard >= YIELD
+            if session.has_socket and session.silence >= YIELD
         ]
         if silent:
-            min(silent, key=lambda session: session.heard).over.set()
+            max(silent, key=lambda session: session.silence).over.set()
 
     # -- asyncio.DatagramProtocol -------------------------------------------------------------
 
@@ -129,15 +128,22 @@ class Session:
         self._local = local
         self._waiting: deque[bytes] = deque()
         self._filled = asyncio.Event()
-        self.heard = asyncio.get_running_loop().time()
-        """When something last passed, either way."""
+        self._sending = False
+        self._heard = asyncio.get_running_loop().time()
         self.over = asyncio.Event()
         """Set: it ends."""
         self.has_socket = False
 
+    @property
+    def silence(self) -> float:
+        """Seconds since something last passed, either way; none while a datagram is on its way."""
+        if self._waiting or self._sending:
+            return 0.0
+        return asyncio.get_running_loop().time() - self._heard
+
     def offer(self, data: bytes) -> None:
         """A datagram of the client."""
-        self.heard = asyncio.get_running_loop().time()
+        self._passed()
         if len(self._waiting) >= QUEUE:
             self._forward.drop("the module takes them too slowly")
             return
@@ -165,6 +171,9 @@ class Session:
                 self._forward.drop("its session has ended")
 
     # -- inside -------------------------------------------------------------------------------
+
+    def _passed(self) -> None:
+        self._heard = asyncio.get_running_loop().time()
 
     async def _leased(self) -> Lease[AsyncUDPSocket]:
         forward = self._forward
@@ -210,12 +219,15 @@ class Session:
         while True:
             while self._waiting:
                 data = self._waiting.popleft()
+                self._sending = True
                 try:
                     await socket.send(data)
                     self._forward.meter.up += len(data)
                 except OSError as error:
                     _raise_broken(socket, error)
                     self._forward.drop(error)
+                self._sending = False
+                self._passed()
             self._filled.clear()
             await self._filled.wait()
 
@@ -227,15 +239,14 @@ class Session:
                 _raise_broken(socket, error)
                 await asyncio.sleep(PAUSE)
                 continue
-            self.heard = asyncio.get_running_loop().time()
+            self._passed()
             if self._forward.local is not None:
                 self._forward.local.sendto(data, self._local)
                 self._forward.meter.down += len(data)
 
     async def _silent(self) -> None:
         """Until it was idle, or gave way."""
-        loop = asyncio.get_running_loop()
-        while (left := self.heard + self._forward.idle - loop.time()) > 0:
+        while (left := self._forward.idle - self.silence) > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self.over.wait()

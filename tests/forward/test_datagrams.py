@@ -15,6 +15,7 @@ from netsocket.adapters import forward_datagrams
 from netsocket.adapters.forward_datagrams import QUEUE, DatagramForward
 from netsocket.adapters.passage import Limits
 from netsocket.adapters.pool import Pool
+from netsocket.interface import AsyncNetworkInterface
 from tests.drivers.rig import udp_echo, until
 from tests.proxy.rig import MODULES, PATIENT, interface, name_on
 
@@ -84,11 +85,24 @@ async def test_each_client_gets_its_own_answers(module: str) -> None:
 
 
 async def test_an_idle_session_ends() -> None:
-    async with udp_echo() as (port, _far), served("esp8266", port, idle=0.3) as here:
+    async with udp_echo() as (port, _far), served("esp8266", port, idle=1.5) as here:
         client = here.client()
         assert await client.ask(b"x") == b"x"
         await until(lambda: here.in_use == 0 and not here.forward.sessions, 5)
         assert await client.ask(b"y") == b"y", "a new session"
+
+
+async def test_a_datagram_that_waits_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name takes longer than a session may be idle: what waits for it is answered all the same."""
+    looked_up = AsyncNetworkInterface.resolve
+
+    async def slowly(net: AsyncNetworkInterface, name: str, family: int = 0) -> list[str]:
+        await asyncio.sleep(1.2)
+        return await looked_up(net, name, family)
+
+    monkeypatch.setattr(AsyncNetworkInterface, "resolve", slowly)
+    async with udp_echo() as (port, _far), served("esp8266", port, idle=1.0) as here:
+        assert await here.client().ask(b"x") == b"x"
 
 
 async def test_a_silent_session_gives_way_to_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
