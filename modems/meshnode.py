@@ -11,6 +11,7 @@ import ipaddress
 from collections.abc import Iterable
 from typing import NoReturn
 
+from atdriver.errors import ATError, EncodeError
 from atdriver.events import Anomaly
 from atdriver.exchange import Command, Reply
 from modems.module import ModuleStack
@@ -125,6 +126,21 @@ class MeshNode(ModuleStack):
             self._wake(sock)
         else:
             self._break(sock, errors.ConnectionReset(f"received bytes are missing: {why}"))
+
+    def _undone(self, sock: ModuleSocket, data: bytes, error: ATError) -> int:
+        """A datagram is a part of its command's line."""
+        if isinstance(error, EncodeError) and sock.kind is Kind.UDP:
+            raise errors.MessageTooLong(f"a datagram of {len(data)} bytes: {error}") from None
+        return super()._undone(sock, data, error)
+
+    def _translated(self, address: SocketAddress) -> str:
+        """The address as the mesh knows it. Raises HostUnreachable for IPv4 without a prefix."""
+        inside = self.translation.inside(address.host)
+        if inside is None:
+            raise errors.HostUnreachable(
+                f"{address}: an IPv4 address, and no NAT64 prefix is set (setting nat64)"
+            )
+        return inside
 
     # -- what such nodes do not have -------------------------------------------------------------
 

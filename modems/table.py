@@ -319,8 +319,12 @@ class ModuleSockets(abc.ABC):
 
     async def _try(self, text: str, info: bytes = b"") -> bool:
         """A setting, or (with `info`, see `query`) a question, that the firmware may not know."""
+        return await self._attempt(query(text, info) if info else simple(text))
+
+    async def _attempt(self, command: Command) -> bool:
+        """Whether the module took it."""
         try:
-            await self.channel.run(query(text, info) if info else simple(text))
+            await self.channel.run(command)
         except CommandFailed:
             return False
         return True

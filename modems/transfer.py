@@ -171,9 +171,18 @@ class Transfers(Receiving):
             await self._read_first(sock, small=len(data) <= SMALL)
         try:
             command = self._send_command(sock, data, address)
-            await self.channel.run(command, still=sock.on(sock.link))
+            reply = await self.channel.run(command, still=sock.on(sock.link))
         except ATError as error:
             return await self._not_sent(sock, data, error)
+        if address is not None:
+            return self._datagram_sent(sock, data, address, reply)
+        return self._accepted(sock, data)
+
+    def _datagram_sent(
+        self, sock: ModuleSocket, data: bytes, address: SocketAddress, reply: Reply
+    ) -> int:
+        """Bytes accepted, by an answer that ended well: a vendor's may say more than that."""
+        del address, reply
         return self._accepted(sock, data)
 
     def _accepted(self, sock: ModuleSocket, data: bytes) -> int:

@@ -7,7 +7,6 @@ import contextlib
 
 from atdriver.channel import Channel
 from atdriver.errors import CommandFailed
-from atdriver.exchange import Command
 from modems.clock import now
 from modems.lifecycle import ModuleState
 from modems.meshnode import MeshNode, Translation, best_address
@@ -82,14 +81,6 @@ class OpenThreadNetwork(MeshNode):
             await self._attempt(commands.line(text))  # what a former program left
         self._tcp = await self._attempt(commands.line("tcp init linked"))
         self.capabilities = self._claims()
-
-    async def _attempt(self, command: Command) -> bool:
-        """Whether the node took it."""
-        try:
-            await self.channel.run(command)
-        except CommandFailed:
-            return False
-        return True
 
     async def _attach(self) -> None:
         self.channel.set_probe(IN_STEP)

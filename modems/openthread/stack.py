@@ -9,7 +9,7 @@ import socket as _socket
 from collections.abc import Sequence
 from typing import NoReturn
 
-from atdriver.errors import ATError, CommandFailed, CommandTimeout, EncodeError
+from atdriver.errors import ATError, CommandFailed
 from atdriver.events import Received
 from atdriver.exchange import Command, Reply
 from modems.clock import now
@@ -315,22 +315,11 @@ class OpenThreadStack(OpenThreadNetwork):
         host = self._inside(address.host)
         return commands.udp_send(host, address.port, payload, text=self._encoded)
 
-    async def _transmit(
-        self, sock: ModuleSocket, data: bytes, address: SocketAddress | None
+    def _datagram_sent(
+        self, sock: ModuleSocket, data: bytes, address: SocketAddress, reply: Reply
     ) -> int:
-        if sock.kind is Kind.TCP:
-            return await super()._transmit(sock, data, address)
-        assert address is not None
-        address = await self._literal(address)
-        if sock.link is None:
-            await self._open_datagram(sock, address)
-        try:
-            self._learn(await self.channel.run(self._send_command(sock, data, address)))
-        except EncodeError as error:
-            raise errors.MessageTooLong(f"a datagram of {len(data)} bytes: {error}") from None
-        except (CommandFailed, CommandTimeout) as error:
-            return await self._not_sent(sock, data, error)
-        return self._accepted(sock, data)
+        self._learn(reply)
+        return super()._datagram_sent(sock, data, address, reply)
 
     async def _after_failed_send(self, sock: ModuleSocket, error: CommandFailed, size: int) -> int:
         del size

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from atdriver.channel import Channel
 from atdriver.dialect import Probe
-from atdriver.errors import CommandFailed, EncodeError
+from atdriver.errors import CommandFailed
 from atdriver.events import Anomaly, Received
 from atdriver.exchange import Command, Reply
 from modems.clock import now
@@ -82,14 +82,7 @@ class RiotStack(MeshNode):
         await self._line.find(())
 
     async def _configure(self) -> None:
-        await self._attempt("udp server stop")  # a former program's
-
-    async def _attempt(self, text: str) -> bool:
-        try:
-            await self.channel.run(line(text))
-        except CommandFailed:
-            return False
-        return True
+        await self._attempt(line("udp server stop"))  # a former program's
 
     async def _attach(self) -> None:
         deadline = now() + self._attach_timeout
@@ -120,7 +113,7 @@ class RiotStack(MeshNode):
             self._recovery.meet(Trouble.AIR, error)
 
     async def _restore(self) -> None:
-        await self._attempt("udp server stop")
+        await self._attempt(line("udp server stop"))
 
     # -- sockets ------------------------------------------------------------------------------
 
@@ -142,13 +135,13 @@ class RiotStack(MeshNode):
         except CommandFailed as error:
             if b"already running" not in error.final:
                 self._raise(error)
-            await self._attempt("udp server stop")
+            await self._attempt(line("udp server stop"))
             await self._run(line(f"udp server start {port}"))
         sock.link = 0
 
     async def _close_link(self, sock: ModuleSocket, *, abort: bool) -> None:
         del sock, abort
-        await self._attempt("udp server stop")
+        await self._attempt(line("udp server stop"))
 
     async def _connect_link(self, sock: ModuleSocket, address: SocketAddress) -> None:
         del sock, address
@@ -220,26 +213,11 @@ class RiotStack(MeshNode):
     ) -> Command:
         del sock
         assert address is not None
-        host = self.translation.inside(address.host)
-        if host is None:
-            raise errors.HostUnreachable(
-                f"{address}: an IPv4 address, and no NAT64 prefix is set (setting nat64)"
-            )
-        return line(f"udp send -b [{host}]:{address.port} {data.hex()}")
+        return line(f"udp send -b [{self._translated(address)}]:{address.port} {data.hex()}")
 
-    async def _transmit(
-        self, sock: ModuleSocket, data: bytes, address: SocketAddress | None
+    def _datagram_sent(
+        self, sock: ModuleSocket, data: bytes, address: SocketAddress, reply: Reply
     ) -> int:
-        assert address is not None
-        address = await self._literal(address)
-        if sock.link is None:
-            await self._open_datagram(sock, address)
-        try:
-            reply = await self.channel.run(self._send_command(sock, data, address))
-        except EncodeError as error:
-            raise errors.MessageTooLong(f"a datagram of {len(data)} bytes: {error}") from None
-        except CommandFailed as error:
-            return await self._after_failed_send(sock, error, len(data))
         sent = next((found for each in reply.lines if (found := _SENT.fullmatch(each))), None)
         if sent is None or int(sent[1]) != len(data):
             raise errors.DeviceError(f"{address}: the node did not say that it sent the datagram")

@@ -91,14 +91,6 @@ class SkStackNetwork(MeshNode):
         self.channel.set_probe(IN_STEP)
         await self._line.find(())
 
-    async def _attempt(self, command: Command) -> bool:
-        """Whether the stick took it."""
-        try:
-            await self.channel.run(command)
-        except CommandFailed:
-            return False
-        return True
-
     async def _configure(self) -> None:
         run = self.channel.run
         await run(simple("SKSREG SFE 0"))

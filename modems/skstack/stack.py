@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from atdriver.errors import CommandFailed, ModuleBusy
 from atdriver.events import Received
-from atdriver.exchange import Command
+from atdriver.exchange import Command, Reply
 from modems.commands import simple
 from modems.skstack import commands
 from modems.skstack.dialect import (
@@ -96,7 +96,9 @@ class SkStackStack(SkStackNetwork):
             self._connecting_from, self._connecting_sock = port, sock
             self._connecting = asyncio.get_running_loop().create_future()
             try:
-                await self._run(commands.tcp_connect(self._inside(address), address.port, port))
+                await self._run(
+                    commands.tcp_connect(written(self._translated(address)), address.port, port)
+                )
                 done, _ = await asyncio.wait({self._connecting}, timeout=CONNECT)
                 if not done:
                     raise errors.ConnectTimeout(f"{address}: no answer within {CONNECT:g} s")
@@ -260,24 +262,13 @@ class SkStackStack(SkStackNetwork):
             return commands.tcp_send(handle, data)
         if len(data) > MAX_DATAGRAM:
             raise errors.MessageTooLong(f"{len(data)} bytes: SKSENDTO takes {MAX_DATAGRAM}")
-        host = self._inside(address)
+        host = written(self._translated(address))
         return commands.udp_send(sock.link, host, address.port, data, secured=self._joined)
 
-    async def _transmit(
-        self, sock: ModuleSocket, data: bytes, address: SocketAddress | None
+    def _datagram_sent(
+        self, sock: ModuleSocket, data: bytes, address: SocketAddress, reply: Reply
     ) -> int:
-        if sock.kind is Kind.TCP:
-            return await super()._transmit(sock, data, address)
-        assert address is not None
-        address = await self._literal(address)
-        if sock.link is None:
-            await self._open_datagram(sock, address)
-        try:
-            reply = await self.channel.run(self._send_command(sock, data, address))
-        except ModuleBusy as error:
-            return self._undone(sock, data, error)
-        except CommandFailed as error:
-            return await self._after_failed_send(sock, error, len(data))
+        """EVENT 21 tells what became of it."""
         outcome = reply.lines[-1][-1:] if reply.lines else b"0"
         if outcome == b"1":
             raise errors.HostUnreachable(f"{address}: the datagram could not be sent")
@@ -298,14 +289,6 @@ class SkStackStack(SkStackNetwork):
         return self._unknown(sock, str(error), size)
 
     # -- names and addresses ------------------------------------------------------------------
-
-    def _inside(self, address: SocketAddress) -> str:
-        inside = self.translation.inside(address.host)
-        if inside is None:
-            raise errors.HostUnreachable(
-                f"{address}: an IPv4 address, and no NAT64 prefix is set (setting nat64)"
-            )
-        return written(inside)
 
     async def _resolve(self, name: str, family: int) -> Sequence[str]:
         del name, family
