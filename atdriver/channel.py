@@ -12,8 +12,8 @@ import logging
 import re
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
+from atdriver.command_queue import CommandQueue, Done, Outcome, Waiting
 from atdriver.company import Company
 from atdriver.dialect import Probe, Step
 from atdriver.engine import Engine
@@ -37,24 +37,11 @@ from atdriver.trace import Trace, printable
 log = logging.getLogger("atdriver.channel")
 
 Listener = Callable[[Event], None]
-Outcome = Reply | ATError
-Done = Callable[[Outcome], None]
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 LOOK_TIMEOUT = 5.0
 """Seconds for the canary's answer when nothing else is going on."""
 SAMPLE_CAP = 256
 """Bytes kept of what a silent port printed, for the error message."""
-
-
-class _Waiting(NamedTuple):
-    """A command in the queue."""
-
-    command: Command
-    done: Done
-    began: Callable[[], object] | None
-    caller: asyncio.Future[Reply] | None
-    still: Callable[[], bool] | None = None
-    """Whether it is still wanted; asked when its turn comes."""
 
 
 class Channel:
@@ -78,10 +65,7 @@ class Channel:
         self._life: ChannelLife | None = None
         self._used = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._queue: deque[_Waiting] = deque()
-        self._urgent: deque[_Waiting] = deque()
-        self._quick: deque[_Waiting] = deque()
-        self._was_quick = False
+        self._queue = CommandQueue()
         self._current: Done | None = None
         self._ended: deque[tuple[Done, Outcome]] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -207,9 +191,8 @@ class Channel:
             else:
                 future.set_exception(outcome)
 
-        self._submit(
-            _Waiting(command, done, began, future, still), self._urgent if urgent else self._queue
-        )
+        line = self._queue.urgent if urgent else self._queue.others
+        self._submit(Waiting(command, done, began, future, still), line)
         return await future
 
     def submit(
@@ -227,10 +210,10 @@ class Channel:
 
         Raises PortLost, ModuleSilent and EncodeError, when nothing is begun.
         """
-        waiting = _Waiting(command, done, None, None, still)
-        self._submit(waiting, self._quick if quick else self._queue)
+        line = self._queue.quick if quick else self._queue.others
+        self._submit(Waiting(command, done, still=still), line)
 
-    def _submit(self, waiting: _Waiting, queue: deque[_Waiting]) -> None:
+    def _submit(self, waiting: Waiting, line: deque[Waiting]) -> None:
         text = waiting.command.text
         if _CONTROL.search(text):
             raise EncodeError("a control character would end or extend the command")
@@ -241,7 +224,7 @@ class Channel:
             )
         if self._failure is not None or self._life is None:
             raise self._failure or PortLost(f"{self.link.name}: the channel is closed")
-        queue.append(waiting)
+        line.append(waiting)
         self._work()
 
     def expect(self, heads: tuple[Head, ...]) -> None:
@@ -265,8 +248,7 @@ class Channel:
         """When the module was last heard, while nothing is asked of it; None while something is,
         or while it cannot be asked."""
         idle = self.mode is ChannelMode.COMMAND and self.engine.ready
-        waits = self._queue or self._quick or self._urgent or self._lent
-        return self.engine.heard if idle and not waits else None
+        return self.engine.heard if idle and not self._queue and not self._lent else None
 
     async def look(self) -> None:
         """Ask the canary once, between other commands: a module that has lost its settings without
@@ -419,10 +401,8 @@ class Channel:
         return self.engine.ready and self.mode is ChannelMode.COMMAND
 
     def _start_next(self) -> bool:
-        while queue := self._next_queue():
-            command, done, began, caller, still = queue.popleft()
-            if caller is not None and caller.done():
-                continue  # it left before the command was written
+        while waiting := self._queue.take():
+            command, done, began, _, still = waiting
             if still is not None and not still():
                 self._ended.append((done, CommandDropped(f"{command}: not wanted any more")))
                 continue
@@ -434,14 +414,6 @@ class Channel:
             self.engine.begin(command, self._loop.time())
             return True
         return False
-
-    def _next_queue(self) -> deque[_Waiting]:
-        """Closes first; then a quick one and one of the others in turn, so that neither waits for
-        more than what is being carried out."""
-        if self._urgent:
-            return self._urgent
-        self._was_quick = bool(self._quick) and not (self._was_quick and self._queue)
-        return self._quick if self._was_quick else self._queue
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, Completed):
@@ -502,13 +474,10 @@ class Channel:
         self.engine.events.clear()
         self._settle_synchronise(error)
         _settle(self._quiet, error)
-        waiting = [each.done for each in (*self._urgent, *self._quick, *self._queue)]
+        waiting = [each.done for each in self._queue.clear()]
         if self._current is not None:
             waiting.append(self._current)
         self._current = None
-        self._urgent.clear()
-        self._quick.clear()
-        self._queue.clear()
         for done in waiting:
             self._call(done, error)
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from atdriver.channel import Outcome
+from atdriver.command_queue import Outcome
 from atdriver.errors import ATError, CommandDropped, CommandFailed, CommandTimeout, ReplyCorrupt
 from atdriver.exchange import Command, Reply
 from modems.options import SocketOptions

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
 
-from atdriver.channel import Outcome
+from atdriver.command_queue import Outcome
 from atdriver.errors import ATError, CommandFailed, CommandTimeout, ModuleBusy
 from atdriver.exchange import Command, Reply
 from modems.receiving import Receiving
