@@ -18,10 +18,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, Final
 
-from fakes.engine import FakeModem, rule
-from fakes.errors import FakeError
-from fakes.mesh import BorderRouter, Node
-from fakes.mesh_settings import mesh_of
+from fakes.engine import rule
+from fakes.mesh import BorderRouter
+from fakes.mesh_modem import Handler, MeshModem
 from fakes.openthread.codes import (
     INVALID_ARGS,
     INVALID_COMMAND,
@@ -41,8 +40,6 @@ PROMPT: Final = b"> "
 _MOST_ARGUMENTS: Final = 32  # OpenThread, src/cli/cli_config.h, OPENTHREAD_CONFIG_CLI_MAX_ARGS
 _ANY_LINE: Final = 1 << 16  # bytes the engine takes; what counts is `Settings.line`
 _RUBOUT: Final = b"\b\x7f"
-
-Handler = Callable[[Any, list[str]], Awaitable[None] | None]
 
 
 def command(*names: str) -> Callable[[Handler], Handler]:
@@ -87,7 +84,7 @@ def split(line: str) -> list[str]:
     return found
 
 
-class Core(FakeModem):
+class Core(MeshModem):
     """What every command relies on."""
 
     kind = "openthread"
@@ -95,16 +92,7 @@ class Core(FakeModem):
     terminator = b"\n"
     max_command = _ANY_LINE
     queue_while_busy = True
-    _commands: ClassVar[dict[str, Handler]] = {}
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls._commands = {
-            name: member
-            for base in reversed(cls.__mro__)
-            for member in vars(base).values()
-            for name in getattr(member, "commands", ())
-        }
+    EUI64 = "f4ce3600"
 
     def __init__(
         self,
@@ -114,48 +102,24 @@ class Core(FakeModem):
         baud: int | None = None,
         scenario: Scenario | None = None,
     ) -> None:
-        super().__init__(world, baud=baud, scenario=scenario)
+        super().__init__(settings, world, baud=baud, scenario=scenario)
         self.settings = settings
-        self.mesh = mesh_of(self.kind, settings, world)
-        self.node = Node(
-            self.mesh, bytes.fromhex(settings.eui64 or "00" * 8), world, lambda: self.sockets
-        )
         self._column = 0
         self._after_cr = False
         self.power_on()
 
     # ---- life ------------------------------------------------------------------------------
 
-    async def start(self, deliver: Callable[[bytes], None]) -> None:
-        """Start, and be on the air."""
-        self.take_address()
-        await super().start(deliver)
-
-    def take_address(self) -> None:
-        """Enter the mesh, with an IEEE address that no other node has."""
-        self.mesh.enter(self.node)
-        if not self.settings.eui64:
-            number = self.mesh.nodes.index(self.node) + 1
-            self.node.eui64 = bytes.fromhex(f"f4ce3600{number:08x}")
-
-    async def stop(self) -> None:
-        """The plug is pulled."""
-        self.node.leave()
-        await super().stop()
-
     def power_on(self) -> None:
         """What a reset puts back."""
-        self.node.leave()
+        super().power_on()
         self._column = 0
         self._after_cr = False
         self.queue_while_busy = True
 
     def started(self) -> None:
         """The interpreter begins with its prompt."""
-        try:
-            self.mesh.enter(self.node)
-        except FakeError as error:
-            self.give_up(error)
+        super().started()
         self.raw(PROMPT)
 
     # ---- lines -----------------------------------------------------------------------------

@@ -12,12 +12,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
-from fakes.engine import FakeModem, rule
-from fakes.errors import FakeError
+from fakes.engine import rule
 from fakes.mesh import Network, Node, joined_address, link_local
-from fakes.mesh_settings import mesh_of
+from fakes.mesh_modem import Handler, MeshModem
 from fakes.riot.settings import FACTS, Settings
 from fakes.scenario import Scenario
 from fakes.world import World
@@ -28,8 +27,6 @@ PROMPT: Final = b"> "
 INTERFACE: Final = 6  # the number that the fact sheet's nodes have
 _CANCEL, _RUBOUT = 0x03, b"\b\x7f"
 _ANY_LINE: Final = 1 << 16
-
-Handler = Callable[[Any, list[str]], Awaitable[None] | None]
 
 
 def command(*names: str) -> Callable[[Handler], Handler]:
@@ -55,7 +52,7 @@ class Usage(Exception):
         self.lines = lines
 
 
-class Core(FakeModem):
+class Core(MeshModem):
     """What every command relies on."""
 
     kind = "riot"
@@ -63,16 +60,7 @@ class Core(FakeModem):
     terminator = b"\n"
     max_command = _ANY_LINE
     queue_while_busy = True
-    _commands: ClassVar[dict[str, Handler]] = {}
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls._commands = {
-            name: member
-            for base in reversed(cls.__mro__)
-            for member in vars(base).values()
-            for name in getattr(member, "commands", ())
-        }
+    EUI64 = "0204190000"
 
     def __init__(
         self,
@@ -82,12 +70,8 @@ class Core(FakeModem):
         baud: int | None = None,
         scenario: Scenario | None = None,
     ) -> None:
-        super().__init__(world, baud=baud, scenario=scenario)
+        super().__init__(settings, world, baud=baud, scenario=scenario)
         self.settings = settings
-        self.mesh = mesh_of(self.kind, settings, world)
-        self.node = Node(
-            self.mesh, bytes.fromhex(settings.eui64 or "00" * 8), world, lambda: self.sockets
-        )
         self.channel, self.pan = settings.channel, settings.pan
         self._stdin = bytearray()
         self._taking = False
@@ -96,22 +80,9 @@ class Core(FakeModem):
 
     # ---- life ------------------------------------------------------------------------------
 
-    async def start(self, deliver: Callable[[bytes], None]) -> None:
-        """Start, with an IEEE address that no other node of the mesh has."""
-        self.mesh.enter(self.node)
-        if not self.settings.eui64:
-            number = self.mesh.nodes.index(self.node) + 1
-            self.node.eui64 = bytes.fromhex(f"0204190000{number:06x}")
-        await super().start(deliver)
-
-    async def stop(self) -> None:
-        """The plug is pulled."""
-        self.node.leave()
-        await super().stop()
-
     def power_on(self) -> None:
         """What a reboot puts back."""
-        self.node.leave()
+        super().power_on()
         self._stdin.clear()
         self._taking = False
         self._column = 0
@@ -120,10 +91,7 @@ class Core(FakeModem):
 
     def started(self) -> None:
         """The radio is on; the shell prompts."""
-        try:
-            self.mesh.enter(self.node)
-        except FakeError as error:
-            self.give_up(error)
+        super().started()
         self.tune()
         self.raw(PROMPT)
 

@@ -15,10 +15,8 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, Final
 
-from fakes.engine import FakeModem, rule
-from fakes.errors import FakeError
-from fakes.mesh import Node
-from fakes.mesh_settings import mesh_of
+from fakes.engine import rule
+from fakes.mesh_modem import Handler, MeshModem
 from fakes.rules import CommandError
 from fakes.scenario import Scenario
 from fakes.skstack.settings import FACTS, Settings
@@ -44,8 +42,6 @@ _WITH_PAYLOAD: Final = re.compile(
 _MARK: Final = re.compile(rb"\0(\d+)")
 _LINE: Final = 512  # bytes of a command; no document says
 
-Handler = Callable[[Any, list[str]], Awaitable[None] | None]
-
 
 def command(name: str, *counts: int, tcp: bool = False) -> Callable[[Handler], Handler]:
     """Mark a method as the answer to a command with so many arguments (none given: 0).
@@ -54,7 +50,8 @@ def command(name: str, *counts: int, tcp: bool = False) -> Callable[[Handler], H
     """
 
     def mark(handler: Handler) -> Handler:
-        handler.command = (name, counts or (0,), tcp)  # type: ignore[attr-defined]
+        handler.commands = (name,)  # type: ignore[attr-defined]
+        handler.counts, handler.tcp = counts or (0,), tcp  # type: ignore[attr-defined]
         return handler
 
     return mark
@@ -79,7 +76,7 @@ def unhex(text: str, most: int, least: int = 0) -> int:
     return int(text, 16)
 
 
-class Core(FakeModem):
+class Core(MeshModem):
     """What every command relies on."""
 
     kind = "skstack"
@@ -87,16 +84,7 @@ class Core(FakeModem):
     terminator = b"\r"
     max_command = _LINE
     queue_while_busy = True
-    _commands: ClassVar[dict[str, tuple[Handler, tuple[int, ...], bool]]] = {}
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        cls._commands = {}
-        for base in reversed(cls.__mro__):
-            for member in vars(base).values():
-                if hasattr(member, "command"):
-                    name, counts, tcp = member.command
-                    cls._commands[name] = (member, counts, tcp)
+    EUI64 = "001d12900000"
 
     def __init__(
         self,
@@ -107,13 +95,9 @@ class Core(FakeModem):
         baud: int | None = None,
         scenario: Scenario | None = None,
     ) -> None:
-        super().__init__(world, baud=baud, scenario=scenario)
+        super().__init__(settings, world, baud=baud, scenario=scenario)
         self.firmware = firmware
         self.settings = settings
-        self.mesh = mesh_of(self.kind, settings, world)
-        self.node = Node(
-            self.mesh, bytes.fromhex(settings.eui64 or "00" * 8), world, lambda: self.sockets
-        )
         self.opt = settings.opt  # in flash
         self.payload = b""
         self._typed = bytearray()
@@ -125,32 +109,12 @@ class Core(FakeModem):
 
     # ---- life ------------------------------------------------------------------------------
 
-    async def start(self, deliver: Callable[[bytes], None]) -> None:
-        """Start, with an IEEE address that no other node of the mesh has."""
-        self.mesh.enter(self.node)
-        if not self.settings.eui64:
-            number = self.mesh.nodes.index(self.node) + 1
-            self.node.eui64 = bytes.fromhex(f"001d12900000{number:04x}")
-        await super().start(deliver)
-
-    async def stop(self) -> None:
-        """The plug is pulled."""
-        self.node.leave()
-        await super().stop()
-
     def power_on(self) -> None:
         """What SKRESET puts back."""
-        self.node.leave()
+        super().power_on()
         self.echo = True
         self._begin_line()
         self._payloads.clear()
-
-    def started(self) -> None:
-        """On the air again."""
-        try:
-            self.mesh.enter(self.node)
-        except FakeError as error:
-            self.give_up(error)
 
     # ---- lines -----------------------------------------------------------------------------
 
@@ -221,11 +185,11 @@ class Core(FakeModem):
     @rule(r".*")
     async def _any_line(self, match: re.Match[str]) -> None:
         name, *arguments = match[0].split()
-        handler, counts, tcp = self._commands.get(name.upper(), (None, (), False))
-        if handler is None or (tcp and self.firmware != "general"):
+        handler: Any = self._commands.get(name.upper())
+        if handler is None or (handler.tcp and self.firmware != "general"):
             self.note("unknown", match[0][:80])
             raise Failed(NO_COMMAND)
-        if len(arguments) not in counts:
+        if len(arguments) not in handler.counts:
             raise Failed(BAD_COUNT)
         result = handler(self, arguments)
         if isinstance(result, Awaitable):

@@ -24,46 +24,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fakes.bg96 import Bg96, build
+from fakes.bg96 import build
 from tests.fakes.patience import PATIENCE
+from tests.fakes.terminal import Terminal
 
 
-class Bench:
-    """A started fake and everything it has said."""
-
-    def __init__(self, modem: Bg96) -> None:
-        self.modem = modem
-        self.said = bytearray()
-        self._news = asyncio.Event()
-
-    def hear(self, data: bytes) -> None:
-        self.said += data
-        self._news.set()
-
-    def type(self, text: str | bytes) -> None:
-        self.modem.receive(text.encode("latin-1") if isinstance(text, str) else text)
-
-    def take(self) -> bytes:
-        """What was said since the last time."""
-        data = bytes(self.said)
-        self.said.clear()
-        return data
-
-    async def until(self, pattern: bytes, timeout: float = PATIENCE) -> bytes:
-        """Take everything up to and including the first match of `pattern`."""
-        compiled = re.compile(pattern, re.DOTALL)
-        try:
-            async with asyncio.timeout(timeout):
-                while True:
-                    found = compiled.search(self.said)
-                    if found:
-                        data = bytes(self.said[: found.end()])
-                        del self.said[: found.end()]
-                        return data
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            raise AssertionError(f"no {pattern!r} in {bytes(self.said)!r}") from None
+class Bench(Terminal):
+    """A started BG96 and everything it has said."""
 
     async def wait_for(self, literal: str | bytes, timeout: float = PATIENCE) -> bytes:
         wanted = literal.encode("latin-1") if isinstance(literal, str) else literal

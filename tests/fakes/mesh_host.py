@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,44 +10,11 @@ from typing import Any
 from fakes import FakeModem
 from fakes.virtualtime import VirtualTimeLoop
 from tests.fakes.patience import PATIENCE
+from tests.fakes.terminal import Terminal
 
 
-class Terminal:
-    """A started fake, and what it has said since it was last asked."""
-
-    def __init__(self, modem: Any) -> None:
-        self.modem = modem
-        self.said = bytearray()
-        self._news = asyncio.Event()
-
-    def hear(self, data: bytes) -> None:
-        self.said += data
-        self._news.set()
-
-    def type(self, text: str | bytes) -> None:
-        self.modem.receive(text.encode("latin-1") if isinstance(text, str) else text)
-
-    def take(self) -> bytes:
-        data = bytes(self.said)
-        self.said.clear()
-        return data
-
-    async def until(self, pattern: bytes, timeout: float = PATIENCE) -> bytes:
-        """Take everything up to and including the first match."""
-        compiled = re.compile(pattern, re.DOTALL)
-        deadline = asyncio.get_running_loop().time() + timeout
-        while True:
-            found = compiled.search(self.said)
-            if found:
-                data = bytes(self.said[: found.end()])
-                del self.said[: found.end()]
-                return data
-            self._news.clear()
-            try:
-                async with asyncio.timeout_at(deadline):
-                    await self._news.wait()
-            except TimeoutError:
-                raise AssertionError(f"no {pattern!r} in {bytes(self.said)!r}") from None
+class Console(Terminal):
+    """A node, as its host has it."""
 
     async def cli(self, line: str, timeout: float = PATIENCE) -> str:
         """One command of a CLI whose results are ``Done`` or ``Error``, with all it answers."""
@@ -68,7 +34,7 @@ async def running(*modems: FakeModem) -> AsyncIterator[list[Any]]:
     terminals = []
     try:
         for modem in modems:
-            terminal = Terminal(modem)
+            terminal = Console(modem)
             await modem.start(terminal.hear)
             terminals.append(terminal)
         yield terminals

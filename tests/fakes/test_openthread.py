@@ -12,12 +12,12 @@ from fakes.actions import perform
 from fakes.errors import UnknownFirmwareError, UnknownSettingError
 from fakes.openthread import DATASET, build
 from fakes.peers import Peer
-from tests.fakes.mesh_host import Terminal, running, virtual
+from tests.fakes.mesh_host import Console, running, virtual
 
 HOST4 = "fd00:64:64:0:0:0:7f00:1"
 
 
-async def attached(node: Terminal) -> None:
+async def attached(node: Console) -> None:
     await node.done("ifconfig up", "thread start")
     await asyncio.sleep(0.02)
 

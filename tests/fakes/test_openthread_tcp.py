@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from fakes.openthread import build
-from tests.fakes.mesh_host import Terminal, running, virtual
+from tests.fakes.mesh_host import Console, running, virtual
 
 HOST4 = "fd00:64:64:0:0:0:7f00:1"
 SYNTHESIZED = f"Connecting to synthesized IPv6 address: {HOST4}\nDone\n"
 
 
-async def ready(node: Terminal, mode: str = "linked") -> None:
+async def ready(node: Console, mode: str = "linked") -> None:
     await node.done("ifconfig up", "thread start", f"tcp init {mode}".rstrip())
     await asyncio.sleep(0.02)
 
 
-async def send(node: Terminal, value: str) -> None:
+async def send(node: Console, value: str) -> None:
     """Linked mode: again while it is Busy."""
     while (answer := await node.cli(f"tcp send {value}")) != "Done\n":
         assert answer == "Error 5: Busy\n"

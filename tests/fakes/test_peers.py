@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 
 from fakes import FakeModem, Peer, Scenario, ScenarioError, WirePlan, build
 from fakes.virtualtime import VirtualTimeLoop
+from tests.fakes.terminal import Terminal
 
 OFFLINE = {
     "srv:7": Peer("echo"),
@@ -26,32 +26,19 @@ OFFLINE = {
 }
 
 
-class Wire:
+class Wire(Terminal):
     """A started fake, its output, and everything that passed with its time."""
 
     def __init__(self, modem: FakeModem) -> None:
-        self.modem = modem
-        self.said = bytearray()
+        super().__init__(modem)
         self.digest = hashlib.sha256()
-        self._news = asyncio.Event()
 
     def hear(self, data: bytes) -> None:
-        self.said += data
+        super().hear(data)
         self.digest.update(b"%r %r\n" % (asyncio.get_running_loop().time(), data))
-        self._news.set()
 
-    async def until(self, pattern: bytes, limit: float = 1000.0) -> bytes:
-        compiled = re.compile(pattern, re.DOTALL)
-        try:
-            async with asyncio.timeout(limit):
-                while not (found := compiled.search(self.said)):
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            raise AssertionError(f"no {pattern!r} in {bytes(self.said)!r}") from None
-        got = bytes(self.said[: found.end()])
-        del self.said[: found.end()]
-        return got
+    async def until(self, pattern: bytes, timeout: float = 1000.0) -> bytes:
+        return await super().until(pattern, timeout)
 
     async def ask(self, line: str, final: bytes = rb"\r\n(OK|ERROR)\r\n") -> bytes:
         self.modem.receive(line.encode() + b"\r\n")

@@ -13,14 +13,14 @@ from fakes.actions import perform
 from fakes.errors import UnknownFirmwareError, UnknownSettingError
 from fakes.riot import build
 from fakes.riot.udp import dump
-from tests.fakes.mesh_host import Terminal, running, virtual
+from tests.fakes.mesh_host import Console, running, virtual
 
 HOST4 = "fd00:64:64::7f00:1"
 LOCAL = "fe80::4:1900:0:1"
 GLOBAL = "fd00:64:64:2:4:1900:0:1"
 
 
-async def ask(node: Terminal, line: str) -> str:
+async def ask(node: Console, line: str) -> str:
     """A command in pieces of 32 bytes, and what stands between its echo and the prompt."""
     node.take()
     data = line.encode() + b"\n"

@@ -12,7 +12,7 @@ from fakes.actions import perform
 from fakes.errors import UnknownFirmwareError, UnknownSettingError
 from fakes.peers import Peer
 from fakes.skstack import build
-from tests.fakes.mesh_host import Terminal, running, virtual
+from tests.fakes.mesh_host import Console, running, virtual
 
 HOST4 = "FD00:0064:0064:0000:0000:0000:7F00:0001"
 PAA = "FE80:0000:0000:0000:0000:6400:6400:00FE"
@@ -20,7 +20,7 @@ OWN = "FE80:0000:0000:0000:021D:1290:0000:0001"
 GLOBAL = "FD00:0064:0064:0002:021D:1290:0000:0001"
 
 
-async def ask(stick: Terminal, line: str) -> str:
+async def ask(stick: Console, line: str) -> str:
     """A command and all up to its result, echo off."""
     stick.take()
     stick.type(line + "\r\n")
@@ -28,7 +28,7 @@ async def ask(stick: Terminal, line: str) -> str:
     return answer.decode("latin-1").replace("\r\n", "\n")
 
 
-async def quiet(stick: Terminal) -> None:
+async def quiet(stick: Console) -> None:
     assert await ask(stick, "SKSREG SFE 0") == "SKSREG SFE 0\nOK\n"
 
 

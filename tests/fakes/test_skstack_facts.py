@@ -12,7 +12,7 @@ from fakes.actions import perform
 from fakes.peers import Peer
 from fakes.skstack import build
 from fakes.skstack.settings import FACTS, Settings
-from tests.fakes.mesh_host import Terminal, running, virtual
+from tests.fakes.mesh_host import Console, running, virtual
 from tests.fakes.test_skstack import GLOBAL, HOST4, OWN, PAA, ask, quiet
 
 TARGET = "FD00:0064:0064:0000:0000:0000:C000:0207"
@@ -105,7 +105,7 @@ async def test_own_answers_end_with_cr() -> None:
         assert stick.take() == b""
 
 
-async def send(stick: Terminal, start: str, data: bytes = b"x") -> bytes:
+async def send(stick: Console, start: str, data: bytes = b"x") -> bytes:
     stick.take()
     stick.type(f"SKSENDTO {start} {len(data):04X} ".encode() + data)
     return await stick.until(rb"(?:OK|FAIL ER\d\d)\r\n")
