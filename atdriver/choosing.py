@@ -18,7 +18,7 @@ from typing import Final
 
 from atdriver.discovery import Port, list_serial_ports
 from atdriver.errors import ATError, PortMissing, SpecificationError
-from atdriver.registry import load_driver, modem_names
+from atdriver.registry import interface_names, load_any, load_driver, modem_names
 from atdriver.specification import parse
 from atdriver.usb import AT
 
@@ -66,7 +66,8 @@ async def choose(
 
 
 def _kind_of(module: str) -> str:
-    return load_driver(module).kind if module in modem_names() else ""
+    known = (*modem_names(), *interface_names())
+    return load_any(module).kind if module in known else ""
 
 
 def _check(kind: str, specification: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from atdriver.errors import SpecificationError
+from atdriver.registry import interface_names
 
 if TYPE_CHECKING:
     from netsocket.capability.farend import FarEnd
@@ -20,18 +21,30 @@ HOSTED: Final = ("host", "lwip")
 _DEVICE: Final = re.compile(r"[A-Za-z0-9_.-]{1,15}\Z")
 
 
+def has_wire(module: str) -> bool:
+    """Whether a module is behind a port, rather than a stack or an interface of this computer."""
+    return module not in HOSTED and module not in interface_names()
+
+
 def hosted(module: str, port: str) -> tuple[Stack, Callable[[], FarEnd] | None]:
     """The stack, and what makes the far end that it alone can reach, where that is so.
 
     Nothing is opened. Raises SpecificationError.
     """
-    if port and not _DEVICE.match(port):
-        raise SpecificationError(f"{module}:{port}: the name of a network interface is expected")
+    if port:
+        interface_name(module, port)
     if module == "host":
         return _host(port), None
     if port == "pair":
         return _pair()
     return _tun(port)
+
+
+def interface_name(module: str, port: str) -> str:
+    """The port, which must be the name of a network interface. Raises SpecificationError."""
+    if not _DEVICE.match(port):
+        raise SpecificationError(f"{module}:{port}: the name of a network interface is expected")
+    return port
 
 
 def _host(device: str) -> Stack:

@@ -20,7 +20,7 @@ from atdriver.detect import find_driver
 from atdriver.discovery import find_port
 from atdriver.engine import Engine
 from atdriver.errors import SpecificationError
-from atdriver.hosted import HOSTED, hosted
+from atdriver.hosted import HOSTED, has_wire, hosted, interface_name
 from atdriver.link import Link
 from atdriver.links.memory import MemoryLink
 from atdriver.links.paced import PacedLink
@@ -28,7 +28,15 @@ from atdriver.links.rfc2217 import Rfc2217Link
 from atdriver.links.serial import SerialLink
 from atdriver.links.tcp import TcpLink
 from atdriver.plug import Plug
-from atdriver.registry import LINK_SETTINGS, Driver, Value, load_driver, load_fake
+from atdriver.registry import (
+    LINK_SETTINGS,
+    Driver,
+    InterfaceDriver,
+    Value,
+    load_any,
+    load_driver,
+    load_fake,
+)
 from atdriver.specification import Specification, collect, parse, read_profile, refuse
 from atdriver.trace import trace_to
 from netsocket.blocking_interface import NetworkInterface
@@ -107,7 +115,7 @@ async def named(specification: str) -> str:
     UnknownModule, and for `auto:PORT` what opening a port raises.
     """
     found = parse(specification)
-    if found.port == "auto" and found.module not in ("auto", *HOSTED):
+    if found.port == "auto" and found.module != "auto" and has_wire(found.module):
         load_driver(found.module)
         port = await asyncio.get_running_loop().run_in_executor(None, find_port, found.module)
         return _written(replace(found, port=port))
@@ -144,7 +152,7 @@ def assemble(
         refuse(found.module, {**keywords, **found.settings}, ())
         own, far_end = hosted(found.module, found.port)
         return Modem("ethernet", own, None, far_end=far_end)
-    driver = load_driver(found.module)
+    driver = load_any(found.module)
     values, strangers = collect(
         driver.settings,
         keywords=keywords,
@@ -152,6 +160,11 @@ def assemble(
         options=options or {},
         profile=read_profile(profile) if profile else {},
     )
+    if isinstance(driver, InterfaceDriver):
+        refuse(found.module, strangers, driver.settings)
+        device = interface_name(found.module, found.port)
+        own = driver.on_interface(device, found.module, values)
+        return Modem(driver.kind, own, None, values)
     if found.port == "fake":
         make_link = _fake_link(found, driver, values, strangers)
     else:

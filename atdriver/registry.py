@@ -1,7 +1,8 @@
 """Finding drivers and fakes by entry point, and the settings each takes.
 
 A third party's driver is a distribution with an entry point in group `atdriver.modems` whose value
-is an object like `Driver`; a fake is a callable in group `atdriver.fakes`.
+is an object like `Driver`; one that drives a network interface of this computer is an
+`InterfaceDriver` in group `atdriver.interfaces`; a fake is a callable in group `atdriver.fakes`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from atdriver.channel import Channel
 from atdriver.dialect import Dialect
@@ -18,6 +19,7 @@ from atdriver.errors import SpecificationError, UnknownModule
 from atdriver.usb import UsbIdentity
 
 MODEMS = "atdriver.modems"
+INTERFACES = "atdriver.interfaces"
 FAKES = "atdriver.fakes"
 
 Value = str | int | float | bool
@@ -97,9 +99,26 @@ class Driver(Protocol):
         """A netsocket Stack over this channel."""
 
 
+@runtime_checkable
+class InterfaceDriver(Protocol):
+    """What an entry point in group `atdriver.interfaces` offers: a driver without a wire."""
+
+    kind: str
+    """As Driver.kind."""
+    settings: tuple[Setting, ...]
+
+    def on_interface(self, interface: str, name: str, values: Mapping[str, Value]) -> Any:
+        """A netsocket Stack on this network interface; nothing is opened yet."""
+
+
 def modem_names() -> list[str]:
-    """Names of the installed drivers."""
+    """Names of the installed drivers of modules."""
     return sorted(point.name for point in entry_points(group=MODEMS))
+
+
+def interface_names() -> list[str]:
+    """Names of the installed drivers of network interfaces."""
+    return sorted(point.name for point in entry_points(group=INTERFACES))
 
 
 def fake_names() -> list[str]:
@@ -111,11 +130,24 @@ def load_driver(name: str) -> Driver:
     """The driver of that name. Raises UnknownModule naming those there are."""
     point = _find(MODEMS, name)
     if point is None:
+        others = ", ".join((*interface_names(), "auto", "host", "lwip"))
         raise UnknownModule(
-            f"unknown module {name!r}; installed: {', '.join(modem_names())}, and auto, host, lwip"
+            f"unknown module {name!r}; installed: {', '.join(modem_names())}, and {others}"
         )
     driver: Driver = _load(point)
     return driver
+
+
+def load_interface(name: str) -> InterfaceDriver | None:
+    """The driver of that name for network interfaces; None where there is none."""
+    point = _find(INTERFACES, name)
+    driver: InterfaceDriver | None = None if point is None else _load(point)
+    return driver
+
+
+def load_any(name: str) -> Driver | InterfaceDriver:
+    """The driver of either kind. Raises UnknownModule."""
+    return load_interface(name) or load_driver(name)
 
 
 def load_fake(name: str) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ Spec = Annotated[
     typer.Argument(
         metavar="SPEC",
         help="MODULE[,key=value…]:PORT, for example bg96:/dev/ttyUSB2; host is this computer, "
-        "host:eth0 one of its interfaces.",
+        "host:eth0 one of its interfaces, openthread-host:wpan0 the Thread network of ot-daemon.",
     ),
 ]
 Settings = Annotated[

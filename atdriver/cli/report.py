@@ -22,7 +22,7 @@ from atdriver.cli.farend import reached, token_of
 from atdriver.cli.options import Request
 from atdriver.cli.session import assembled, opened, put_together, run, side_by_side
 from atdriver.disguise import STAND_IN_FAR, STAND_IN_OWN, disguised_record
-from atdriver.hosted import HOSTED
+from atdriver.hosted import has_wire
 from atdriver.modem import FAKE_LOOPBACK_6, FAKE_OPEN, Modem
 from atdriver.specification import parse
 from netsocket.capability import compare as comparison
@@ -175,7 +175,7 @@ def _candidate(request: Request, trace: Path) -> Candidate:
     module = found.module
     if found.port == "fake" and found.settings.get("data") == "ppp":
         request = replace(request, settings={"forward": _forward(), **request.settings})
-    if module not in HOSTED:
+    if has_wire(module):
         request = replace(request, trace=trace)
     return Candidate(request, Wire(trace), None if module == "auto" else assembled(request))
 

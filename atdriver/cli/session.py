@@ -15,7 +15,7 @@ from atdriver.errors import ATError
 from atdriver.hosted import HOSTED
 from atdriver.links.network import in_clear, leaves
 from atdriver.modem import Modem, assemble, named
-from atdriver.registry import Setting, Value, load_driver, modem_names
+from atdriver.registry import Setting, Value, load_any, modem_names
 from atdriver.specification import parse, refuse
 from netsocket.interface import AsyncNetworkInterface
 
@@ -38,7 +38,7 @@ def assembled(request: Request, *, warn: bool = True) -> Modem:
         strangers = {key: "" for key in request.settings if key not in request.theirs}
         refuse(found.module, {**strangers, **({"trace": ""} if request.trace else {})}, ())
         return assemble(request.spec)
-    settings = load_driver(found.module).settings
+    settings = load_any(found.module).settings
     names = {setting.name for setting in settings} | request.theirs
     strangers = {key: text for key, text in request.settings.items() if key not in names}
     if found.port == "fake":
@@ -76,7 +76,7 @@ def _settings(module: str) -> frozenset[str]:
     if module in HOSTED:
         return frozenset()
     modules = modem_names() if module == "auto" else [module]
-    return frozenset(setting.name for each in modules for setting in load_driver(each).settings)
+    return frozenset(setting.name for each in modules for setting in load_any(each).settings)
 
 
 def warn_of_secrets(settings: Iterable[Setting], sources: Iterable[Mapping[str, str]]) -> None:

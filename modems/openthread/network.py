@@ -7,12 +7,13 @@ import contextlib
 
 from atdriver.channel import Channel
 from atdriver.errors import CommandFailed
-from modems.clock import now
+from atdriver.exchange import Command, Reply
 from modems.lifecycle import ModuleState
-from modems.meshnode import MeshNode, Translation, best_address
-from modems.openthread import commands, dataset
+from modems.meshnode import MeshNode, Translation
+from modems.openthread import commands
 from modems.openthread.capabilities import table
-from modems.openthread.dialect import CANARY, IN_STEP, NOT_FOUND
+from modems.openthread.dialect import CANARY, IN_STEP
+from modems.openthread.member import ATTACHED, ThreadMember
 from modems.rate import LineRate
 from modems.recovery import Trouble
 from netsocket import errors
@@ -20,12 +21,8 @@ from netsocket.capability.model import CapabilityTable
 from netsocket.mesh import MeshState
 from netsocket.stack import StackStatus
 
-ATTACHED = ("child", "router", "leader")
-LOOK = 0.5
-"""Seconds between looks while the node looks for its network (a leader alone: 7 s)."""
 
-
-class OpenThreadNetwork(MeshNode):
+class OpenThreadNetwork(MeshNode, ThreadMember):
     """The part of the stack that works before there are sockets."""
 
     network_trouble = Trouble.AIR
@@ -49,11 +46,8 @@ class OpenThreadNetwork(MeshNode):
         self.name = name
         self.translation = translation
         self.firmware = ""
-        self._wanted = wanted
+        self._thread_settings(wanted, attach_timeout, stay)
         self._encoded = encoded
-        self._attach_timeout = attach_timeout
-        self._stay = stay
-        self._found_off = False  # Thread was not running before this driver started it
         self._ended = asyncio.Event()  # the peer's end of the stream has come, or it broke
         self._tcp = True  # the firmware has the tcp commands
         self.capabilities = self._claims()
@@ -82,44 +76,23 @@ class OpenThreadNetwork(MeshNode):
         self._tcp = await self._attempt(commands.line("tcp init linked"))
         self.capabilities = self._claims()
 
+    async def _carry(self, command: Command) -> Reply:
+        return await self.channel.run(command)
+
     async def _attach(self) -> None:
         self.channel.set_probe(IN_STEP)
-        role = await self._role()
-        if role == "disabled":
-            self._found_off = True
-        if await self._give_dataset(running=role != "disabled") or role == "disabled":
-            await self.run(commands.line("ifconfig up"))
-            await self.run(commands.line("thread start"))
-        await self._wait_for_network()
+        await self._enter_network()
+        await self._attached()
 
     async def _attach_again(self, attempt: int) -> None:
         del attempt
         if await self._role() == "disabled":
-            await self.run(commands.line("ifconfig up"))
-            await self.run(commands.line("thread start"))
-        await self._wait_for_network()
+            await self._start_thread()
+        await self._attached()
 
-    async def _wait_for_network(self) -> None:
-        deadline = now() + self._attach_timeout
-        while (role := await self._role()) not in ATTACHED:
-            if now() >= deadline:
-                raise errors.NetworkNotFound(
-                    f"the {self.name} found no Thread network within {self._attach_timeout:g} s "
-                    f"(it is {role})"
-                )
-            await asyncio.sleep(LOOK)
-        self._address = best_address(await self._addresses())
-        if not self._address:
-            raise errors.NetworkDown(f"the {self.name} is {role}, but has no address")
+    async def _attached(self) -> None:
+        self._address = await self._wait_for_network()
         self.channel.set_probe(CANARY)
-
-    async def _role(self) -> str:
-        reply = await self.channel.run(commands.STATE)
-        return reply.lines[-1].decode("ascii") if reply.lines else "unknown"
-
-    async def _addresses(self) -> list[str]:
-        reply = await self.channel.run(commands.ADDRESSES)
-        return [line.decode("ascii") for line in reply.lines]
 
     async def _look_at_network(self) -> None:
         role = await self._role()
@@ -131,75 +104,26 @@ class OpenThreadNetwork(MeshNode):
     async def _restore(self) -> None:
         for text in ("udp close", "tcp stoplistening", "tcp abort", "tcp deinit"):
             await self._attempt(commands.line(text))
-        if self._found_off and not self._stay:
-            self.channel.set_probe(IN_STEP)
-            await self._attempt(commands.line("thread stop"))
-            await self._attempt(commands.line("ifconfig down"))
-            self._found_off = False
+        await self._leave_network(lambda: self.channel.set_probe(IN_STEP))
 
-    # -- the network's dataset ------------------------------------------------------------------
-
-    async def _give_dataset(self, *, running: bool) -> bool:
-        """Make the wanted dataset the active one, or a new one where there is none; True when it
-        was changed. It is kept in flash: what is there already is not written again."""
-        found = await self._dataset()
-        if found and (not self._wanted or dataset.parse(found) == dataset.parse(self._wanted)):
-            return False
-        if running:
-            await self.run(commands.line("thread stop"))
-            await self.run(commands.line("ifconfig down"))
-        if self._wanted:
-            await self.run(commands.set_dataset(self._wanted))
-        else:
-            await self.run(commands.line("dataset init new"))
-            await self.run(commands.line("dataset commit active"))
-        return True
-
-    async def _dataset(self) -> str:
-        try:
-            reply = await self.channel.run(commands.DATASET)
-        except CommandFailed as error:
-            if error.code == NOT_FOUND:
-                return ""
-            raise
-        return reply.lines[0].decode("ascii") if reply.lines else ""
+    # -- what it says of the network --------------------------------------------------------------
 
     async def dataset(self) -> str:
         """See netsocket.mesh.ThreadControl."""
         await self.configure()
-        found = await self._dataset()
-        if not found:
-            raise errors.NetworkNotFound(f"the {self.name} has no dataset")
-        return found
-
-    def set_dataset(self, dataset_hex: str) -> None:
-        """See netsocket.mesh.ThreadControl."""
-        try:
-            dataset.parse(dataset_hex)
-        except ValueError as error:
-            raise errors.InvalidArgument(f"no Thread dataset: {error}") from None
-        self._wanted = dataset_hex
+        return await self._known_dataset()
 
     async def mesh(self) -> MeshState:
         """See netsocket.mesh.MeshControl."""
         await self.configure()
-        name, channel, pan_id = "", None, None
-        if found := await self._dataset():
-            name, channel, pan_id = dataset.described(found)
-        addresses = tuple(self.translation.outside(each) for each in await self._addresses())
-        return MeshState(await self._role(), name, channel, pan_id, addresses)
+        return await self._mesh()
 
     async def status(self) -> StackStatus:
         """See Stack.status."""
         details = {"firmware": self.firmware}
-        with contextlib.suppress(CommandFailed, ValueError):
-            state = await self.mesh()
-            details["role"] = state.role
-            details["network"] = state.network
-            if state.channel is not None:
-                details["channel"] = str(state.channel)
-            if state.pan_id is not None:
-                details["pan id"] = f"0x{state.pan_id:04x}"
+        with contextlib.suppress(CommandFailed):
+            await self.configure()
+            details.update(await self._mesh_details())
         details["encoding"] = "hex" if self._encoded else "none"
         details.update(self._recovery_details())
         return StackStatus(self._status, self._address or None, self.epoch, details)
