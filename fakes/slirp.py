@@ -1,6 +1,6 @@
 """libslirp behind the simulated modem's PPP: other people's TCP and UDP in place of our own.
 
-An alternative to `fakes.ppp.relay` for comparison (setting ``ip=slirp``), by cffi without a
+An alternative to `fakes.ppp.relay` for comparison (setting ``network=slirp``), by cffi without a
 compiler: Debian's libslirp0 is all that it needs. Only what goes to the gateway's IPv4 address is
 given to it, which is this computer's loopback there; everything else stays with
 `fakes.ppp.gateway`, so that nothing can leave this computer.

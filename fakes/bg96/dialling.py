@@ -130,7 +130,7 @@ class Dialling(Tls):
         """Our own, or libslirp where it is asked for, and for "auto" where it is here."""
         from fakes.slirp import SlirpGateway, missing
 
-        if self.settings.ip == "own" or (self.settings.ip == "auto" and missing()):
+        if self.settings.network == "own" or (self.settings.network == "auto" and missing()):
             return Gateway
         return SlirpGateway
 

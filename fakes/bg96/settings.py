@@ -106,7 +106,7 @@ class Settings:
     """Its own; the computer's 127.0.0.1 is found there."""
     ppp_mru: str = "1500"
     """Largest packet that it takes, 64 to 1500 bytes."""
-    ip: str = "own"
+    network: str = "own"
     """The TCP and UDP behind PPP: "own", "slirp" (Debian's libslirp0), "auto"."""
     cmux: str = ""
     """Faults of the multiplexer, words of `fakes.cmux.FAULTS` joined by "+"."""
@@ -126,7 +126,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "sim": ("ready", "absent", "failed", "busy"),
     "link": ("ok", "dead"),
     "dial": ("ok", "no-carrier", "busy", "no-dialtone", "error"),
-    "ip": ("own", "slirp", "auto"),
+    "network": ("own", "slirp", "auto"),
     "ppp_auth": AUTHENTICATION,
 }
 _DIGITS: Final = {"imei": 15, "imsi": 15, "pin": 0, "puk": 8}
@@ -183,8 +183,8 @@ def _convert_text(name: str, text: str) -> str:
         wanted = 4 <= len(text) <= 8 if count == 0 else len(text) == count
         if not (text.isascii() and text.isdigit() and wanted):
             raise SettingError(f"bg96 setting {name}={text!r}: give {count or '4 to 8'} digits")
-    if name == "ip" and text == "slirp" and (why := missing()):
-        raise SettingError(f"bg96 setting ip='slirp': {why}")
+    if name == "network" and text == "slirp" and (why := missing()):
+        raise SettingError(f"bg96 setting network='slirp': {why}")
     if name == "ppp" and (unknown := set(filter(None, text.split("+"))) - set(MANNERS)):
         raise SettingError(
             f"bg96 setting ppp={text!r}: no {min(unknown)}; choose of {', '.join(MANNERS)}"

@@ -299,8 +299,8 @@ def test_the_host_learns_its_ipv6_address() -> None:
     assert HOST != GATE
 
 
-@pytest.mark.parametrize("ip", ["own", SLIRP], ids=["own", "slirp"])
-async def test_real_sockets_of_this_computer_both_ways(ip: str) -> None:
+@pytest.mark.parametrize("network", ["own", SLIRP], ids=["own", "slirp"])
+async def test_real_sockets_of_this_computer_both_ways(network: str) -> None:
     """In real time: an echo server on 127.0.0.1 behind the gateway's address, and a port forwarded."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -313,10 +313,10 @@ async def test_real_sockets_of_this_computer_both_ways(ip: str) -> None:
     forwarded = spare.sockets[0].getsockname()[1]
     spare.close()
     await spare.wait_closed()
-    modem = build_fake("bg96", time_scale=0, ip=ip, forward=f"tcp:{forwarded}+udp:{forwarded}")
+    modem = build_fake("bg96", time_scale=0, network=network, forward=f"tcp:{forwarded}+udp:{forwarded}")
     client = Client(modem)
     await modem.start(client.deliver)
-    data = random.Random(1).randbytes(100_000 if ip == "own" else 20_000)
+    data = random.Random(1).randbytes(100_000 if network == "own" else 20_000)
     try:
         await client.dial()
         await client.bring_up(IPCP)

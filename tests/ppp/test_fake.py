@@ -85,3 +85,11 @@ def test_probes_find_what_is_claimed(tmp_path: Path) -> None:
     text = (tmp_path / "report.json").read_text(encoding="utf-8")
     assert '"bg96,data=ppp:fake"' in text
     assert status == 0
+
+
+async def test_the_drivers_stack_and_the_fakes_network_are_settings_of_their_own() -> None:
+    """`ip=` chooses this computer's stack, `network=` what the simulated module leads to."""
+    async with aopen_modem("bg96,data=ppp,ip=lwip,network=own:fake", apn="internet") as net:
+        assert await net.resolve("far.test") == [GATEWAY]
+    with pytest.raises(ValueError, match="network='other': choose own, slirp, auto"):
+        await aopen_modem("bg96,data=ppp,ip=lwip,network=other:fake")
