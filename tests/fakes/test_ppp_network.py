@@ -313,7 +313,9 @@ async def test_real_sockets_of_this_computer_both_ways(network: str) -> None:
     forwarded = spare.sockets[0].getsockname()[1]
     spare.close()
     await spare.wait_closed()
-    modem = build_fake("bg96", time_scale=0, network=network, forward=f"tcp:{forwarded}+udp:{forwarded}")
+    modem = build_fake(
+        "bg96", time_scale=0, network=network, forward=f"tcp:{forwarded}+udp:{forwarded}"
+    )
     client = Client(modem)
     await modem.start(client.deliver)
     data = random.Random(1).randbytes(100_000 if network == "own" else 20_000)
