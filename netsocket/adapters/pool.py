@@ -83,6 +83,7 @@ class Pool:
         self._tasks: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
         self._opened = False
+        self._was_up = False
         self._closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -90,7 +91,7 @@ class Pool:
     def of(cls, net: AsyncNetworkInterface, name: str = "") -> Self:
         """A pool of one interface that its owner opens and closes; it is ready at once."""
         pool = cls({name or net.name: _never})
-        pool._opened = True
+        pool._opened = pool._was_up = True
         pool._loop = asyncio.get_running_loop()
         pool._members[0].borrow(net)
         return pool
@@ -100,17 +101,18 @@ class Pool:
     async def open(self) -> None:
         """Open every member; returns when the first is up, the others may come later.
 
+        Again: waits with who opens it, and does nothing when a member has been up.
+
         When none can be opened, the only member's own error, or PoolEmpty; NetworkDown when the
         pool is closed meanwhile.
         """
         self._check_open()
-        if self._opened:
-            return
-        self._opened = True
-        self._loop = asyncio.get_running_loop()
-        for member in self._members:
-            member.keep(self._openers[member.name])
-        while not any(member.up for member in self._members):
+        if not self._opened:
+            self._opened = True
+            self._loop = asyncio.get_running_loop()
+            for member in self._members:
+                member.keep(self._openers[member.name])
+        while not (self._was_up or any(member.up for member in self._members)):
             if all(member.failure is not None for member in self._members):
                 await self.close()
                 if len(self._members) == 1 and self._members[0].failure is not None:
@@ -119,6 +121,7 @@ class Pool:
             self._news.clear()
             await self._news.wait()
             self._check_open()
+        self._was_up = True
 
     async def close(self) -> None:
         """Close every member that the pool has opened; who waits gets NetworkDown. Idempotent."""

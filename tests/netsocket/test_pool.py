@@ -356,6 +356,25 @@ async def test_a_pool_of_which_nothing_opens_says_so() -> None:
             pass
 
 
+async def test_who_opens_a_pool_that_is_being_opened_waits_as_well() -> None:
+    plugged = asyncio.Event()
+    net = await opener([])()
+
+    async def slow() -> AsyncNetworkInterface:
+        await plugged.wait()
+        return net
+
+    pool = Pool({"slow": slow})
+    first, second = (asyncio.create_task(pool.open()) for _ in range(2))
+    await asyncio.sleep(0.01)
+    assert not second.done()
+    plugged.set()
+    await asyncio.gather(first, second)
+    assert pool.status().members[0].up
+    await pool.open()
+    await pool.close()
+
+
 async def test_a_pool_that_is_closed_while_it_opens_says_so() -> None:
     """Nothing will come up any more: whoever waits for that is told."""
 
