@@ -101,13 +101,13 @@ def esp_exchange(baud: int, size: int = 32, latency: float = 0.0) -> float:
 
 
 def bg96_exchange(baud: int, size: int = 32, latency: float = 0.0) -> float:
-    """Seconds of `size` bytes there and back on a BG96: AT+QISEND, its notice, AT+QIRD, and a second
-    AT+QIRD that finds nothing, because only behind that the next notice comes (URC "recv")."""
+    """Seconds of `size` bytes there and back on a BG96: AT+QISEND, AT+QIRD; three answers to wait
+    for (prompt, SEND OK, data). Who asks behind a send needs no notice, which comes only when a read
+    has found nothing (URC "recv")."""
     text = len(f"AT+QISEND=0,{size}\r\r\n> \r\nSEND OK\r\n") + len(
-        f'\r\n+QIURC: "recv",0\r\nAT+QIRD=0,1500\r\r\n+QIRD: {size}\r\n\r\n\r\nOK\r\n'
-        "AT+QIRD=0,1500\r\r\n+QIRD: 0\r\n\r\n\r\nOK\r\n"
+        f"AT+QIRD=0,1500\r\r\n+QIRD: {size}\r\n\r\n\r\nOK\r\n"
     )
-    return (2 * size + text) / line_rate(baud) + 4 * latency
+    return (2 * size + text) / line_rate(baud) + 3 * latency
 
 
 def seconds(

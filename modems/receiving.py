@@ -33,6 +33,8 @@ BULK = 1024
 GATHER = 0.001
 """Seconds in which a program is told once of such reads, as a network card gathers its interrupts.
 Over a line they are further apart."""
+SURE_AFTER = 0.005
+"""Seconds in which a module that is probably empty is not asked whether it is."""
 
 
 class Receiving(SocketOptions):
@@ -136,12 +138,26 @@ class Receiving(SocketOptions):
         `held`: how many bytes at the least, 0 where that is not known."""
         sock.announced = True
         sock.held = held
+        sock.sure()
         if sock.reading:
             return  # its end tells
         if sock.eager and self._goes_on(sock):
             self._fetch(sock)
         else:
             self._wake(sock)
+
+    def _perhaps_more(self, sock: ModuleSocket) -> None:
+        """The module holds no more, probably, and would not say when something comes before a read
+        has found nothing. Who wants data reads at once; else that read leaves in a moment, so that
+        a program that answers what has come need not wait for it."""
+        sock.announced = True
+        loop = asyncio.get_running_loop()
+        sock.unsure = loop.call_later(SURE_AFTER, self._make_sure, sock)
+
+    def _make_sure(self, sock: ModuleSocket) -> None:
+        sock.unsure = None
+        if self._goes_on(sock):
+            self._fetch(sock)
 
     # -- one read -----------------------------------------------------------------------------
 
@@ -191,6 +207,7 @@ class Receiving(SocketOptions):
             self._read_over(sock)
             return
         sock.announced = False  # a notice that comes from here on is a new one
+        sock.sure()
         sock.asked = self._read_command(sock)
         try:
             done = partial(self._answered, sock, sock.link)
@@ -228,6 +245,7 @@ class Receiving(SocketOptions):
         """Whether to read on before anybody asks for it."""
         return (
             sock.announced
+            and sock.unsure is None
             and sock.kind is Kind.TCP
             and len(sock.buffer) < READ_AHEAD
             and not sock.closing

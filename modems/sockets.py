@@ -52,6 +52,8 @@ class ModuleSocket:
     """The last command that read from it."""
     announced: bool = False
     """The module holds data, as far as we know."""
+    unsure: asyncio.TimerHandle | None = None
+    """Rings when it is to be asked whether it does: its last read came back short."""
     held: int = 0
     """How many bytes at the least, where its notices tell."""
     peer_closed: bool = False
@@ -108,6 +110,12 @@ class ModuleSocket:
         """What tells, when its turn has come, whether a command for this link is still its own: the
         link may have been given up since, and be another connection's."""
         return lambda: self.link == link
+
+    def sure(self) -> None:
+        """A notice, or a read that begins, tells whether the module holds data."""
+        if self.unsure is not None:
+            self.unsure.cancel()
+            self.unsure = None
 
     def begin(self) -> None:
         """Its open is about to be written: what came for its id until now was a former owner's."""

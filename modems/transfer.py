@@ -208,7 +208,7 @@ class Transfers(Receiving):
 
     def _to_read_first(self, sock: ModuleSocket) -> bool:
         """Whether the peer has said something that the host has room for."""
-        waits = sock.announced or sock.reading
+        waits = (sock.announced and sock.unsure is None) or sock.reading
         return sock.pull and waits and len(sock.buffer) < BUFFER_CAP
 
     async def _read_first(self, sock: ModuleSocket, *, small: bool) -> None:

@@ -191,7 +191,11 @@ class Bg96Stack(Bg96Notices):
         sock.deliver(block.payload, sender_of(block.fields))
         # Only one notice comes until the buffer "has been read": whether a short read counts as
         # that is not documented, so the next read goes on until nothing comes.
-        sock.announced = True
+        most = self.capabilities.limit("frame.max_recv")
+        if sock.kind is Kind.TCP and not sock.tls and len(block.payload) < most:
+            self._perhaps_more(sock)
+        else:  # a datagram, or a record of TLS, says nothing of the next
+            sock.announced = True
 
     async def _nothing_read(self, sock: ModuleSocket) -> None:
         """ERROR on a read: the socket is gone, or empty (after `closed`), or the module could not

@@ -117,8 +117,8 @@ async def test_E03_duplicated_bytes_or_frames(
 
 @pytest.mark.catches(
     "modems/bg96/stack.py",
-    "        # that is not documented, so the next read goes on until nothing comes.\n        sock.announced = True",
-    "        # that is not documented, so the next read goes on until nothing comes.",
+    "TLS, says nothing of the next\n            sock.announced = True",
+    "TLS, says nothing of the next\n            pass",
 )
 @pytest.mark.catches(
     "modems/esp8266/stack.py",
