@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import fakes
 from atdriver import aopen_modem
 from atdriver.cli import report
 from atdriver.cli.options import Request
+from atdriver.links.memory import MemoryLink
+from atdriver.modem import assemble
+from netsocket import errors
+from netsocket.stack import InterfaceStatus
 from tests.ip.rig import LWIP
 
 pytestmark = LWIP
@@ -48,6 +56,68 @@ async def test_both_families_names_and_a_connection_that_comes_in() -> None:
             assert await accepted.recv(10) == b"knock"
             await accepted.close()
             writer.close()
+
+
+async def test_datagrams_of_both_families() -> None:
+    loop = asyncio.get_running_loop()
+
+    class Echo(asyncio.DatagramProtocol):
+        def connection_made(self, transport: Any) -> None:
+            self.transport = transport
+
+        def datagram_received(self, data: bytes, peer: Any) -> None:
+            self.transport.sendto(data, peer)
+
+    async with aopen_modem("bg96,data=ppp,ip=lwip:fake", apn="internet") as net:
+        for local, far in (("127.0.0.1", GATEWAY), ("::1", GATEWAY_6)):
+            server, _ = await loop.create_datagram_endpoint(Echo, local_addr=(local, 0))
+            place = (far, server.get_extra_info("sockname")[1])
+            async with net.udp_socket() as sock:
+                for size in (1, 1200):
+                    sock.settimeout(30)
+                    await sock.sendto(bytes(size), place)
+                    assert await sock.recvfrom(2000) == (bytes(size), place)
+            server.close()
+
+
+@pytest.mark.nightly
+async def test_sixteen_mebibytes_and_a_link_that_is_killed_in_the_middle() -> None:
+    """Nothing but the beginning of what was sent has come when the link dies; the interface returns,
+    and all of it comes."""
+    data = random.Random(8).randbytes(16 << 20)
+    fake = fakes.build("bg96", time_scale=0)
+    modem = assemble("bg96,data=ppp,ip=lwip:tcp://127.0.0.1:1", keywords={"apn": "internet"})
+    assert modem.channel is not None
+    modem.channel.link_with(lambda _: MemoryLink(fake, "bg96"))
+    net = modem.interface()
+    async with echo("127.0.0.1") as port, net:
+        reader, writer = await net.open_connection(GATEWAY, port)
+        sending = asyncio.create_task(sent(writer, data))
+        got = bytearray()
+        with pytest.raises(errors.ConnectionReset, match="the PPP link is gone"):
+            while piece := await reader.read(65536):
+                got += piece
+                if len(got) - len(piece) < 8 << 20 <= len(got):
+                    fake.carrier_lost()
+        with pytest.raises(OSError, match="the PPP link is gone"):
+            await sending
+        writer.close()
+        assert 8 << 20 <= len(got) < 16 << 20
+        assert data.startswith(got)
+        while net.status is not InterfaceStatus.GLOBAL_UP:
+            await asyncio.sleep(0.1)
+        reader, writer = await net.open_connection(GATEWAY, port)
+        sending = asyncio.create_task(sent(writer, data))
+        back = hashlib.sha256(await reader.readexactly(len(data)))
+        assert back.digest() == hashlib.sha256(data).digest()
+        await sending
+        writer.close()
+
+
+async def sent(writer: Any, data: bytes) -> None:
+    for at in range(0, len(data), 65536):
+        writer.write(data[at : at + 65536])
+        await writer.drain()
 
 
 async def test_at_is_answered_while_bytes_pass_on_the_other_channel() -> None:
