@@ -74,7 +74,7 @@ mutation: $(VENV)/.test  ## Change every fact of the fakes, and the driver where
 	$(BIN)/python -m tests.faults.changes
 	$(BIN)/python -m tests.mutation
 
-mutants: $(VENV)/.test  ## mutmut over parser and engine; NAMES="atdriver.framer*" for some (long)
+mutants: $(VENV)/.test  ## mutmut's mutants of parser and engine; NAMES="framer.py" for some, NAMES=--drivers for the drivers (long)
 	$(BIN)/python -m tests.mutation.driver $(NAMES)
 
 simulation: $(VENV)/.test  ## Driver and module under faults in virtual time, SEEDS=0-499; on all cores

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from atdriver.framer import LEAD_CAP, LINE_CAP, Data, Framer, Head, Line, Noise, Prompt
+from atdriver.framer import HELD_LOW, LEAD_CAP, LINE_CAP, Data, Framer, Head, Line, Noise, Prompt
 
 HEAD = Head("ipd", b"+IPD,", re.compile(rb"\+IPD,(?P<n>\d+):"), 2048)
 OTHER = Head("read", b"+READ:", re.compile(rb"\+READ: (?P<n>\d+)\r\n"), 100)
@@ -33,6 +33,8 @@ def test_a_payload_is_whole_however_often_it_was_cut(cuts: int) -> None:
     pieces = [said[at : at + cuts] for at in range(0, len(said), cuts)]
     data, ok = feed(framer, *pieces)
     assert payload_of(data) == ("ipd", b"abcdefghijklmnopqrst", b"\r\n")
+    assert isinstance(data, Data)
+    assert (data.whole, data.swallowed) == (True, False)
     assert ok == Line(b"OK", b"\r\n")
     assert not framer.mid_payload
 
@@ -213,3 +215,35 @@ def test_an_echo_that_is_not_wanted_any_more_or_begins_as_an_answer_is_a_line() 
         (line,) = feed(framer, payload)
         assert isinstance(line, Line)
         assert line.text == b"OK"
+
+
+@pytest.mark.parametrize(
+    ("echo", "said"),
+    [(b"", b""), (b"ab", b"ab\r\n"), (b"ab", b"ac\r\n"), (b"\nab", b"")],
+    ids=["never", "it came", "it did not come", "none that can be told"],
+)
+def test_where_no_echo_is_due_every_text_is_a_line(echo: bytes, said: bytes) -> None:
+    framer = Framer()
+    if echo:
+        framer.expect_echo(echo)
+    feed(framer, said)
+    for text in (b"XXXX", b"ab", b"X"):
+        assert [line.text for line in feed(framer, text + b"\r\n") if isinstance(line, Line)] == [
+            text
+        ]
+
+
+def test_a_line_held_low_is_told_once_and_what_follows_is_read_as_ever() -> None:
+    framer = Framer()
+    assert feed(framer, b"\0" * HELD_LOW + b"OK\r\n") == [
+        Noise("line held low", b""),
+        Line(b"OK", (b"\0" * HELD_LOW)[:LEAD_CAP]),
+    ]
+
+
+def test_a_length_has_the_base_of_its_head() -> None:
+    hexadecimal = Head("hex", b"+HEX ", re.compile(rb"\+HEX (?P<n>[0-9A-F]{4}) "), 100, base=16)
+    framer = Framer((hexadecimal,))
+    data, line = feed(framer, b"+HEX 0010 " + b"x" * 16 + b"OK\r\n")
+    assert payload_of(data) == ("hex", b"x" * 16, b"")
+    assert line == Line(b"OK", b"")

@@ -1,9 +1,7 @@
 """Which mutants live? The fakes' own tests are run against each, then the probes through the driver.
 
-pytest collects once; everything else happens in forked copies of the collected session. First each
-test runs unchanged and tells which lines of the fakes it reaches. A mutant inside a function meets the
-tests that reach it, one outside of every function those that call a function that uses its constant. A
-kill counts only when the killing test passes without the change right afterwards.
+How tests meet a change, `bench.py` tells. A mutant inside a function meets the tests that reach it, one
+outside of every function those that call a function that uses its constant.
 """
 
 from __future__ import annotations
@@ -11,7 +9,6 @@ from __future__ import annotations
 import ast
 import asyncio
 import os
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +17,10 @@ from types import CodeType
 import pytest
 
 from tests.mutation import forks
+from tests.mutation.bench import ROOT, SHARDS, Bench, collect, telling
 from tests.mutation.loading import apply, holders
 from tests.mutation.mutants import Mutant
 
-ROOT = Path(__file__).parents[2]
 FACT_TESTS = (
     "tests/fakes/test_bg96_*.py", "tests/fakes/test_esp8266_*.py",
     "tests/fakes/test_quectel_siblings.py", "tests/fakes/test_command_tables.py",
@@ -32,6 +29,8 @@ FACT_TESTS = (
 """What holds the facts of the modules; the other tests of the fakes are about their engine, and the
 ready-made scenarios inject what no module ought to do."""
 PATIENCE = "1.5"
+LEAST = 15.0
+"""Seconds that each test has."""
 LIMIT = 120.0
 """Seconds for one mutant and its tests in one process."""
 PROBE_LIMIT = 600.0
@@ -40,20 +39,11 @@ FEW = 20
 SLOW = 0.5
 """Where more than FEW tests reach a line, those of the slowest quarter that take longer than SLOW
 seconds are not needed."""
-SHARDS = 6
 PROBED = {
     "esp8266": [("esp8266", "N17", "pull"), ("esp8266", "E2", "pull"), ("esp8266", "E33", "pull"),
                 ("esp8266", "E24", "push")],
     "bg96": [("bg96", "bg96", "")],
 }  # fmt: skip
-
-
-@dataclass
-class Covered:
-    """What one test did when nothing was changed."""
-
-    seconds: float
-    functions: set[str]
 
 
 @dataclass
@@ -75,71 +65,34 @@ class Hunt:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         holders(ROOT / "tests")
         items = [item for item in session.items if item.nodeid not in self.without]
-        covered = self._baseline(items)
-        self.broken = sorted({i.nodeid for n, i in enumerate(items) if n not in covered})
-        order = sorted(covered, key=lambda n: covered[n].seconds)
+        bench = Bench(items, self.jobs, LEAST)
+        bench.look(_watch)
+        self.broken = bench.broken
         names = _names()
-        cases = (self._case(each, items, order, covered, names) for each in self.mutants)
+        cases = (self._case(each, bench, names) for each in self.mutants)
         forks.run(cases, self.jobs, LIMIT)
         if self.probes:
             self._probe([mutant for mutant, by in self.killers.items() if not by])
         return True
 
-    # -- unchanged ----------------------------------------------------------------------------
-
-    def _baseline(self, items: list[pytest.Item]) -> dict[int, Covered]:
-        covered: dict[int, Covered] = {}
-
-        def shard(numbers: list[int]) -> forks.Case:
-            found = yield lambda: (_watch(), [(n, *_watched(items[n])) for n in numbers])[1]
-            for number, passed, seconds, functions in found or ():
-                if passed:
-                    covered[number] = Covered(seconds, set(functions))
-
-        everything = list(range(len(items)))
-        forks.run((shard(everything[n::SHARDS]) for n in range(SHARDS)), SHARDS, 300.0)
-        missing = [n for n in everything if n not in covered]
-        forks.run((shard([n]) for n in missing), 1, 60.0)
-        return covered
-
     # -- changed ------------------------------------------------------------------------------
 
-    def _case(
-        self,
-        mutant: Mutant,
-        items: list[pytest.Item],
-        order: list[int],
-        covered: dict[int, Covered],
-        names: dict[str, set[str]],
-    ) -> forks.Case:
+    def _case(self, mutant: Mutant, bench: Bench, names: dict[str, set[str]]) -> forks.Case:
+        covered = bench.covered
         users = {f"{mutant.path}:{mutant.statement}"}
         if mutant.loading:
             vendor = "/".join(Path(mutant.path).parts[:2])
             named = {user for user in names.get(mutant.about, ()) if user.startswith(vendor)}
             users = {f"{mutant.path}:{mutant.place}"} | named
-        chosen = [n for n in order if covered[n].functions & users]
+        chosen = bench.reaching(users)
         if mutant.loading and not chosen:
-            chosen = [n for n in order if any(f.startswith(vendor) for f in covered[n].functions)]
+            chosen = [
+                n for n in bench.order if any(f.startswith(vendor) for f in covered[n].reached)
+            ]
         if len(chosen) > FEW:
             quick = len(chosen) * 3 // 4
             chosen = [n for i, n in enumerate(chosen) if i < quick or covered[n].seconds < SLOW]
-        while True:
-            killer = yield lambda: _kill(mutant, items, chosen)
-            if killer is None:  # is it the mutant, or is this computer too slow?
-                fine = yield lambda: all(_passes(items[n]) for n in chosen)
-                self._died(mutant, "a crash, or endless" if fine else "")
-                return
-            if killer == -1:
-                self._died(mutant, "")
-                return
-            if killer == -2:
-                self._died(mutant, "cannot be imported")
-                return
-            passed = yield lambda: _passes(items[killer])
-            if passed:
-                self._died(mutant, items[killer].nodeid)
-                return
-            chosen = [n for n in chosen if n != killer]
+        return bench.trial(lambda: _change(mutant), chosen, lambda by: self._died(mutant, by))
 
     def _died(self, mutant: Mutant, by: str) -> None:
         self.killers[mutant] = by
@@ -213,84 +166,25 @@ def _names() -> dict[str, set[str]]:
     return found
 
 
-_called: set[str] = set()
-
-
 def _watch() -> None:
     """Make every function of the fakes tell that it is called."""
     changed = {}
     for file in (ROOT / "fakes").glob("*/*.py"):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        _tell(tree.body, f"{file.relative_to(ROOT)}:", "")
+        tree = telling(file)
         place = 1 + max(
             n
             for n, each in enumerate(tree.body)
             if isinstance(each, ast.ImportFrom) and each.module == "__future__"
         )
-        tree.body[place:place] = ast.parse("from tests.mutation.hunt import _called").body
+        words = "from tests.mutation.bench import called as _called"
+        tree.body[place:place] = ast.parse(words).body
         changed[file] = ast.fix_missing_locations(tree)
     apply(changed, ROOT)
-
-
-def _tell(body: list[ast.stmt], path: str, place: str) -> None:
-    for inner in body:
-        if isinstance(inner, ast.ClassDef):
-            _tell(inner.body, path, f"{place}{inner.name}.")
-        elif isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
-            _tell_lines(inner, path)
-            inner.body[:0] = ast.parse(f"_called.add({path + place + inner.name!r})").body
-
-
-def _tell_lines(node: ast.AST, path: str) -> None:
-    for name in ("body", "orelse", "finalbody"):
-        statements = getattr(node, name, [])
-        if not isinstance(statements, list):
-            continue  # a lambda's, a condition's
-        for index in range(len(statements) - 1, -1, -1):
-            _tell_lines(statements[index], path)
-            words = f"_called.add('{path}{statements[index].lineno}')"
-            statements[index:index] = ast.parse(words).body
-    for handler in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
-        _tell_lines(handler, path)
-
-
-def _watched(item: pytest.Item) -> tuple[bool, float, list[str]]:
-    _called.clear()
-    begun = time.perf_counter()
-    passed = _passes(item)
-    return passed, time.perf_counter() - begun, sorted(_called)
-
-
-class _Failures:
-    def __init__(self) -> None:
-        self.count = 0
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.count += report.failed
-
-
-def _passes(item: pytest.Item) -> bool:
-    failures = _Failures()
-    item.config.pluginmanager.register(failures)
-    try:
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
-    finally:
-        item.config.pluginmanager.unregister(failures)
-    return failures.count == 0
 
 
 def _change(mutant: Mutant) -> None:
     path = ROOT / mutant.path
     apply({path: mutant.tree(path.read_text(encoding="utf-8"))}, ROOT)
-
-
-def _kill(mutant: Mutant, items: list[pytest.Item], chosen: Iterable[int]) -> int:
-    """The first test that fails, -1 when none does, -2 when the change breaks the import."""
-    try:
-        _change(mutant)
-    except Exception:
-        return -2
-    return next((n for n in chosen if not _passes(items[n])), -1)
 
 
 def _outcomes(
@@ -329,13 +223,7 @@ def hunt(
     """Collect the tests and hunt these mutants."""
     os.environ["FAKES_PATIENCE"] = PATIENCE
     plugin = Hunt(mutants, jobs, probes, frozenset(without), progress=progress)
-    arguments = [str(file) for each in tests for file in sorted(ROOT.glob(each))]
-    code = pytest.main(
-        ["-o", "addopts=--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:terminal",
-         "--timeout=15", "-m", "not nightly",
-         *arguments],
-        plugins=[plugin],
-    )  # fmt: skip
+    code = collect(plugin, tests)
     if not plugin.killers and mutants:
         raise RuntimeError(f"the tests could not be collected ({code})")
     return plugin

@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.mutation import driver
+from atdriver.exchange import mask
+from tests.mutation import driver, forks, grafts
 from tests.mutation.__main__ import everything, sample
 from tests.mutation.lists import exemptions, known_survivors
 from tests.mutation.mutants import mutants
@@ -67,21 +69,37 @@ def test_names_are_unique_and_the_lists_name_what_there_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fates", "enough"),
-    [
-        (["killed"] * 19 + ["survived"], True),
-        (["killed"] * 18 + ["survived"] * 2, False),
-        (["killed"] * 19 + ["not checked"], False),
-        ([], False),
-    ],
-    ids=["enough", "too many live", "one was not tried", "none was made"],
+    ("dead", "alive", "enough"),
+    [(19, 1, True), (18, 2, False), (0, 0, False)],
+    ids=["enough", "too many live", "none was tried"],
 )
-def test_a_score_counts_when_every_mutant_of_the_driver_was_tried(
-    fates: list[str], enough: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(driver.Mutant, "name", property(lambda each: each.number))
-    found = [driver.Mutant("atdriver/x.py", str(n), fate) for n, fate in enumerate(fates)]
-    assert driver.report(found) is enough
+def test_a_score_of_the_driver_is_what_it_says(dead: int, alive: int, enough: bool) -> None:
+    killers = {str(n): "a test" if n < dead else "" for n in range(dead + alive)}
+    assert driver.report(killers, 95.0) is enough
+
+
+def test_a_mutant_takes_the_place_of_its_function_in_a_copy_of_this_process() -> None:
+    """Who had imported the function meets the changed one; this process keeps its own."""
+    mutant = next(
+        each
+        for each in grafts.mutants("atdriver/exchange.py")
+        if each.function == "mask" and "+text = None" in each.changed
+    )
+    assert mutant.reached_by == {f"{mutant.file}:{mutant.line}"}
+    found: list[object] = []
+
+    def case(change: Callable[[], None]) -> forks.Case:
+        found.append((yield lambda: (change(), mask(b"a secret", [b"secret"]) == b"a ***")[1]))
+
+    forks.run(map(case, (lambda: None, lambda: grafts.put(mutant))), 1, 60.0)
+    assert found == [True, False]
+    assert mask(b"a secret", [b"secret"]) == b"a ***"
+
+
+def test_a_change_in_a_head_meets_the_tests_that_call_the_function() -> None:
+    heads = [each for each in grafts.mutants("atdriver/exchange.py") if not each.line]
+    assert {each.function for each in heads} == {"with_secret"}
+    assert heads[0].reached_by == {"atdriver/exchange.py:with_secret"}
 
 
 def hunt(*arguments: str) -> subprocess.CompletedProcess[str]:
