@@ -7,13 +7,21 @@ import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
+import pytest
 import pytest_asyncio
 
 from fakes import FakeModem
 from fakes.esp8266 import build
 from tests.fakes.patience import PATIENCE
+from tests.fakes.steady import SteadyLoop
 
 FINAL = re.compile(rb"\r\n(OK|ERROR|FAIL|SEND OK|SEND FAIL)\r\n")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop of every asynchronous test in this folder."""
+    return {"steady": SteadyLoop}
 
 
 class Host:
