@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from hil.recording import HIDDEN, SessionTrace, digest, encode, failure
-from hil.timers import context, inside
+from hil.timers import context, inside, its_turn
 from netsocket.stack import Changed, Handle, ReadyStack, Stack, StatusChanged
 
 METHODS: Final = (
@@ -140,6 +140,7 @@ class Seam:
         async def call(*arguments: Any, **named: Any) -> Any:
             if inside.get():
                 return await original(*arguments, **named)
+            await its_turn()
             self._meter.ask(name, arguments)
             self._note_claims()
             number = next(self._numbers)

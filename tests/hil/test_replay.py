@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,15 @@ import pytest
 
 from hil import results
 from hil.bench import Bench, Options
-from hil.recording import decode, encode, load
+from hil.recording import SessionTrace, decode, encode, load
 from hil.replay import Mismatch, replay
+from hil.seam import Meter, Seam
+from hil.timers import NotingLoop, OutsideLink, context
 from modems.table import ModuleSockets
 from netsocket.address import SocketAddress
 from netsocket.capability.verdict import PROBES, Outcome
 from netsocket.stack import Handle, Kind
+from tests.netsocket.scripted import ScriptedStack
 
 Records = list[dict[str, Any]]
 SOME = ("TCPSOCKET_TRANSPARENT", "TCPSOCKET_DRAIN", "UDPSOCKET_TWO_PEERS", "TCPSOCKET_LISTEN_ACCEPT",
@@ -95,6 +100,56 @@ def test_a_driver_that_does_one_thing_more(
     monkeypatch.setattr(ModuleSockets, "_free_port", lambda self: 50_000)
     with pytest.raises(Mismatch, match="the driver writes"):
         replay(recorded)
+
+
+class Wire:
+    """A link of a driver that only hears, and notes what it hears."""
+
+    name, has_rate = "wire", False
+
+    def __init__(self, trace: SessionTrace) -> None:
+        self.trace = trace
+
+    async def open(self, receiver: Any) -> None:
+        pass
+
+    def data_received(self, data: bytes) -> None:
+        self.trace.note(f"heard {data!r}")
+
+
+def test_what_comes_at_once_to_a_late_computer_is_recorded_one_after_the_other() -> None:
+    """The replay's next move is made when the driver has done all that the last one led to."""
+
+    async def late(first: str) -> list[str]:
+        trace = SessionTrace()
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, NotingLoop)
+        loop.note = trace.note
+        stack, wire = ScriptedStack(), Wire(trace)
+        Seam(stack, Meter(), trace)
+        link: Any = OutsideLink(wire)  # type: ignore[arg-type]
+        await link.open(wire)
+
+        async def driver() -> None:
+            await asyncio.sleep(0.01)
+            await asyncio.sleep(0)
+            trace.note("looked")
+
+        task = loop.create_task(driver(), context=context(True))
+        await asyncio.sleep(0)
+        time.sleep(0.02)  # noqa: ASYNC251  (the machine is busy)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        if first == "heard":
+            link.data_received(b"x")
+        await stack.status()
+        await task
+        return [record["data"].split()[0] for record in trace.since(0)]
+
+    for first in ("heard", "call"):
+        with asyncio.Runner(loop_factory=NotingLoop) as runner:
+            said = runner.run(late(first))
+        assert said[:3] == ["timer", "looked", first], said
 
 
 def test_what_is_no_recording() -> None:
