@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import defaultdict, deque
+from collections.abc import Callable
 from typing import Any
 
 from netsocket.address import SocketAddress
@@ -31,6 +32,13 @@ SCRIPTED = CapabilityTable(
 
 _ANY = ("open", "close", "resolve")
 """Transactions of different sockets that may overlap, and are not told apart here."""
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for something to become true."""
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.001)
 
 
 class Gate:

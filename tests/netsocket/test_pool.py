@@ -18,7 +18,7 @@ from netsocket.capability.model import Capability, Level
 from netsocket.errors import ConnectionRefused, NetworkDown, NoSocket
 from netsocket.interface import AsyncNetworkInterface
 
-from .scripted import SCRIPTED, Gate, ScriptedStack
+from .scripted import SCRIPTED, Gate, ScriptedStack, until
 
 LIMITED = SCRIPTED.with_changes(Capability("sockets.max", Level.FULL, limit=2, unit="sockets"))
 
@@ -70,12 +70,6 @@ def opener(stacks: list[SmallStack], *failures: Exception) -> Any:
         return net
 
     return open_one
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 # -- the rules ------------------------------------------------------------------------------------

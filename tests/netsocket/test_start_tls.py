@@ -14,7 +14,7 @@ import pytest
 from netsocket import AsyncNetworkInterface
 
 from .certificates import serving, trusting
-from .scripted import ScriptedStack
+from .scripted import ScriptedStack, until
 from .test_adapters import Recorder
 from .test_hoststack import echo
 
@@ -240,12 +240,16 @@ async def test_what_was_written_before_goes_first(
     stack.say("send", 3, 0)
     writer.write(b"plain words, more than one frame of the stack")
     upgrading = asyncio.create_task(writer.start_tls(trusting(), server_hostname="localhost"))
+
+    def sent() -> bytes:
+        return b"".join([b"pla", *stack.payloads("send")[2:]])
+
+    await until(lambda: len(stack.payloads("send")) == 2)  # three bytes of it, then not one more
     await asyncio.sleep(0.02)
     assert not upgrading.done()
     stack.change()
-    await asyncio.sleep(0.05)
-    sent = b"".join([b"pla", *stack.payloads("send")[2:]])
-    assert sent.startswith(b"plain words, more than one frame of the stack\x16\x03")
+    await until(lambda: b"\x16\x03" in sent())
+    assert sent().startswith(b"plain words, more than one frame of the stack\x16\x03")
     stack.say("recv", b"")
     stack.change()
     with pytest.raises(ssl.SSLEOFError):
