@@ -21,7 +21,7 @@ from typing import Self
 
 from atdriver.cli.failure import Failure
 
-START_LIMIT = 10.0
+START_LIMIT = 60.0
 """Seconds that a simulated module gets to name its port."""
 END_LIMIT = 5.0
 """Seconds it gets to end."""
