@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from atdriver.errors import EncodeError
 from atdriver.ppp.errors import AuthenticationRefused, PeerSilent, PppError
 from atdriver.ppp.negotiation import text
 from atdriver.ppp.packets import CHAP, PAP, Packet, decode_packet
@@ -13,16 +14,25 @@ from atdriver.ppp.packets import CHAP, PAP, Packet, decode_packet
 RETRY = 3.0
 """Seconds until a PAP request is repeated."""
 TRIES = 10
+LONGEST = 255
+"""Bytes of a user name or a password."""
 PATIENCE = RETRY * TRIES
 """Seconds for the other end to challenge and to decide."""
 
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Who logs in. The password is in no representation of this."""
+    """Who logs in. The password is in no representation of this. Raises EncodeError for what the
+    packets have no room for (RFC 1334, 2.2.1: 255 octets) or UTF-8 no bytes."""
 
     user: str = ""
     password: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        """Whole, or not at all."""
+        for what, part in (("user name", self.user), ("password", self.password)):
+            if len(_octets(what, part)) > LONGEST:
+                raise EncodeError(f"a {what} for PPP has at most {LONGEST} bytes")
 
 
 class Login:
@@ -91,7 +101,8 @@ class Pap(Login):
     def _ask(self, now: float) -> None:
         self._tries += 1
         self.timer = now + RETRY
-        user, password = (_short(part) for part in (self._who.user, self._who.password))
+        user = _octets("user name", self._who.user)
+        password = _octets("password", self._who.password)
         data = bytes((len(user),)) + user + bytes((len(password),)) + password
         self._send(Packet(1, self._tries, data).encode())
 
@@ -118,10 +129,11 @@ class Chap(Login):
                 if not packet.data or not 1 <= packet.data[0] < len(packet.data):
                     return
                 challenge = packet.data[1 : 1 + packet.data[0]]
-                secret = bytes((packet.identifier,)) + self._who.password.encode() + challenge
+                secret = bytes((packet.identifier,)) + _octets("password", self._who.password)
+                secret += challenge
                 value = hashlib.md5(secret, usedforsecurity=False).digest()
                 self._answered = packet.identifier
-                data = bytes((len(value),)) + value + _short(self._who.user)
+                data = bytes((len(value),)) + value + _octets("user name", self._who.user)
                 self._send(Packet(2, packet.identifier, data).encode())
             case 3 if packet.identifier == self._answered:
                 self._end(None)
@@ -129,8 +141,11 @@ class Chap(Login):
                 self._end(AuthenticationRefused(self.name, text(packet.data)))
 
 
-def _short(part: str) -> bytes:
-    return part.encode()[:255]
+def _octets(what: str, part: str) -> bytes:
+    try:
+        return part.encode()
+    except UnicodeEncodeError:
+        raise EncodeError(f"a {what} that is no text") from None
 
 
 LOGINS: dict[str, type[Login]] = {"pap": Pap, "chap": Chap}

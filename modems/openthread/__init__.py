@@ -77,10 +77,9 @@ def wanted_dataset(values: Mapping[str, Value]) -> str:
         if name or key:
             raise SpecificationError("settings dataset and network, key: one of them")
         try:
-            dataset.parse(given)
+            return dataset.normal(given)
         except ValueError:
             raise SpecificationError("setting dataset=***: no Thread dataset") from None
-        return given
     if not name and not key:
         return ""
     if not name or not re.fullmatch(r"[0-9a-fA-F]{32}", key):

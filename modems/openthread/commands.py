@@ -62,7 +62,10 @@ def tcp_connect(host: str, port: int) -> Command:
 
 
 def resolve(name: str) -> Command:
-    """`DNS response for <name> - <addr> TTL:<n> `; a failure repeats the head."""
+    """`DNS response for <name> - <addr> TTL:<n> `; a failure repeats the head. Raises EncodeError
+    for what would not be one word of the line, as it stands (a backslash keeps what follows)."""
+    if not re.fullmatch(r"[!-\[\]-~]+", name):
+        raise EncodeError(f"no name that the node can be asked for: {name[:40]!a}")
     return line(f"dns resolve {name}", RESOLVE, rb"DNS response for .*")
 
 

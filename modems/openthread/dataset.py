@@ -34,6 +34,13 @@ def parse(text: str) -> dict[int, bytes]:
     return found
 
 
+def normal(text: str) -> str:
+    """The same dataset as nothing but digits: `bytes.fromhex` takes blanks and line ends between
+    them. Raises ValueError for what is none."""
+    parse(text)
+    return bytes.fromhex(text).hex()
+
+
 def build(name: str, key: str, channel: int, pan_id: str) -> str:
     """The dataset of a network described by hand; the same description gives the same network.
 

@@ -128,10 +128,9 @@ class ThreadMember:
     def set_dataset(self, dataset_hex: str) -> None:
         """See netsocket.mesh.ThreadControl."""
         try:
-            dataset.parse(dataset_hex)
+            self._wanted = dataset.normal(dataset_hex)
         except ValueError as error:
             raise errors.InvalidArgument(f"no Thread dataset: {error}") from None
-        self._wanted = dataset_hex
 
     async def _mesh(self) -> MeshState:
         name, channel, pan_id = "", None, None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Sequence
 
@@ -28,6 +29,7 @@ from netsocket.ip.extras import BackendMissing
 
 MAX_LINE = 640
 """Bytes of a command, OPENTHREAD_CONFIG_CLI_MAX_LINE_LENGTH of builds for POSIX."""
+LINE = re.compile(rb"[ -~]*")
 WORDS = 300
 """Bytes of what it said that an error repeats."""
 LEAVE = 2.0
@@ -54,8 +56,8 @@ class OtCtl:
         to speak to the daemon), PortMissing (no daemon), PortLost (it ended meanwhile), and
         BackendMissing (no such program).
         """
-        if len(command.text) >= MAX_LINE or not command.text.isascii():
-            raise EncodeError(f"{str(command)[:40]}: no line of less than {MAX_LINE} characters")
+        if len(command.text) >= MAX_LINE or not LINE.fullmatch(command.text):
+            raise EncodeError(f"{str(command)[:40]!a}: no line of less than {MAX_LINE} characters")
         async with self._turn, self._started(command) as process:
             try:
                 async with asyncio.timeout(command.timeout):

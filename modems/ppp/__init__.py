@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from atdriver.errors import EncodeError
 from atdriver.ppp import Credentials, PppSettings
 from atdriver.registry import Setting
 from netsocket.cellular import AccessPointName, Authentication
+from netsocket.errors import InvalidArgument
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -46,11 +48,14 @@ class Dial:
 def session_settings(name: AccessPointName) -> PppSettings:
     """How to log in: as the access point name says. With `chap` the password is never sent in the
     clear; with `pap` it may be, and a module that asks for CHAP gets that. Without either, a module
-    that asks for a login all the same gets an empty one, as it expects."""
+    that asks for a login all the same gets an empty one, as it expects. Raises InvalidArgument."""
     logins = ("pap", "chap") if name.authentication is Authentication.PAP else ("chap",)
     if name.authentication is Authentication.NONE:
         logins = ("chap", "pap")
-    return PppSettings(Credentials(name.user, name.password), logins)
+    try:
+        return PppSettings(Credentials(name.user, name.password), logins)
+    except EncodeError as error:
+        raise InvalidArgument(str(error)) from None
 
 
 __all__ = ["SETTINGS", "Dial", "session_settings"]

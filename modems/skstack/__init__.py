@@ -36,11 +36,7 @@ class SkStackDriver:
 
     def create(self, channel: Channel, name: str, values: Mapping[str, Value]) -> SkStackStack:
         """A stack over this channel."""
-        rbid, password = str(values["rbid"]), str(values["password"])
-        if rbid and not (len(rbid) == 32 and rbid.isascii() and rbid.isalnum()):
-            raise SpecificationError("setting rbid=***: 32 letters and digits are expected")
-        if bool(rbid) != bool(password) or not re.fullmatch(r"[\x21-\x7e]{0,32}", password):
-            raise SpecificationError("settings rbid=***, password=***: both, 1 to 32 characters")
+        rbid, password = login(str(values["rbid"]), str(values["password"]))
         if not 0 <= int(values["scan"]) <= 11:
             raise SpecificationError(f"setting scan={values['scan']}: 0 to 11 is expected")
         try:
@@ -58,6 +54,15 @@ class SkStackDriver:
             stay=bool(values["stay"]),
             reconnect=values["reconnect"] == "auto",
         )
+
+
+def login(rbid: str, password: str) -> tuple[str, str]:
+    """Both, or neither. Raises SpecificationError, and shows neither."""
+    if rbid and not (len(rbid) == 32 and rbid.isascii() and rbid.isalnum()):
+        raise SpecificationError("setting rbid=***: 32 letters and digits are expected")
+    if bool(rbid) != bool(password) or not re.fullmatch(r"[\x21-\x7e]{0,32}", password):
+        raise SpecificationError("settings rbid=***, password=***: both, 1 to 32 characters")
+    return rbid, password
 
 
 DRIVER = SkStackDriver()

@@ -83,7 +83,10 @@ def written(host: str) -> str:
 
 
 def link_local(eui64: str) -> str:
-    """The link-local address of a node by its IEEE address (RFC 4291, appendix A)."""
+    """The link-local address of a node by its IEEE address (RFC 4291, appendix A). Raises
+    ValueError for what is none."""
     raw = bytearray(bytes.fromhex(eui64))
+    if len(raw) != 8:
+        raise ValueError(f"{eui64}: an IEEE address has 16 hexadecimal digits")
     raw[0] ^= 2
     return str(ipaddress.IPv6Address(b"\xfe\x80" + bytes(6) + bytes(raw)))

@@ -87,7 +87,7 @@ async def test_a_network_that_is_given_is_joined_and_its_key_is_in_no_list_of_pr
 ) -> None:
     net = assemble("openthread-host:lo", keywords={"program": daemon.program}).interface()
     assert isinstance(net, AsyncMeshInterface)
-    net.set_dataset(HEX)
+    net.set_dataset(f"{HEX[:10]} \r\n{HEX[10:]}")
     with pytest.raises(errors.InvalidArgument):
         net.set_dataset("00")
     try:
@@ -187,6 +187,8 @@ async def test_a_caller_that_leaves_takes_the_program_with_it(tmp_path: Path) ->
 async def test_a_line_that_would_be_cut_never_leaves() -> None:
     with pytest.raises(EncodeError, match="640"):
         await OtCtl(["nosuchprogram"], "lo").run(commands.line("ping " + "1" * 640))
+    with pytest.raises(EncodeError):
+        await OtCtl(["nosuchprogram"], "lo").run(commands.set_dataset("00\nreset"))
 
 
 @pytest.mark.parametrize(

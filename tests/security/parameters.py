@@ -44,7 +44,7 @@ class Noting:
         self._answers = answers or {}
 
     async def run(self, command: Command, **_settings: object) -> Reply:
-        self.lines.append(command.text)
+        self.lines.append(command.text + (command.payload or b"" if command.inline else b""))
         for begin, answer in self._answers.items():
             if command.text.startswith(begin):
                 if isinstance(answer, bool):
@@ -79,6 +79,8 @@ class Parameter:
     """Settings ("set ssid"), encoder labels, command functions ("commands.join") it stands for."""
     same: Callable[[str], str] = str
     """What is to arrive for a text that was taken."""
+    read: Callable[[bytes], tuple[bytes, list[bytes]]] | None = None
+    """Name and parameters of what was written; None: as the module reads an AT command."""
 
     def write(self, text: str) -> tuple[list[bytes], BaseException | None]:
         """The lines that are written for it, and what the driver raises."""
@@ -207,6 +209,8 @@ NOT_ON_THE_WIRE = {
     "set urc_port": "one of four words, checked by Setting.read",
     "set data": "one of two words, checked by Setting.read",
     "set ip": "one of three words, checked by Setting.read",
+    "set encoding": "one of two words, checked by Setting.read",
+    "set program": "words of a program that is run, by no shell",
 }
 """Settings that are text and need no case, and why. `atdriver at` sends what a person types: that is
 its purpose, and it refuses control characters (tests/cli)."""

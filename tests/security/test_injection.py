@@ -7,38 +7,46 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from atdriver.errors import ATError, SpecificationError
-from atdriver.registry import load_driver
+from atdriver.registry import load_any
 from netsocket.address import InvalidHostName
 from netsocket.errors import NetsocketError
 
 from .hostile import strings
+from .mesh import MESH
 from .parameters import NOT_ON_THE_WIRE, PARAMETERS, Parameter
 from .wire import READERS, line
 
-MODEMS = Path(__file__).parents[2] / "modems"
-MODULES = ("esp8266", "bg96")
+ROOT = Path(__file__).parents[2]
+MODEMS = ROOT / "modems"
+MODULES = ("esp8266", "bg96", "openthread", "openthread-host", "riot", "skstack")
+EVERY = (*PARAMETERS, *MESH)
 FEW, MANY = 1500, 100_000
+SOME, MORE = 400, 4000
+"""For what there is more of."""
 DOCUMENTED = (ATError, NetsocketError, InvalidHostName, ValueError, OverflowError)
 """ValueError: `Radio.read` and names; UnicodeError, which is one, is not."""
 
 
-def read(module: str, written: list[bytes]) -> list[tuple[bytes, list[bytes]]]:
+def read(parameter: Parameter, written: list[bytes]) -> list[tuple[bytes, list[bytes]]]:
     """Name and parameters of each line. Raises ValueError."""
+    if parameter.read is not None:
+        return [parameter.read(each) for each in written]
     found = []
     for each in written:
         name, rest = line(each)
-        found.append((name, READERS[module](rest)))
+        found.append((name, READERS[parameter.module](rest)))
     return found
 
 
 def judge(parameter: Parameter, benign: list[tuple[bytes, list[bytes]]], text: str) -> bool:
     """Whether it was taken; an AssertionError for anything but whole or refused."""
     written, error = parameter.write(text)
-    lines = read(parameter.module, written)
+    lines = read(parameter, written)
     names = [name for name, _ in lines]
     wanted = [name for name, _ in benign]
     if names != wanted:
@@ -52,7 +60,7 @@ def judge(parameter: Parameter, benign: list[tuple[bytes, list[bytes]]], text: s
     if not text:  # not given at all
         return True
     arrives = parameter.same(text).encode("utf-8", "surrogateescape")
-    old = parameter.benign.encode()
+    old = parameter.same(parameter.benign).encode()
     for (name, values), (_, before) in zip(lines, benign, strict=True):
         expected = [arrives if each == old else each for each in before]
         if b":" in arrives and parameter.module == "esp8266":  # the kind tells the version of IP
@@ -63,25 +71,33 @@ def judge(parameter: Parameter, benign: list[tuple[bytes, list[bytes]]], text: s
 
 def benign_of(parameter: Parameter) -> list[tuple[bytes, list[bytes]]]:
     written, _ = parameter.write(parameter.benign)
-    return read(parameter.module, written)
+    return read(parameter, written)
 
 
-NAMED = [pytest.param(each, id=f"{each.module} {each.name}") for each in PARAMETERS]
+def cases(few: int, many: int, parameters: tuple[Parameter, ...]) -> list[ParameterSet]:
+    return [
+        pytest.param(each, count, id=f"{count}-{each.module} {each.name}", marks=marks)
+        for count, marks in ((few, ()), (many, pytest.mark.gate))
+        for each in parameters
+    ]
 
 
-@pytest.mark.parametrize("parameter", NAMED)
-@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.gate)])
+@pytest.mark.parametrize(
+    ("parameter", "count"), [*cases(FEW, MANY, PARAMETERS), *cases(SOME, MORE, MESH)]
+)
 async def test_hostile_strings(parameter: Parameter, count: int) -> None:
     benign = benign_of(parameter)
     shown = [value for _, values in benign for value in values]
     if parameter.name not in ("technologies", "bands"):  # these become numbers
-        assert parameter.benign.encode() in shown, "the case does not carry what it says"
+        assert parameter.same(parameter.benign).encode() in shown, (
+            "the case does not carry what it says"
+        )
     taken = sum(judge(parameter, benign, text) for text in strings(count, seed=count))
-    assert taken < count
+    assert taken < count or parameter.name.startswith(("datagram", "stream"))  # of any bytes
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(PARAMETERS), st.text(max_size=70))
+@given(st.sampled_from(EVERY), st.text(max_size=70))
 def test_any_string(parameter: Parameter, text: str) -> None:
     async def work() -> None:  # the driver's clock is the event loop's
         judge(parameter, benign_of(parameter), text)
@@ -91,7 +107,7 @@ def test_any_string(parameter: Parameter, text: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_settings_with_a_choice_take_nothing_else(module: str) -> None:
-    for setting in load_driver(module).settings:
+    for setting in load_any(module).settings:
         if setting.choices:
             for text in strings(FEW, seed=1):
                 if text not in setting.choices:
@@ -103,7 +119,7 @@ def test_settings_with_a_choice_take_nothing_else(module: str) -> None:
 
 
 def text_settings(module: str) -> set[str]:
-    known = load_driver(module).settings
+    known = load_any(module).settings
     return {f"set {each.name}" for each in known if isinstance(each.default, str)}
 
 
@@ -119,7 +135,10 @@ def labels(module: str) -> set[str]:
 
 def makers(module: str) -> set[str]:
     """Functions that make a command of text."""
-    tree = ast.parse((MODEMS / module / "commands.py").read_text(encoding="utf-8"))
+    path = MODEMS / module / ("stack.py" if module == "riot" else "commands.py")
+    if not path.exists():  # it has those of another
+        return set()
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     found = set()
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
@@ -135,9 +154,38 @@ def makers(module: str) -> set[str]:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_every_parameter_has_a_case(module: str) -> None:
-    covered = {what for each in PARAMETERS if each.module == module for what in each.covers}
+    covered = {what for each in EVERY if each.module == module for what in each.covers}
     wanted = text_settings(module) | labels(module) | makers(module)
     assert covered | (NOT_ON_THE_WIRE.keys() & wanted) == wanted
     for each in (NOT_ON_THE_WIRE.keys() & text_settings(module)) - covered:
-        (setting,) = (s for s in load_driver(module).settings if f"set {s.name}" == each)
-        assert setting.choices or each == "set trace"
+        (setting,) = (s for s in load_any(module).settings if f"set {s.name}" == each)
+        assert setting.choices or each in ("set trace", "set program")
+
+
+CARRIED = {
+    "atdriver/ppp": {"auth._octets"},
+    "modems/ppp": set[str](),
+    "atdriver/cmux": {"begin.run"},  # two numbers of this package
+}
+"""Where text becomes bytes of the wire, outside the drivers' commands."""
+
+
+@pytest.mark.parametrize("folder", CARRIED)
+def test_text_becomes_bytes_nowhere_else(folder: str) -> None:
+    """`x.encode()` of anything but a packet, an option, a frame or a message."""
+    packets = ("self._sent", "self._received", "self._reply", "option", "message")
+    found = set()
+    for path in (ROOT / folder).glob("*.py"):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+                for node in ast.walk(function):
+                    if (
+                        isinstance(node, ast.Attribute)
+                        and node.attr == "encode"
+                        and not isinstance(node.value, ast.Call)
+                        and ast.unparse(node.value) not in packets
+                    ):
+                        found.add(f"{path.stem}.{function.name}")
+    assert found == CARRIED[folder]
+    covered = {what for each in EVERY if each.module == "ppp" for what in each.covers}
+    assert folder != "atdriver/ppp" or found <= covered
