@@ -94,7 +94,7 @@ def claims(
         level, because = own.get(id_) or SHARED.get(id_) or _rest(id_)
         limit, unit = limits.get(id_, (None, ""))
         records.append(Capability(id_, level, because, manual, limit, unit))
-    return CapabilityTable(module, firmware, records)
+    return CapabilityTable(module, firmware, records, stack="external mesh node")
 
 
 def _rest(id_: str) -> Claim:

@@ -153,6 +153,8 @@ class AsyncMeshInterface(AsyncNetworkInterface):
     The API's `connect()` and `disconnect()` are `up` and `down`.
     """
 
+    medium = "mesh"
+
     @property
     def _control(self) -> MeshControl:
         if isinstance(self.stack, MeshControl):

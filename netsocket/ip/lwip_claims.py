@@ -80,4 +80,4 @@ def lwip_capabilities(settings: IpSettings, six: bool = True) -> CapabilityTable
         replace(each, source=_source(_SECTION.get(each.id.partition(".")[0], "lwip/sockets.h")))
         for each in records
     ]
-    return CapabilityTable("lwip", VERSION, sourced)
+    return CapabilityTable("lwip", VERSION, sourced, stack="lwIP on this computer")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from netsocket.capability import CATALOGUE, Capability, Level
 from netsocket.capability.verdict import PROBES
 from netsocket.hostclaims import HOST_CAPABILITIES
 from netsocket.hoststack import HostStack
+from netsocket.ip.lwip_build import missing
 from tests.capability.measured import OPEN_DEFECTS
 
 from .harness import PATIENCE, Cli, Starter, read_line
@@ -233,3 +235,39 @@ def test_far_end_serves(begin: Callable[..., subprocess.Popen[bytes]]) -> None:
     process.send_signal(signal.SIGINT)
     process.wait(PATIENCE)
     assert b"Traceback" not in process.stderr.read()  # type: ignore[union-attr]
+
+
+STACKS = (
+    *("host", "lwip:pair", "esp8266:fake", "bg96:fake", "bg96,data=ppp:fake"),
+    *("openthread:fake", "riot:fake", "skstack:fake"),
+)
+
+
+@pytest.mark.nightly
+@pytest.mark.lwip
+@pytest.mark.skipif(missing() != "", reason=missing() or "it is here")
+@pytest.mark.timeout(3600)
+def test_every_stack_side_by_side(cli: Cli, tmp_path: Path) -> None:
+    """Each column is measured from end to end, and nothing claimed is contradicted."""
+    done = cli("report", *STACKS, "--out", tmp_path, timeout=3000)
+    assert done.status == 0, done.err
+    said = re.findall(
+        r"^(.*): (\d+) probes, 0 contradictions, 0 unknown, ", done.out.decode(), re.MULTILINE
+    )
+    assert [spec for spec, _ in said] == list(STACKS)
+    data = json.loads((tmp_path / "report.json").read_text())
+    assert not data["failed"]
+    assert [module["spec"] for module in data["modules"]] == list(STACKS)
+    for module, (_, count) in zip(data["modules"], said, strict=True):
+        assert sum(len(cell["probes"]) for cell in module["cells"]) == int(count)
+        assert not module["contradictions"]
+        assert not module["unknown"]
+        assert all(cell["agrees"] for cell in module["cells"])
+        assert len(module["cells"]) == len(CATALOGUE)
+        assert all(cell["probes"] for cell in module["cells"])
+        assert module["performance"]
+        assert module["stack"]
+        assert module["medium"] in ("Ethernet", "WiFi", "cellular", "mesh")
+    page = (tmp_path / "index.html").read_text()
+    for name in ("lwip", "esp8266", "bg96", "openthread", "riot", "skstack"):
+        assert name in page
