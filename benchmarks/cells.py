@@ -42,7 +42,7 @@ MB = 2**20
 UNPACED = 8 << 20
 FIGURES = (
     "rate", "share", "typical_share", "of_line", "line_share", "spread", "turnarounds", "p10_us", "median_us", "p99_us",
-    "max_us", "cpu_ms_per_mb", "echo_median_ms", "echo_p99_ms", "echo_frames", "memory_mib",
+    "max_us", "up_by_down", "cpu_ms_per_mb", "echo_median_ms", "echo_p99_ms", "echo_frames", "memory_mib",
 )  # fmt: skip
 """What is kept of a measurement of `wire`."""
 
@@ -74,10 +74,12 @@ def wires(scale: float) -> Iterator[Task]:
     for kind, lines in LINES.items():
         for name, seconds in lines.items():
             options = line(name, seconds, scale)
-            for what in ("down", "up", "both", "echo"):
+            for what in ("down", "up", "both", "duplex", "echo"):
                 for count in SOCKETS[kind] if what in ("down", "up") else (1,):
                     if count == 5 and kind == "bg96" and name in ("115200", "unpaced"):
                         continue  # 1 and 12 frame it
+                    if what == "duplex" and name not in ("921600", "unpaced"):
+                        continue
                     own = ("--exchanges", "40") if what == "echo" and name == "115200" else ()
                     yield Task("wire", f"{kind} {name} {what} {count}", partial(
                         wire, kind, "--what", what, "--sockets", str(count), *options, *own))  # fmt: skip

@@ -5,7 +5,8 @@
  * esp speaks as ESP-AT v3.2 (ESP-AT User Guide, TCP/IP AT Commands), bg96 as Quectel's BG96 (TCP/IP
  * AT Commands Manual): what a bring-up and plain TCP need, no more. baud 0: no line at all, bytes
  * pass at once. latency: between the end of a command and the beginning of its answer. A link
- * opened to port 19 is a source (of `each` bytes, or endless), to port 9 a sink, to port 7 an echo.
+ * opened to port 19 is a source (of `each` bytes, or endless), to port 9 a sink, to port 20 both at
+ * once, to port 7 an echo.
  * What passes is the bytes 0 to 250 again and again: what the host sends is held against that.
  *
  * It says the pty's path on its first line, and when no link is open any more one line of JSON.
@@ -45,7 +46,7 @@
 #define SHY 0.05            /* for so long nothing is watched for then */
 #define WINDOW 5760         /* what an ESP holds of a stream */
 
-enum kind { CLOSED, PARKED, SOURCE, SINK, BACK }; /* PARKED: a UDP service, open and silent */
+enum kind { CLOSED, PARKED, SOURCE, SINK, BOTH, BACK }; /* PARKED: a UDP service, open and silent */
 
 static struct link {
     enum kind kind;
@@ -195,8 +196,10 @@ static void drain_out(void) {
 
 static unsigned char pattern[HELD + 251];
 
+static int gushes(struct link *link) { return link->kind == SOURCE || link->kind == BOTH; }
+
 static size_t waiting(struct link *link) {
-    if (link->kind != SOURCE) return link->held;
+    if (!gushes(link)) return link->held;
     if (each && each - link->down < WINDOW) return each - link->down;
     return WINDOW;
 }
@@ -211,7 +214,7 @@ static void announce(int id, double at) {
 
 static void give(int id, size_t size) {
     struct link *link = &links[id];
-    if (link->kind == SOURCE) put(pattern + link->down % 251, size, out_free);
+    if (gushes(link)) put(pattern + link->down % 251, size, out_free);
     else {
         put(link->data, size, out_free);
         link->held -= size;
@@ -268,7 +271,7 @@ static void push(void) {
 
 static void open_link(int id, int port, double at) {
     struct link *link = &links[id];
-    link->kind = port == 19 ? SOURCE : port == 9 ? SINK : BACK;
+    link->kind = port == 19 ? SOURCE : port == 9 ? SINK : port == 20 ? BOTH : BACK;
     link->port = port;
     link->held = link->announced = 0;
     link->down = link->up = 0;

@@ -15,8 +15,8 @@ from pathlib import Path
 
 SOURCE = Path(__file__).with_name("device.c")
 OUT = Path("out") / "benchmarks"
-SOURCE_PORT, SINK_PORT, ECHO_PORT = 19, 9, 7
-"""What a connection reaches in the device: a source, a sink, an echo."""
+SOURCE_PORT, SINK_PORT, BOTH_PORT, ECHO_PORT = 19, 9, 20, 7
+"""What a connection reaches in the device: a source, a sink, both at once, an echo."""
 FRAME = {("esp", "down"): 1460, ("esp", "up"): 2048, ("bg96", "down"): 1500, ("bg96", "up"): 1460}
 """Bytes of a full frame: what one read gives, what one send takes."""
 _PERIOD = 251

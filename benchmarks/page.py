@@ -31,6 +31,7 @@ COLUMNS: dict[str, tuple[str, float, str]] = {
     "echo_p99_ms": ("99 %", 1, ".2f"),
     "echo_frames": ("in times of a frame", 1, ".1f"),
     "spread": ("spread of equal sockets, %", 100, ".1f"),
+    "up_by_down": ("up by down, one socket", 1, ".2f"),
     "memory_mib": ("peak memory, MiB", 1, ".0f"),
     "core": ("of a core", 1, ".2f"),
     "memory_mib_each": ("MiB a modem", 1, ".2f"),

@@ -12,9 +12,9 @@ import struct
 import sys
 import time
 
-from benchmarks.device import ECHO_PORT, SINK_PORT, SOURCE_PORT, is_pattern, pattern_at
+from benchmarks.device import BOTH_PORT, ECHO_PORT, SINK_PORT, SOURCE_PORT, is_pattern, pattern_at
 
-PORTS = {"down": SOURCE_PORT, "up": SINK_PORT, "echo": ECHO_PORT}
+PORTS = {"down": SOURCE_PORT, "up": SINK_PORT, "duplex": BOTH_PORT, "echo": ECHO_PORT}
 PIECE = 64 * 1024 - 24
 """Bytes of a send; a multiple of the pattern's length would do as well."""
 SMALL = 32

@@ -32,10 +32,12 @@ KINDS = {
     "down": ["down"],
     "up": ["up"],
     "both": ["down", "up"],
+    "duplex": ["duplex"],
     "echo": ["echo"],
     "mixed": ["down"],
 }
-"""What a socket does; of "mixed" one more socket makes exchanges."""
+"""What a socket does, "duplex" both at once; of "mixed" one more socket makes exchanges."""
+TWO_WAY = ("both", "duplex")
 UNPACED = 8 << 20
 """Bytes of a transfer without a line."""
 MB = 2**20
@@ -59,6 +61,12 @@ async def upload(connection: Connection, size: int) -> list[float]:
     return []
 
 
+async def duplex(connection: Connection, size: int) -> list[float]:
+    """Take `size` bytes and send as many meanwhile."""
+    await asyncio.gather(download(connection, size), upload(connection, size))
+    return []
+
+
 async def echo(connection: Connection, count: int) -> list[float]:
     """A few bytes there and back, again and again: seconds of each."""
     times = []
@@ -77,7 +85,7 @@ async def echo(connection: Connection, count: int) -> list[float]:
     return times
 
 
-WORK = {"down": download, "up": upload, "echo": echo}
+WORK = {"down": download, "up": upload, "duplex": duplex, "echo": echo}
 Found = tuple[list[float], float]
 """Seconds of each exchange, if any; CPU seconds of this process."""
 
@@ -159,13 +167,12 @@ def amounts(options: argparse.Namespace) -> tuple[int, int]:
     sockets = options.sockets * len(KINDS[options.what])
     size = options.size
     if options.baud or latency:
-        kinds = KINDS[options.what]
-        rate = 1 / limits.seconds(
-            kind, options.baud, latency, "down" in kinds, "up" in kinds, push=options.push
-        )
-        size = int(rate * options.seconds) * len(kinds)
+        two_way = options.what in TWO_WAY
+        down, up = options.what != "up" or two_way, options.what == "up" or two_way
+        rate = 1 / limits.seconds(kind, options.baud, latency, down, up, push=options.push)
+        size = int(rate * options.seconds) * len(KINDS[options.what])
     # Whole frames; of both directions at once nearly.
-    if options.what == "both":
+    if options.what in TWO_WAY:
         frame = 10220 if kind == "esp" else 52500
     else:
         frame = options.frame or FRAME[kind, options.what]
@@ -197,7 +204,8 @@ def judge(options: argparse.Namespace, report: Report, found: Found) -> dict[str
     of_line: of the bytes that a line carries in that time, how many were payload;
     line_share: of the time, how much the device did not wait for the host; spread: of the bytes of
     equal sockets when the first was done; echo_frames: the median exchange beside downloads, in
-    times of a frame of 1460 bytes.
+    times of a frame of 1460 bytes; up_by_down: of one socket that does both, the bytes sent by those
+    received when the first of them were all there.
     """
     times, used = found
     down, up, taken = report.window
@@ -210,6 +218,7 @@ def judge(options: argparse.Namespace, report: Report, found: Found) -> dict[str
         best = exchange(options.baud, plain.SMALL, options.latency) * (len(times) - 1)
     alike = options.what in ("down", "up")
     bulk = [max(one[1:]) for one in report.when_first_done] if alike else []
+    ways = report.when_first_done[0][1:] if options.what == "duplex" else (0, 1)
     paced = bool(options.baud or options.latency)
     frame = limits.seconds(options.kind, options.baud, options.latency, 1460, 0, push=push)
     middle = statistics.median(times) if times else None
@@ -222,6 +231,7 @@ def judge(options: argparse.Namespace, report: Report, found: Found) -> dict[str
         "of_line": (down + up) / taken * 10 / options.baud if taken and options.baud else None,
         "line_share": 1 - report.sum_us / 1e6 / taken if taken else None,
         "spread": (max(bulk) - min(bulk)) / statistics.mean(bulk) if len(bulk) > 1 else None,
+        "up_by_down": ways[1] / ways[0] if ways[0] else None,
         "cpu_ms_per_mb": used * 1e3 * MB / (report.down + report.up),
         "echo_median_ms": middle * 1e3 if middle else None,
         "echo_frames": middle / frame if middle and options.what == "mixed" else None,

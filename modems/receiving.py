@@ -223,6 +223,7 @@ class Receiving(SocketOptions):
             held = len(sock.buffer)
             self._take_in(sock, link, outcome)
             came = len(sock.buffer) - held
+            sock.came += came
             sock.bulky = came >= BULK
             self._go_on(sock, came)
         elif isinstance(outcome, CommandFailed):

@@ -72,6 +72,11 @@ class ModuleSocket:
     """Bytes in `datagrams`."""
     sent: int = 0
     """Bytes that the module accepted on this connection."""
+    came: int = 0
+    """Bytes of a stream that reads brought."""
+    turn: int = 0
+    """Bytes that may be sent although the peer has something to say: as many as were read before a
+    send, less what was sent since."""
     refused: int = 0
     """Sends refused in a row."""
     family: int = 0

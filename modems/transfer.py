@@ -93,7 +93,9 @@ class Transfers(Receiving):
         sock = self._socket(handle)
         self._check_writable(sock)
         frame = data[: self.capabilities.limit("frame.max_send")]
-        if self._to_read_first(sock):
+        in_turn = len(frame) <= sock.turn
+        sock.turn = max(sock.turn - len(frame), 0)
+        if not in_turn and self._to_read_first(sock):
             task = self._spawn(self._transaction(self._transmit(sock, frame, None)))
             task.add_done_callback(lambda _task: ended())
             return task
@@ -215,13 +217,15 @@ class Transfers(Receiving):
         """Nothing can be read while a send waits in the module. A peer that answers as it reads,
         and stops reading when its answers are not taken, would then never let the send end; so
         what it has said is taken into the host's buffer first. Time and number are bounded: an
-        endless download must not starve an upload."""
-        begun = asyncio.get_running_loop().time()
+        endless download must not starve an upload, whose turn it is then for as many bytes."""
+        begun, came = asyncio.get_running_loop().time(), sock.came
         for count in range(ANSWERS_AT_MOST):
             late = small or asyncio.get_running_loop().time() - begun >= ANSWERS_FIRST
             if not self._to_read_first(sock) or (late and count >= READS_BEFORE_SEND):
-                return
+                break
             await self._refill(sock)
+        if not small:
+            sock.turn = sock.came - came
 
     async def _after_silent_send(
         self, sock: ModuleSocket, error: CommandTimeout, data: bytes

@@ -96,7 +96,8 @@ def test_the_line_passes_as_many_bytes_as_its_rate_allows() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "what"), [("esp", "down"), ("esp", "up"), ("esp", "both"), ("bg96", "down")]
+    ("kind", "what"),
+    [("esp", "down"), ("esp", "up"), ("esp", "both"), ("esp", "duplex"), ("bg96", "down")],
 )
 def test_both_ends_count_the_same(kind: str, what: str) -> None:
     found = measure(kind, "--what", what, "--size", "60000", "--sockets", "2")

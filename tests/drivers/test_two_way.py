@@ -1,0 +1,38 @@
+"""One socket that sends and receives without end: neither way waits for the other one's end."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from fakes import Peer
+from tests.faults.bench import opened, virtual
+
+PEERS = {"source.test:19": Peer("chargen", rate=10_000_000)}
+UPLOAD = 200_000
+
+
+@pytest.mark.parametrize(("module", "firmware"), [("esp8266", "E24"), ("bg96", "bg96")])
+@virtual
+async def test_an_upload_beside_a_download_has_its_share(module: str, firmware: str) -> None:
+    """The peer has something to say all the time. It is read first, so that a peer that waits for
+    its answers to be taken never keeps a send; then it is the upload's turn for as many bytes."""
+    async with opened(module, firmware, peers=PEERS) as bench:
+        sock = await bench.net.connect(("source.test", 19), timeout=30)
+        got = 0
+
+        async def download() -> None:
+            nonlocal got
+            while part := await sock.recv(65536):
+                got += len(part)
+
+        reading = asyncio.create_task(download())
+        while got < UPLOAD:
+            await asyncio.sleep(0.1)
+        got = 0
+        await sock.sendall(bytes(UPLOAD))
+        beside = got
+        reading.cancel()
+        await asyncio.wait([reading])
+        assert UPLOAD / 4 < beside < UPLOAD * 4
