@@ -99,6 +99,14 @@ def large(scale: float) -> Iterator[Task]:
             wire, "esp", "--what", "up", *line(name, seconds, scale), "--frame", "8192"))  # fmt: skip
 
 
+def fast(scale: float) -> Iterator[Task]:
+    """Found at 115200; the driver raises the rate after bring-up and puts it back at the end."""
+    for kind, rate in (("esp", "3000000"), ("bg96", "921600")):
+        for what in ("down", "up"):
+            yield Task("fast", f"{kind} 115200 to {rate} {what} 1", partial(
+                wire, kind, "--what", what, *line("115200", 1.0, scale), "--setting", f"fast={rate}"))  # fmt: skip
+
+
 def fair(scale: float) -> Iterator[Task]:
     """Five bulk sockets over 200 frames each and more; small exchanges beside four downloads."""
     for what, frame in (("down", 1460), ("up", 2048)):
@@ -197,6 +205,7 @@ PARTS: dict[str, Callable[[float], Iterator[Task]]] = {
     "wire": wires,
     "push": push,
     "large": large,
+    "fast": fast,
     "fair": fair,
     "doors": doors,
     "layers": layers,

@@ -4,7 +4,8 @@
  *
  * esp speaks as ESP-AT v3.2 (ESP-AT User Guide, TCP/IP AT Commands), bg96 as Quectel's BG96 (TCP/IP
  * AT Commands Manual): what a bring-up and plain TCP need, no more. baud 0: no line at all, bytes
- * pass at once. latency: between the end of a command and the beginning of its answer. A link
+ * pass at once. A line follows AT+UART_CUR and AT+IPR behind their OK; from then on what the host
+ * writes at another rate (that of the pty) is lost. latency: between the end of a command and the beginning of its answer. A link
  * opened to port 19 is a source (of `each` bytes, or endless), to port 9 a sink, to port 20 both at
  * once, to port 7 an echo.
  * What passes is the bytes 0 to 250 again and again: what the host sends is held against that.
@@ -60,6 +61,7 @@ static struct link {
 static int esp, pushing, master, echo_on = 1, open_links, one_link;
 static double byte_time, latency, spin = 3e-4; /* seconds that the next move is watched for */
 static size_t read_most, send_most;
+static int line_baud, next_baud, changed; /* 0: no line; a change behind what is being said; there was one */
 static unsigned long long each;   /* bytes of a source, and of a sink when it is done; 0: no end */
 
 /* -- time -------------------------------------------------------------------------------------- */
@@ -142,6 +144,26 @@ static size_t out_from, out_to;
 static double out_free;      /* when the line has carried everything queued before `out_from` */
 static double out_due[QUEUE];/* when each queued byte has left */
 
+static const struct { int baud; speed_t speed; } RATES[] = {
+    {9600, B9600}, {115200, B115200}, {230400, B230400}, {460800, B460800}, {921600, B921600},
+    {1000000, B1000000}, {1500000, B1500000}, {2000000, B2000000}, {3000000, B3000000},
+};
+
+/* Whether the host's rate is the line's. Not looked at before a change: a plain loop sets none. */
+static int in_tune(void) {
+    struct termios host;
+    if (!changed || tcgetattr(master, &host)) return 1;
+    speed_t speed = cfgetospeed(&host);
+    for (size_t i = 0; i < sizeof RATES / sizeof *RATES; i++)
+        if (RATES[i].baud == line_baud) return RATES[i].speed == speed;
+    return 1;
+}
+
+/* From behind this answer on, on a line. */
+static void change_rate(int baud) {
+    if (line_baud && baud > 0) next_baud = baud;
+}
+
 static size_t room(void) { return QUEUE - (out_to - out_from); }
 
 /* Bytes that may leave at `earliest` at the soonest. */
@@ -187,7 +209,14 @@ static void drain_out(void) {
         }
         out_from += written;
         last_out = limit;
-        if (out_from == out_to) owed = 1;
+        if (out_from == out_to) {
+            owed = 1;
+            if (next_baud) {
+                line_baud = next_baud, next_baud = 0;
+                byte_time = 10.0 / line_baud;
+                changed = 1;
+            }
+        }
         if ((size_t)written < part) return;
     }
 }
@@ -360,7 +389,8 @@ static void esp_command(const char *line, double at) {
         else open_link(id, port, at);
         return;
     }
-    if (begins(line, "AT+CIPRECVMODE=")) pushing = line[15] == '0';
+    if (begins(line, "AT+UART_CUR=")) change_rate(atoi(line + 12));
+    else if (begins(line, "AT+CIPRECVMODE=")) pushing = line[15] == '0';
     else if (begins(line, "AT+CIPSENDLCFG?") && send_most > 2048) say(at, "+CIPSENDLCFG:1024,2920\r\n"); /* v2.4: 8192 */
     else if (begins(line, "AT+CIPRECVTYPE?") || begins(line, "AT+CIPSENDLCFG?")) { say(at, "\r\nERROR\r\n"); return; }
     else if (begins(line, "AT+GMR"))
@@ -416,7 +446,8 @@ static void bg96_command(const char *line, double at) {
         else open_link(id, port, at);
         return;
     }
-    if (begins(line, "ATI")) say(at, "\r\nQuectel\r\nBG96\r\nRevision: BG96MAR02A07M1G\r\n");
+    if (begins(line, "AT+IPR=")) change_rate(atoi(line + 7));
+    else if (begins(line, "ATI")) say(at, "\r\nQuectel\r\nBG96\r\nRevision: BG96MAR02A07M1G\r\n");
     else if (begins(line, "AT+CFUN?")) say(at, "\r\n+CFUN: 1\r\n");
     else if (begins(line, "AT+CPIN?")) say(at, "\r\n+CPIN: READY\r\n");
     else if (begins(line, "AT+CEREG?")) say(at, "\r\n+CEREG: 2,1,\"271B\",\"3355B16\",8\r\n");
@@ -451,6 +482,7 @@ static void took(const unsigned char *data, size_t size, double at) {
         if (turn_count < TURNS && open_links) turns[turn_count++] = (at - last_out) * 1e6;
         owed = 0;
     }
+    if (!in_tune()) return;
     if (in_free < at) in_free = at;
     for (size_t i = 0; i < size;) {
         if (sending >= 0 && !(esp && awaiting_lf)) {
@@ -503,6 +535,7 @@ int main(int count, char **argument) {
         return 2;
     }
     esp = pushing = one_link = !strcmp(argument[optind], "esp"); /* CIPRECVMODE and CIPMUX after a reset */
+    line_baud = baud > 0 ? baud : 0;
     byte_time = baud > 0 ? 10.0 / baud : 0.0;
     if (!read_most) read_most = esp ? 1460 : 1500;
     if (read_most > WINDOW) read_most = WINDOW;

@@ -46,6 +46,7 @@ PARTS: dict[str, tuple[str, str]] = {
     "push": ("Active receive (push)", "For ports with flow control: nothing is asked for, so there is "
              "no turnaround; the pty holds the device back as RTS/CTS does."),
     "large": ("Large frames", "Sends of 8192 bytes."),
+    "fast": ("A faster rate after bring-up", "Found at 115200 baud; share of the limit of the faster line."),
     "fair": ("Fairness", "Equal sockets: their bytes at the moment when the first has all of its, "
              "largest less smallest by the mean. Mixed: exchanges of 32 bytes beside four downloads "
              "without end."),

@@ -244,14 +244,17 @@ def judge(options: argparse.Namespace, report: Report, found: Found) -> dict[str
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """One transfer and its figures. Raises ValueError for a byte that is not in its place."""
     options.push = "receive=push" in options.setting
+    home, settings = options.baud, dict(each.split("=", 1) for each in options.setting)
+    if home:
+        options.baud = int(settings.get("fast", home))  # on which payload passes
     amount, each = amounts(options)
     keywords: dict[str, Any] = {}
     if options.kind == "esp":
         keywords = {"ssid": "lab", "password": "secret99"}
-    if options.baud:
-        keywords["baud"] = options.baud
+    if home:
+        keywords["baud"] = home
     with running(
-        options.kind, options.baud, options.latency,
+        options.kind, home, options.latency,
         read_size=options.read, frame=options.frame, each=each,
     ) as device:  # fmt: skip
         text = MODULES[options.kind] + "".join(f",{each}" for each in options.setting)

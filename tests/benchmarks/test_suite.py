@@ -92,6 +92,22 @@ def test_the_line_passes_as_many_bytes_as_its_rate_allows() -> None:
     assert found["turnarounds"] == 0
 
 
+@pytest.mark.parametrize("kind", ["esp", "bg96"])
+def test_the_line_follows_a_faster_rate_and_goes_back(kind: str) -> None:
+    """At 921600 it passes what 115200 cannot, and the driver is heard when it puts the rate back."""
+    arguments = (kind, "--baud", "115200", "--seconds", "0.3", "--setting", "fast=921600")
+    found = measure(*arguments)
+    assert 11_520 < found["rate"] <= 92_160
+    assert found["share"] <= 1.001
+
+
+def test_a_line_at_another_rate_carries_nothing() -> None:
+    with host("bg96", baud=115200) as (_, end):
+        end.ask(b"AT+IPR=921600\r")
+        os.write(end.port, b"AT\r")
+        assert not select.select([end.port], [], [], 0.2)[0]
+
+
 # -- the runner --------------------------------------------------------------------------------
 
 
