@@ -25,7 +25,17 @@ from atdriver.errors import (
     ModuleSilent,
     PortLost,
 )
-from atdriver.events import Anomaly, Completed, Deaf, Event, Failed, InStep, OutOfStep, Restarted
+from atdriver.events import (
+    Anomaly,
+    Completed,
+    Deaf,
+    Event,
+    Failed,
+    InStep,
+    OutOfStep,
+    Restarted,
+    Unsolicited,
+)
 from atdriver.exchange import Command, Reply
 from atdriver.framer import Head
 from atdriver.lifecycle import ChannelLife, ChannelMode
@@ -372,7 +382,8 @@ class Channel:
         on: a notice or a doubt that came with an answer is known to whoever gets the answer."""
         engine = self.engine
         while engine.writes or engine.events or self._ended:
-            self._write()
+            if engine.writes:
+                self._write()
             events, engine.events = engine.events, []
             for event in events:
                 self._handle(event)
@@ -418,6 +429,9 @@ class Channel:
     def _handle(self, event: Event) -> None:
         if isinstance(event, Completed):
             self._end(event.reply)
+            return
+        if isinstance(event, Unsolicited):  # the most frequent one
+            self._tell(event)
             return
         if isinstance(event, Failed):
             log.debug("%s", event.error)

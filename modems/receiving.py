@@ -138,7 +138,8 @@ class Receiving(SocketOptions):
         `held`: how many bytes at the least, 0 where that is not known."""
         sock.announced = True
         sock.held = held
-        sock.sure()
+        if sock.unsure is not None:
+            sock.sure()
         if sock.reading:
             return  # its end tells
         if sock.eager and self._goes_on(sock):
@@ -207,7 +208,8 @@ class Receiving(SocketOptions):
             self._read_over(sock)
             return
         sock.announced = False  # a notice that comes from here on is a new one
-        sock.sure()
+        if sock.unsure is not None:
+            sock.sure()
         sock.asked = self._read_command(sock)
         try:
             done = partial(self._answered, sock, sock.link)

@@ -188,7 +188,7 @@ class Bg96Stack(Bg96Notices):
         if block is None or (not block.payload and b"host" not in _filled(block.fields)):
             self._nothing_held(sock)
             return
-        sock.deliver(block.payload, sender_of(block.fields))
+        sock.deliver(block.payload, sender_of(block.fields) if sock.kind is Kind.UDP else None)
         # Only one notice comes until the buffer "has been read": whether a short read counts as
         # that is not documented, so the next read goes on until nothing comes.
         most = self.capabilities.limit("frame.max_recv")

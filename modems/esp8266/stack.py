@@ -232,7 +232,8 @@ class Esp8266Stack(Esp8266Notices):
             self._unclear_owner(link)
             return
         # A pulled datagram names the address that the link was opened with, whoever sent it.
-        sender = sock.first_peer or sender_of(block.fields)
+        stream = sock.kind is Kind.TCP
+        sender = None if stream else sock.first_peer or sender_of(block.fields)
         if not sock.deliver(block.payload, sender):
             return
         ask = self.capabilities.limit("frame.max_recv")
