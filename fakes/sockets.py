@@ -120,6 +120,9 @@ class SocketSet:
             try:
                 async with asyncio.timeout(timeout):
                     await self._loop.sock_connect(sock, (address, port))
+            except TimeoutError:
+                if not _is_connected(sock):  # else this process was late, not the peer
+                    raise
             except OSError as error:
                 if error.errno == errno.EADDRNOTAVAIL:  # the four numbers of a live connection
                     raise OSError(errno.EADDRINUSE, "local port in use") from error
@@ -236,6 +239,14 @@ class SocketSet:
         if not self._epoll.closed:
             self._loop.remove_reader(self._epoll.fileno())
             self._epoll.close()
+
+
+def _is_connected(sock: socket.socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 def _limit(sock: socket.socket, window: int) -> None:

@@ -46,7 +46,7 @@ _OPTIONS: Final = {
 }
 _TLS12: Final = ("3", "4")
 """Values of sslversion with which today's servers agree on something: TLS 1.2, and all."""
-_HANDSHAKE_REAL_MIN: Final = 2.0
+_HANDSHAKE_REAL_MIN: Final = 5.0
 _DEFAULT_CLOSE_TIMEOUT: Final = 10
 
 

@@ -19,6 +19,7 @@ __all__ = ["LinkCommands"]
 _HOST_LIMIT = 64  # bytes, DOC AT+CIPSTART
 _CLOSE_TIME = 0.013  # seconds; 13..15 ms to CLOSED (esp-at #465)
 _SHORTEST_CONNECT = 1.0  # real seconds granted to a loopback connect whatever the time scale
+_SHORTEST_HANDSHAKE = 5.0  # likewise, while both ends compute in one process
 _RECORD_LIMIT = 10.0  # seconds, DOC AT+CIPSTART "SSL"
 _ALL = 5  # link id that means all links
 _MOST_LINGER = 0x7FFFFFFF  # seconds; DOC AT+CIPTCPOPT names no limit (INF: an int)
@@ -225,7 +226,7 @@ class LinkCommands(LookupCommands):
         name = self.session.server_names.get(number, "")
         secure = SecureStream(tcp, client_context(verify=verify), name, self.profile.window)
         try:
-            async with asyncio.timeout(max(_SHORTEST_CONNECT, _RECORD_LIMIT * self.time_scale)):
+            async with asyncio.timeout(max(_SHORTEST_HANDSHAKE, _RECORD_LIMIT * self.time_scale)):
                 await secure.handshake()
         except OSError as error:  # ssl.SSLError and TimeoutError are OSErrors
             self.note("handshake", f"{number}: {error}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,22 @@ async def test_guard_refuses_everything_but_loopback(sockets: SocketSet, address
     udp = sockets.open_udp()
     with pytest.raises(UnreachableError):
         udp.send(b"x", address, 9)
+
+
+def test_a_connection_that_stood_while_the_loop_was_late_is_no_time_out() -> None:
+    async def late() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            members = SocketSet(World())
+            port = server.getsockname()[1]
+            connecting = asyncio.create_task(
+                members.connect_tcp("127.0.0.1", port, window=1000, timeout=0.05)
+            )
+            await asyncio.sleep(0)
+            time.sleep(0.1)  # noqa: ASYNC251  (the machine is busy)
+            assert (await connecting).remote == ("127.0.0.1", port)
+            members.close()
+
+    asyncio.run(late())
 
 
 def test_world_checks_its_arguments() -> None:
