@@ -28,7 +28,7 @@ STRANGER = "nobody.example"
 """A name that nobody knows."""
 SHORT = 0.4
 """Seconds of the time-outs that are to run out."""
-SOON = 4.0
+SOON = 8.0
 """Seconds within which they must have, on a busy machine."""
 MIB = 1 << 20
 STEPS = 50_000

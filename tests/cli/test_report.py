@@ -7,7 +7,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,11 +154,16 @@ def test_a_module_that_is_unplugged(
     begin: Callable[..., subprocess.Popen[bytes]], fake: Starter, tmp_path: Path
 ) -> None:
     """What its probes found is no measurement: nothing is said about any promise."""
-    one = fake("bg96")
+    control = tmp_path / "control"
+    one = fake("bg96", "--control", str(control))
     process = begin("report", "host", one.spec, "--only", "tcp.listen", "--out", tmp_path)
     assert read_line(process.stdout).startswith("host: ")
-    time.sleep(1.5)  # its backlog is being tried
-    one.stop()
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.connect(str(control))
+        listening = {"do": "wait", "kind": "command", "match": ".*TCP LISTENER.*", "timeout": 40}
+        asking.sendall(json.dumps(listening).encode() + b"\n")
+        assert json.loads(read_line(asking))["ok"]
+    one.stop()  # while its backlog is being tried
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert err.decode().startswith(f"atdriver: {one.spec}: not measured: the port went away")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .harness import Cli, Fake, Starter, TcpServer, read_line
+from .harness import PATIENCE, Cli, Fake, Starter, TcpServer, read_line
 
 APN = ("--set", "apn=internet", "-q", "0.2")
 Begin = Callable[..., subprocess.Popen[bytes]]
@@ -39,10 +39,10 @@ def test_record_convert_replay(
     process = begin("fake", "replay", "--scenario", script, "--link", link, "--time-scale", "0.1")
     assert process.stdout is not None
     assert process.stderr is not None
-    read_line(process.stdout, 10)
-    read_line(process.stdout, 5)
-    cli("nc", f"bg96:{link}", *talk, "--timeout", "5", stdin=b"hEllo\r\nOK\x00\xff\\ \r\n")
-    assert process.wait(10) == 1
+    read_line(process.stdout)
+    read_line(process.stdout)
+    cli("nc", f"bg96:{link}", *talk, "--timeout", "40", stdin=b"hEllo\r\nOK\x00\xff\\ \r\n")
+    assert process.wait(PATIENCE) == 1
     said = process.stderr.read().decode()
     assert "the host sent b'Ello" in said
     assert "where b'ello" in said

@@ -26,6 +26,7 @@ from fakes.actions import perform
 from fakes.esp8266 import build
 from fakes.ptyport import serve
 from fakes.running import RunningFake
+from tests.fakes.patience import PATIENCE
 
 
 class Served:
@@ -42,7 +43,9 @@ class Served:
 
         self.task = asyncio.ensure_future(serve(modem, announce=announce, **more))
         waiter = asyncio.ensure_future(announced.wait())
-        await asyncio.wait([self.task, waiter], return_when=asyncio.FIRST_COMPLETED, timeout=5)
+        await asyncio.wait(
+            [self.task, waiter], return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE
+        )
         waiter.cancel()
         if self.task.done():
             self.task.result()
@@ -72,7 +75,7 @@ def exchange(number: int, data: bytes, wanted: bytes) -> bytes:
     os.write(number, data)
     got = b""
     while not got.endswith(wanted):
-        if not select.select([number], [], [], 5)[0]:
+        if not select.select([number], [], [], PATIENCE)[0]:
             break
         got += os.read(number, 4096)
     return got
@@ -149,7 +152,7 @@ async def test_full_pty_loses_nothing(served: Served) -> None:
 
     def read() -> None:
         paused.wait(5)
-        while total[0] < len(data) and select.select([port], [], [], 5)[0]:
+        while total[0] < len(data) and select.select([port], [], [], PATIENCE)[0]:
             piece = os.read(port, 777)
             digest.update(piece)
             total[0] += len(piece)
@@ -227,9 +230,9 @@ async def test_as_a_program_the_first_line_is_the_port(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(Path(str(fakes.__file__)).parents[1])},
     )
     assert child.stdout is not None
-    line = await asyncio.wait_for(child.stdout.readline(), 10)
+    line = await asyncio.wait_for(child.stdout.readline(), PATIENCE)
     path = line.decode().strip().removeprefix("port: ")
-    assert (await asyncio.wait_for(child.stdout.readline(), 10)) == b"link: modem\n"
+    assert (await asyncio.wait_for(child.stdout.readline(), PATIENCE)) == b"link: modem\n"
     port = open_port(path)
     assert (await asyncio.to_thread(exchange, port, b"AT\r\n", b"OK\r\n")).endswith(b"OK\r\n")
     os.close(port)
@@ -244,12 +247,12 @@ def test_unplugged_and_back_under_another_name(tmp_path: Path) -> None:
         line = os.open(first, os.O_RDWR | os.O_NOCTTY)
         fake.call(perform, fake.modem, "unplug", 0.1)
         try:
-            assert select.select([line], [], [], 5)[0]
+            assert select.select([line], [], [], PATIENCE)[0]
             with contextlib.suppress(OSError):  # EIO or an empty read: gone
                 assert os.read(line, 100) == b""
         finally:
             os.close(line)
-        limit = time.monotonic() + 5
+        limit = time.monotonic() + PATIENCE  # a BG96 takes 4.9 s to start
         while fake.journal("restart") == [] and time.monotonic() < limit:
             time.sleep(0.01)
         assert fake.journal("restart")

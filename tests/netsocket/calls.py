@@ -28,7 +28,7 @@ from tests.drivers.rig import Rig, assemble
 from .certificates import serving, trusting
 
 HERE = "127.0.0.1"
-SOON = 0.03
+SOON = 0.1
 """Seconds after which a call that can go on has gone on, and one that cannot is waiting."""
 TIMEOUT = 0.05
 """The time-out of the column of that name, where it is to run out."""
@@ -398,7 +398,7 @@ class Close(OnStream):
 
     def call(self) -> Any:
         value = self.end()
-        return value if self.reader is None else self.reader.within(2 * SOON).result()
+        return value if self.reader is None else self.reader.within(10 * SOON).result()
 
     def end(self) -> Any:
         return self.sock.close()
@@ -521,7 +521,7 @@ def run(bench: Bench, cell: Cell) -> Outcome:
         time.sleep(SOON)
         Caller(event)
         return caller.within(2 * SOON if nothing_comes and cell.mode == "blocking" else BOUND)
-    Caller(event).within(10 * SOON).result()  # a close may have to wait for the module's port
+    Caller(event).within(BOUND).result()  # a close may have to wait for the module's port
     patience = 0.0 if nothing_comes else BOUND / 2
     return Caller(lambda: persistent(case, cell, patience)).within(BOUND)
 

@@ -85,7 +85,7 @@ def test_time_out_and_non_blocking(net: EthernetInterface, echo: tuple[str, int]
         started = time.monotonic()
         with pytest.raises(TimeoutError):
             tcp.recv(1)
-        assert 0.04 < time.monotonic() - started < 1
+        assert 0.04 < time.monotonic() - started < 10
         tcp.setblocking(False)
         with pytest.raises(BlockingIOError) as caught:
             tcp.recv(1)

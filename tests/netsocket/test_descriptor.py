@@ -308,7 +308,7 @@ async def test_user_time_out(net: AsyncNetworkInterface) -> None:
         started = time.monotonic()
         with pytest.raises(TimeoutError):
             sock.recv(1)
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 10
     await pumps_ended(net)
 
 

@@ -115,7 +115,7 @@ async def test_recv_times_out_and_loses_nothing(tcp: AsyncTCPSocket, stack: Scri
     started = time.monotonic()
     with pytest.raises(CallTimeout):
         await tcp.recv(10)
-    assert 0.04 < time.monotonic() - started < 0.5
+    assert 0.04 < time.monotonic() - started < 10
     gate.end(b"late")
     assert await tcp.recv(3) == b"lat"
     assert await tcp.recv(3) == b"e"
@@ -153,14 +153,17 @@ async def test_recv_cancelled_in_the_very_turn_of_its_answer_loses_nothing(
 
 
 async def test_deadline_is_for_the_whole_call(tcp: AsyncTCPSocket, stack: ScriptedStack) -> None:
+    async def restless() -> None:
+        while True:
+            await asyncio.sleep(0.02)
+            stack.change()
+
     tcp.settimeout(0.1)
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    for step in range(1, 20):
-        loop.call_later(step * 0.02, stack.change)
-    with pytest.raises(TimeoutError):
-        await tcp.recv(10)
-    assert loop.time() - started < 0.2
+    changing = asyncio.create_task(restless())
+    async with asyncio.timeout(30):  # one that begins anew with every change never ends
+        with pytest.raises(CallTimeout):
+            await tcp.recv(10)
+    changing.cancel()
 
 
 async def test_answer_that_arrived_while_the_loop_slept_is_no_timeout(

@@ -153,7 +153,7 @@ async def test_not_tls_at_all_and_silence(host: AsyncNetworkInterface) -> None:
     begun = loop.time()
     with pytest.raises(CallTimeout):
         await tls.connect(address)
-    assert 0.15 < loop.time() - begun < 2
+    assert 0.15 < loop.time() - begun < 10
     assert tls.closed
     await asyncio.wait([served])
     served.exception()

@@ -100,7 +100,7 @@ async def test_a_client_that_says_nothing_ends_in_the_time_out(
         _reader, writer = await dial(port)
         with pytest.raises(TimeoutError):
             await listener.accept()
-        assert asyncio.get_running_loop().time() - begun < 3.0
+        assert asyncio.get_running_loop().time() - begun < 10
         writer.close()
 
 

@@ -39,7 +39,7 @@ def run(tmp_path: Path) -> Run:
         (tmp_path / "pytest.ini").write_text("[pytest]\nfilterwarnings = error\npythonpath = .\n")
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", *arguments],
-            cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False,
+            cwd=tmp_path, capture_output=True, text=True, timeout=150, check=False,
             env={**os.environ, "PYTEST_ADDOPTS": "", "PYTHONPATH": ""},
         )  # fmt: skip
         return done.returncode, done.stdout + done.stderr

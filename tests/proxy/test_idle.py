@@ -39,7 +39,7 @@ async def test_the_one_that_is_silent_longest_gives_way(
 
 
 async def test_one_that_talks_gives_way_to_nobody() -> None:
-    async with served("esp8266", limits={"idle": 1.0, "wait": 2.0}) as proxy, echo_server() as echo:
+    async with served("esp8266", limits={"idle": 2.5, "wait": 4.0}) as proxy, echo_server() as echo:
         clients = [await proxy.through_socks("srv", echo.port) for _ in range(SOCKETS)]
         another = await proxy.client()
         asking = asyncio.create_task(another.socks("srv", echo.port))

@@ -41,7 +41,7 @@ def run(tests: Path, *arguments: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "xdist", *arguments],
         cwd=tests, env={**clean, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True, text=True, timeout=50, check=False,
+        capture_output=True, text=True, timeout=150, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 
@@ -86,7 +86,7 @@ def test_both_halves_are_run_and_each_can_fail_the_command(tmp_path: Path, goal:
         log.unlink(missing_ok=True)
         done = subprocess.run(
             ["make", goal, f"VENV={tmp_path}", f"PYTEST=sh {stub}"],
-            cwd=ROOT, env={**os.environ, "FAIL": fail}, capture_output=True, timeout=50, check=False,
+            cwd=ROOT, env={**os.environ, "FAIL": fail}, capture_output=True, timeout=150, check=False,
         )  # fmt: skip
         return done.returncode, log.read_text().splitlines()
 
