@@ -4,6 +4,7 @@
   word: the shell takes nothing while a command runs.
 - CR and LF end a line each, so that CR LF is two of them, and an empty line gives a prompt
   (RIOT, sys/shell/shell.c); each is echoed as CR LF. Output lines end with LF alone.
+- Quotes and backslashes make words (`fakes.riot.words`).
 - A line of 128 bytes and more: ``shell: maximum line length exceeded``.
 """
 
@@ -18,6 +19,7 @@ from fakes.engine import rule
 from fakes.mesh import Network, Node, joined_address, link_local
 from fakes.mesh_modem import Handler, MeshModem
 from fakes.riot.settings import FACTS, Settings
+from fakes.riot.words import words_of
 from fakes.scenario import Scenario
 from fakes.world import World
 
@@ -208,7 +210,10 @@ class Core(MeshModem):
             self.note("overlong", f"{len(line)} bytes")
             self.finish("shell: maximum line length exceeded")
             return
-        words = line.split()
+        words = words_of(line)
+        if not words:
+            self.finish(*([] if words is not None else ["shell: incorrect quoting"]))
+            return
         handler = self._commands.get(words[0])
         if handler is None or (words[0].startswith(_TCP) and not self.settings.tcp):
             self.note("unknown", line[:80])

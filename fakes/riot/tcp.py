@@ -22,6 +22,7 @@ _BUFFER: Final = FACTS["tcp.buffer"]
 _WINDOW: Final = 1220  # bytes: one segment of 1280 (GNRC's default receive buffer)
 _LOOK: Final = 0.002  # seconds between two looks at what the peer has acknowledged
 _FLOOD: Final = 0.001  # seconds between two answers of a command that does not wait
+_LEAST_SILENCE: Final = 3.0  # seconds, also with no delays: as RIOT's test application is built
 
 
 class TcpCommands(UdpCommands):
@@ -208,7 +209,9 @@ class TcpCommands(UdpCommands):
     async def recv(self, words: list[str]) -> None:
         """``gnrc_tcp_recv <ms> <count>``: waits until all of it has come, or the peer ends.
 
-        A time that runs out is told and the waiting goes on (RIOT, tests/net/gnrc_tcp).
+        A time that runs out is told and the waiting goes on (RIOT, tests/net/gnrc_tcp). One that is
+        longer than the connection's own ends the connection (gnrc_tcp.c, gnrc_tcp_recv:
+        MSG_TYPE_CONNECTION_TIMEOUT).
         """
         text, amount = self._begin(words, 2)[:2]
         patience, count = self.number(text), min(max(0, self.number(amount)), _BUFFER)
@@ -236,8 +239,25 @@ class TcpCommands(UdpCommands):
                 self.say(f"{words[0]}: returns -EAGAIN")
                 await self.pause(_FLOOD)
                 await self.output_room()
+            elif patience > self.settings.connect_timeout * 1000:
+                if not await self._silence_over():
+                    stream.abort()
+                    self._stream = None
+                    self.say(f"{words[0]}: returns -ECONNABORTED")
+                    return
             elif not await self._news(patience, self._readable):
                 self.say(f"{words[0]}: returns -ETIMEDOUT")
+
+    async def _silence_over(self) -> bool:
+        """Whether the peer says something before the connection is given up."""
+        limit = self.settings.connect_timeout * self.time_scale
+        try:
+            async with asyncio.timeout(max(limit, _LEAST_SILENCE)):
+                while not self._readable():
+                    await self._moved.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def _readable(self) -> bool:
         stream = self._stream

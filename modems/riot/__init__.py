@@ -11,6 +11,7 @@ from atdriver.registry import LINK_SETTINGS, Setting, Value
 from atdriver.usb import UsbIdentity
 from modems.meshnode import WELL_KNOWN, Translation
 from modems.rate import LineRate
+from modems.riot.commands import SILENCE
 from modems.riot.dialect import DIALECT
 from modems.riot.stack import NEIGHBOURS, RiotStack
 
@@ -23,8 +24,11 @@ class RiotDriver:
     settings = (
         *(each for each in LINK_SETTINGS if each.name != "fast"),
         Setting("nat64", WELL_KNOWN, "NAT64 prefix of 96 bits for IPv4 addresses"),
+        Setting("encoding", "none", "hex: both ends of a stream use this library, any byte passes",
+                choices=("none", "hex")),
+        Setting("silence", SILENCE, "seconds after which the firmware gives a silent peer up"),
         Setting("attach_timeout", 10.0, "seconds to wait for an address beyond the link"),
-    )
+    )  # fmt: skip
     usb: tuple[UsbIdentity, ...] = ()
     identity = (b"help", re.compile(rb"Command +Description"))
 
@@ -34,12 +38,17 @@ class RiotDriver:
             translation = Translation(str(values["nat64"]))
         except ValueError as error:
             raise SpecificationError(f"setting nat64={values['nat64']}: {error}") from None
+        silence = float(values["silence"])
+        if not 1 <= silence <= 86400:
+            raise SpecificationError(f"setting silence={silence}: 1 to 86400 seconds are expected")
         return RiotStack(
             channel,
             name=name,
             line=LineRate(channel, (int(values["baud"]),), 0, lambda _: NEIGHBOURS),
             translation=translation,
             attach_timeout=float(values["attach_timeout"]),
+            silence=silence,
+            encoded=values["encoding"] == "hex",
             reconnect=values["reconnect"] == "auto",
         )
 

@@ -1,4 +1,5 @@
-"""The Stack inside a RIOT shell node: one datagram socket, binary-safe by hexadecimal."""
+"""The Stack inside a RIOT shell node: one datagram socket, binary-safe by hexadecimal, and one
+stream where the firmware has them (modems.riot.streams)."""
 
 from __future__ import annotations
 
@@ -14,13 +15,14 @@ from atdriver.errors import CommandFailed
 from atdriver.events import Anomaly, Received
 from atdriver.exchange import Command, Reply
 from modems.clock import now
-from modems.commands import BASIC
 from modems.lifecycle import ModuleState
-from modems.meshnode import MeshNode, Translation, best_address
+from modems.meshnode import Translation, best_address
 from modems.rate import LineRate
 from modems.recovery import Trouble
 from modems.riot.capabilities import table
+from modems.riot.commands import line
 from modems.riot.dialect import DIALECT
+from modems.riot.streams import UDP_LINK, RiotStreams
 from modems.sockets import ModuleSocket
 from netsocket import errors
 from netsocket.address import SocketAddress
@@ -40,16 +42,12 @@ _CHANNEL = re.compile(rb"Channel: (\d{1,3})")
 _NETWORK = re.compile(rb"NID: 0x([0-9a-fA-F]{1,4})")
 
 
-def line(text: str, timeout: float = BASIC) -> Command:
-    """One line of the shell; everything up to the next prompt is its answer."""
-    return Command(text.encode("ascii"), timeout, bare=True, ok=(), error=())
-
-
 INTERFACES = line("ifconfig")
 NEIGHBOURS = line("nib neigh")
+FIRMWARES = ("", "with GNRC TCP commands")
 
 
-class RiotStack(MeshNode):
+class RiotStack(RiotStreams):
     """See netsocket.stack.Stack; settings in modems.riot."""
 
     network_trouble = Trouble.AIR
@@ -64,12 +62,14 @@ class RiotStack(MeshNode):
         line: LineRate,
         translation: Translation,
         attach_timeout: float,
+        encoded: bool,
+        silence: float,
         reconnect: bool,
     ) -> None:
-        super().__init__(channel, line=line, reconnect=reconnect)
+        super().__init__(channel, line=line, reconnect=reconnect, encoded=encoded, silence=silence)
         self.name = name
         self.translation = translation
-        self.capabilities = table(name, "")
+        self.capabilities = table(name, "", tcp=True, encoded=encoded)
         self._attach_timeout = attach_timeout
         self._sender: SocketAddress | None = None  # of the dump that is being printed
         self._dump = bytearray()
@@ -83,6 +83,9 @@ class RiotStack(MeshNode):
 
     async def _configure(self) -> None:
         await self._attempt(line("udp server stop"))  # a former program's
+        found = await self._find_tcp()
+        firmware = FIRMWARES[found]
+        self.capabilities = table(self.name, firmware, tcp=found, encoded=self._encoded)
 
     async def _attach(self) -> None:
         deadline = now() + self._attach_timeout
@@ -108,22 +111,26 @@ class RiotStack(MeshNode):
         await self._attach()
 
     async def _look_at_network(self) -> None:
+        if self._occupied:
+            return
         if not await self._addresses() and self.life.state is ModuleState.IP_READY:
             error = errors.NetworkDown(f"the {self.name} has no address any more")
             self._recovery.meet(Trouble.AIR, error)
 
     async def _restore(self) -> None:
+        await self._leave_tcp()
         await self._attempt(line("udp server stop"))
 
     # -- sockets ------------------------------------------------------------------------------
 
     async def open(self, kind: Kind) -> Handle:
-        """See Stack.open: one datagram socket."""
+        """See Stack.open: one datagram socket; of two streams one may listen."""
         self._check_up()
         if kind is Kind.TCP:
             self.capabilities["tcp.connect"].require()
-        if self._sockets:
-            raise errors.NoSocket(f"the {self.name} has one socket, and it is in use")
+        used = sum(each.kind is kind and not each.closing for each in self._sockets.values())
+        if used >= (1 if kind is Kind.UDP else 2):
+            raise errors.NoSocket(f"the {self.name} has one socket of this kind, and it is in use")
         return await super().open(kind)
 
     async def _open_datagram_on(
@@ -137,22 +144,13 @@ class RiotStack(MeshNode):
                 self._raise(error)
             await self._attempt(line("udp server stop"))
             await self._run(line(f"udp server start {port}"))
-        sock.link = 0
+        sock.link = UDP_LINK
 
     async def _close_link(self, sock: ModuleSocket, *, abort: bool) -> None:
-        del sock, abort
-        await self._attempt(line("udp server stop"))
-
-    async def _connect_link(self, sock: ModuleSocket, address: SocketAddress) -> None:
-        del sock, address
-        raise errors.NotSupported(self.capabilities["tcp.connect"])
-
-    async def _start_listening(self, sock: ModuleSocket) -> None:
-        del sock
-        raise errors.NotSupported(self.capabilities["tcp.listen"])
-
-    async def _stop_listening(self, sock: ModuleSocket) -> None:
-        """There are no listeners."""
+        if sock.kind is Kind.TCP:
+            await self._close_stream(sock, abort=abort)
+        else:
+            await self._attempt(line("udp server stop"))
 
     # -- receiving: a line that names the sender, then a dump --------------------------------------
 
@@ -186,14 +184,14 @@ class RiotStack(MeshNode):
         sender, self._sender = self._sender, None
         payload = bytes(self._dump)
         self._dump.clear()
-        sock = self._by_link(0)
+        sock = self._by_link(UDP_LINK)
         if sender is not None and payload and sock is not None:
             self._receive(sock, payload, sender)
 
     def _dump_broken(self) -> None:
         """A line of it is missing."""
         self._stop_timer()
-        sock, text = self._by_link(0), bytes(self._dump)
+        sock, text = self._by_link(UDP_LINK), bytes(self._dump)
         self._sender = None
         self._dump.clear()
         if sock is not None:
@@ -213,6 +211,7 @@ class RiotStack(MeshNode):
     ) -> Command:
         del sock
         assert address is not None
+        self._check_free()
         return line(f"udp send -b [{self._translated(address)}]:{address.port} {data.hex()}")
 
     def _datagram_sent(
@@ -251,8 +250,10 @@ class RiotStack(MeshNode):
     # -- questions ----------------------------------------------------------------------------
 
     async def mesh(self) -> MeshState:
-        """See netsocket.mesh.MeshControl."""
+        """See netsocket.mesh.MeshControl. Raises ModuleBusy while the shell takes no line."""
         await self.configure()
+        if self._occupied:
+            raise errors.ModuleBusy(f"the shell takes no line: {self._occupied}")
         text = b"\n".join((await self.channel.run(INTERFACES)).lines)
         channel, network = _CHANNEL.search(text), _NETWORK.search(text)
         own = [self.translation.outside(each) for each in await self._addresses()]
@@ -269,7 +270,11 @@ class RiotStack(MeshNode):
 
     async def status(self) -> StackStatus:
         """See Stack.status."""
-        state = await self.mesh()
+        try:
+            state = await self.mesh()
+        except errors.ModuleBusy as error:
+            details = {"shell": error.strerror or "", **self._recovery_details()}
+            return StackStatus(self._status, self._address or None, self.epoch, details)
         details = {"role": state.role}
         if state.channel is not None:
             details["channel"] = str(state.channel)

@@ -10,6 +10,7 @@ import pytest
 from fakes.peers import Peer
 from fakes.riot import build
 from fakes.riot.settings import FACTS, Settings
+from fakes.riot.words import words_of
 from tests.fakes.mesh_host import running, virtual
 from tests.fakes.test_riot import ask
 
@@ -135,3 +136,22 @@ def test_ping_by_default() -> None:
             assert loop.time() - begun == pytest.approx(120, abs=0.1)
 
     virtual(scenario)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("a  b\tc ", ["a", "b", "c"]),
+        (r"a\ b \"c\\", ["a b", '"c\\']),
+        ("a' b'\"c 'd\" ''", ["a bc 'd", ""]),
+        (r"'it\'s'", ["it's"]),
+        ("a\x85b\xa0c", ["a\x85b\xa0c"]),
+        ("a\0b", ["a"]),
+        ("'a", None),
+        ("a\\", None),
+    ],
+    ids=["blanks", "escapes", "quotes", "escape in quotes", "no blanks", "nul", "open", "cut"],
+)
+def test_words(line: str, words: list[str] | None) -> None:
+    """RIOT, sys/shell/shell.c, shell_handle_input_line: only spaces and tabs part words."""
+    assert words_of(line) == words

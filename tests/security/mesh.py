@@ -22,6 +22,7 @@ from modems.meshnode import Translation
 from modems.openthread import commands as openthread
 from modems.openthread import wanted_dataset
 from modems.ppp import session_settings
+from modems.riot import commands as riot
 from modems.skstack import commands as skstack
 from modems.skstack import login
 from modems.skstack.dialect import link_local, written
@@ -90,12 +91,20 @@ def read_dataset(text: bytes) -> Read:
 
 
 def read_riot(text: bytes) -> Read:
-    match words(text):
+    bare = re.sub(rb"[\x80-\xff]", b"", text) if text.startswith(b"buffer_write ") else text
+    assert words(bare)  # bytes of a stream's text may be any but control characters
+    match re.findall(rb"(?:\\.|[^\\ ])+", text):
         case [b"udp" as name, b"send", b"-b", place, *rest]:
             found = re.fullmatch(rb"\[([0-9a-f:]+)\]:(\d+)", place)
             assert found is not None, text
             shown = b"".join(rest)
             return name, [address(found[1]), found[2], bytes.fromhex(shown.decode("ascii"))]
+        case [b"gnrc_tcp_open" as name, place, port]:
+            found = re.fullmatch(rb"\[([0-9a-f:]+)\]:(\d+)", place)
+            assert found is not None, text
+            return name, [address(found[1]), found[2], port]
+        case [b"buffer_write" as name, at, shown]:
+            return name, [at, re.sub(rb"\\(.)", rb"\1", shown)]
     raise ValueError(text)
 
 
@@ -228,6 +237,21 @@ async def connected(channel: Noting, text: str) -> None:
     await channel.run(openthread.tcp_connect(inside, 80))
 
 
+async def connected_by_riot(channel: Noting, text: str) -> None:
+    inside = kept("riot", channel)._translated(SocketAddress(_literal(text), 80))
+    await channel.run(riot.connect(inside, 80, 0, 120.0))
+
+
+async def streamed_by_riot(channel: Noting, text: str, encoding: str = "none") -> None:
+    """A text of one line: longer ones take several."""
+    stack, data = kept("riot", channel, encoding=encoding), text.encode("utf-8", "replace")
+    stack._check_bytes(data)
+    lines = [each for _, _, each in riot.writes(data.hex().encode() if encoding == "hex" else data)]
+    if len(lines) != 1 or not data or b"\0" in data:
+        raise ValueError("more than one line")
+    await channel.run(lines[0])
+
+
 async def connected_by_skstack(channel: Noting, text: str) -> None:
     place = SocketAddress(_literal(text), 80)
     inside = kept("skstack", channel)._translated(place)
@@ -334,6 +358,9 @@ MESH: tuple[Parameter, ...] = tuple(
     case("openthread", "stream in hexadecimal", "hello", payload("openthread", None, encoding="hex"),
          read_openthread, (), replaced),
     case("riot", "address to send to", FAR, reached("riot"), read_riot, ("commands.line",), in_mesh),
+    case("riot", "address to connect to", FAR, connected_by_riot, read_riot, ("commands.connect",), in_mesh),
+    case("riot", "stream", "hello", streamed_by_riot, read_riot,
+         ("commands.writes", "commands.arrived"), replaced),
     case("riot", "NAT64 prefix", "fd00:64::/96", translated("riot"), read_riot, ("set nat64",), by_prefix),
     case("riot", "datagram", "hello", payload("riot", FAR), read_riot, (), replaced),
     case("skstack", "route-B ID", RBID, lambda c, s: logged_in(c, rbid=s), read_skstack,

@@ -135,7 +135,7 @@ def labels(module: str) -> set[str]:
 
 def makers(module: str) -> set[str]:
     """Functions that make a command of text."""
-    path = MODEMS / module / ("stack.py" if module == "riot" else "commands.py")
+    path = MODEMS / module / "commands.py"
     if not path.exists():  # it has those of another
         return set()
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from netsocket.capability.farend import FarEnd
 from netsocket.capability.model import Level
-from netsocket.capability.probes.tools import LIMIT, connected, echo, raises
+from netsocket.capability.probes.tools import LIMIT, connected, echo, raises, receive
 from netsocket.capability.verdict import Outcome, Verdict, check, passed, probe, unjudged
 from netsocket.interface import AsyncNetworkInterface
 from netsocket.stack import InterfaceStatus
@@ -169,6 +169,6 @@ async def ipv6(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
         async with net.tcp_socket() as sock:
             sock.settimeout(LIMIT)
             await sock.connect(address)
-            word = await sock.recv(10)
+            word = await receive(sock, 3)
     check(word == b"six", f"got {word!r}")
     return passed("connected over IPv6")
