@@ -74,16 +74,17 @@ def benign_of(parameter: Parameter) -> list[tuple[bytes, list[bytes]]]:
     return read(parameter, written)
 
 
-def cases(few: int, many: int, parameters: tuple[Parameter, ...]) -> list[ParameterSet]:
+def cases(parameters: tuple[Parameter, ...], *counts: int) -> list[ParameterSet]:
+    """So many strings in `make test`, `make gates` and every night."""
     return [
         pytest.param(each, count, id=f"{count}-{each.module} {each.name}", marks=marks)
-        for count, marks in ((few, ()), (many, pytest.mark.gate))
+        for count, marks in zip(counts, ((), pytest.mark.gate, pytest.mark.nightly), strict=False)
         for each in parameters
     ]
 
 
 @pytest.mark.parametrize(
-    ("parameter", "count"), [*cases(FEW, MANY, PARAMETERS), *cases(SOME, MORE, MESH)]
+    ("parameter", "count"), [*cases(PARAMETERS, FEW, MANY), *cases(MESH, SOME, MORE, MANY)]
 )
 async def test_hostile_strings(parameter: Parameter, count: int) -> None:
     benign = benign_of(parameter)
