@@ -7,6 +7,7 @@ import re
 import pytest
 
 from atdriver.framer import HELD_LOW, LEAD_CAP, LINE_CAP, Data, Framer, Head, Line, Noise, Prompt
+from atdriver.textframer import TextFramer
 
 HEAD = Head("ipd", b"+IPD,", re.compile(rb"\+IPD,(?P<n>\d+):"), 2048)
 OTHER = Head("read", b"+READ:", re.compile(rb"\+READ: (?P<n>\d+)\r\n"), 100)
@@ -222,8 +223,12 @@ def test_an_echo_that_is_not_wanted_any_more_or_begins_as_an_answer_is_a_line() 
     [(b"", b""), (b"ab", b"ab\r\n"), (b"ab", b"ac\r\n"), (b"\nab", b"")],
     ids=["never", "it came", "it did not come", "none that can be told"],
 )
-def test_where_no_echo_is_due_every_text_is_a_line(echo: bytes, said: bytes) -> None:
-    framer = Framer()
+@pytest.mark.parametrize("kind", [Framer, TextFramer])
+def test_where_no_echo_is_due_every_text_is_a_line(
+    kind: type[Framer], echo: bytes, said: bytes
+) -> None:
+    """Of a shell without a prompt too."""
+    framer = kind()
     if echo:
         framer.expect_echo(echo)
     feed(framer, said)
@@ -238,6 +243,24 @@ def test_a_line_held_low_is_told_once_and_what_follows_is_read_as_ever() -> None
     assert feed(framer, b"\0" * HELD_LOW + b"OK\r\n") == [
         Noise("line held low", b""),
         Line(b"OK", (b"\0" * HELD_LOW)[:LEAD_CAP]),
+    ]
+
+
+@pytest.mark.parametrize("before", [b"OK\r\n", b"\r\nOK", b"\r\n\r\nOK\r\n", b"\0\0OK\r\n"])
+def test_nuls_are_counted_from_the_first_behind_a_text(before: bytes) -> None:
+    framer = Framer()
+    feed(framer, before, b"\r\n")
+    assert feed(framer, b"\0" * (HELD_LOW - 1)) == []
+    assert feed(framer, b"\0") == [Noise("line held low", b"")]
+
+
+def test_the_blank_behind_a_prompt_is_the_only_one_that_is_skipped() -> None:
+    framer = Framer()
+    framer.armed = True
+    assert feed(framer, b"\r\n> \r\n a\r\n b\r\n") == [
+        Prompt(),
+        Line(b" a", b"\r\n"),
+        Line(b" b", b""),
     ]
 
 
