@@ -250,7 +250,8 @@ class Channel:
         """Something happened that a module with its settings would not do: look, soon, whether it
         still has them. Nothing while it is known to be lost."""
         if self.mode is not ChannelMode.CLOSED and self._failure is None:
-            self.engine.suspect(reason)
+            assert self._loop is not None
+            self.engine.suspect(reason, self._loop.time())
             self._work()
 
     @property

@@ -229,7 +229,7 @@ class Engine(Answering):
         if self.probe.restarted is None or self._echoing:
             return
         self._echoing = True
-        self.suspect(ECHO)
+        self.suspect(ECHO, self._now)
 
     def _other_line(self, line: Line) -> None:
         """A line that neither ends nor belongs to the command by its own grammar."""

@@ -218,8 +218,9 @@ class Flight:
             self._rest()
             self.probe = Probe(self.dialect.hello)
 
-    def suspect(self, reason: str) -> None:
+    def suspect(self, reason: str, now: float) -> None:
         """Look as soon as no command is in flight whether the module lost its settings."""
+        self._now = now
         if self.stage is not Stage.DEAF:
             self._suspicion = reason
         if self.stage is Stage.IDLE:

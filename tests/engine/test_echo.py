@@ -46,6 +46,18 @@ def test_a_canary_that_lives_is_asked_once(bench: Bench) -> None:
     assert bench.take() == (done(AT), *HINT)
 
 
+def test_a_command_that_is_not_repeated_makes_the_next_echo_a_hint_again(bench: Bench) -> None:
+    bench.send(AT)
+    bench.feed(b"AT\r\n" + OK)
+    bench.in_sync(answers(esp.CANARY, b"+CIPMUX:1\r\n" + OK, esp.DIALECT.terminator))
+    bench.send(AT)
+    bench.feed(OK)
+    assert bench.take() == (done(AT), *HINT, IN_STEP, done(AT))
+    bench.send(AT)
+    bench.feed(b"AT\r\n" + OK)
+    assert bench.take() == (done(AT), *HINT)
+
+
 def test_before_the_module_is_configured_it_echoes() -> None:
     bench = Bench(esp.DIALECT)
     bench.send(AT)

@@ -25,6 +25,7 @@ from modems.bg96 import dialect as bg96
 from modems.commands import query, simple
 from modems.esp8266 import commands as esp_at
 from modems.esp8266 import dialect as esp
+from modems.skstack import dialect as skstack
 
 from .harness import (
     DEAF,
@@ -599,9 +600,75 @@ def test_a_prompt_is_due_only_for_a_send_that_had_none() -> None:
         assert bench.engine.stage is Stage.RESYNC
         assert bench.engine.framer.armed == (not said)
         sound(bench)
-        bench.engine.suspect("anything")
+        bench.engine.suspect("anything", bench.now)
         assert bench.engine.stage is Stage.RESYNC
         assert not bench.engine.framer.armed
+
+
+def test_a_line_that_broke_off_long_ago_is_dropped_before_the_next_command() -> None:
+    for silence, left in ((STALL - 0.01, True), (STALL, False)):
+        bench = esp_bench()
+        bench.feed(b"ju")
+        bench.tick(silence)
+        bench.send(MUX)
+        bench.feed(b"nk\r\n+CIPMUX:1\r\n" + OK)
+        odds = (unknown(b"junk"),) if left else (odd("line broke off", b"ju"), unknown(b"nk"))
+        assert bench.take() == (*odds, done(MUX, b"+CIPMUX:1"))
+
+
+def test_what_comes_by_itself_has_the_heads_that_were_set_last() -> None:
+    """Also behind a command that brings a block of its own."""
+    head = replace(
+        bg96.DIALECT.heads[0], prefix=b"+NEW:", pattern=re.compile(rb"\+NEW: (?P<n>\d+)\r\n")
+    )
+    bench = quectel_bench()
+    bench.engine.expect((head,))
+    for _ in range(2):
+        bench.feed(b"\r\n+NEW: 3\r\nabc\r\n")
+        assert bench.take() == (received(head.name, b"abc"),)
+        bench.send(QIRD)
+        bench.feed(b"\r\n+QIRD: 2\r\nhi\r\n" + OK)
+        assert [seen[0] for seen in bench.take()] == ["done"]
+
+
+def test_a_payload_that_goes_with_its_line_was_written() -> None:
+    command = Command(b"SKSENDTO 3 ", 3.0, payload=b"abc", inline=True)
+    bench = esp_bench()
+    bench.send(command)
+    assert bench.take_writes() == (b"SKSENDTO 3 abc",)
+    bench.feed(ERROR)
+    assert bench.take() == (refused(command, payload_written=True),)
+
+
+def test_a_short_line_of_a_shell_is_told_without_its_line_end() -> None:
+    """A result of SKSTACK, which ends with a CR alone."""
+    command = Command(b"ROPT", 3.0, ok=(b"OK 00", b"OK 01"))
+    bench = Bench(skstack.DIALECT)
+    bench.send(command)
+    bench.feed(b"ROPT\r\nOK 01\r")
+    assert bench.take() == (done(command, final=b"OK 01"),)
+
+
+@pytest.mark.parametrize("result", [b"", OK, ERROR], ids=["none yet", "OK", "ERROR"])
+def test_between_commands_no_echo_is_due(result: bytes) -> None:
+    bench = esp_bench()
+    if result:
+        bench.send(AT)
+        bench.feed(result)
+        bench.take()
+    bench.feed(b"XXXX\r\n")
+    assert bench.take() == (unknown(b"XXXX"),)
+
+
+def test_a_suspicion_after_a_long_silence_has_its_whole_time() -> None:
+    """The time of probing begins when it is suspected, not when the module was heard last."""
+    bench = esp_bench()
+    assert bench.engine.heard == 0.0
+    for _ in range(2):
+        bench.now += 1000.0
+        bench.engine.suspect("anything", bench.now)
+        sound(bench)
+        assert bench.take() == (odd("anything", b""), out_of_step("anything"), IN_STEP)
 
 
 def test_what_another_port_left_is_forgotten() -> None:
@@ -1675,7 +1742,7 @@ def test_the_echo_of_a_deaf_module_is_no_reason_to_ask() -> None:
     bench.tick(10.0)
     assert bench.take()[-1] == DEAF
     bench.take_writes()
-    bench.engine.suspect("anything")
+    bench.engine.suspect("anything", bench.now)
     bench.tick(100.0)
     assert (bench.take(), bench.take_writes()) == ((), ())
 
@@ -1727,7 +1794,7 @@ def test_in_step_is_told_when_nothing_is_suspect_any_more() -> None:
     bench = Bench(esp.DIALECT)
     bench.probing()
     bench.tick(QUIET)
-    bench.engine.suspect("anything")
+    bench.engine.suspect("anything", bench.now)
     for _ in range(2):
         bench.feed(OK)
         bench.tick(QUIET)

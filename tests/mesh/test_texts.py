@@ -8,10 +8,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from atdriver.answering import TEXT_STALL
 from atdriver.dialect import Dialect, Probe
 from atdriver.engine import CUT, Engine
 from atdriver.events import Anomaly, Completed, Event, Failed, OutOfStep, Received, Unsolicited
 from atdriver.exchange import Command
+from atdriver.flight import STALL
 from modems.openthread.dialect import CANARY, DIALECT, IN_STEP
 
 STATE = Command(
@@ -74,6 +76,15 @@ def seen(
 def datagram(payload: bytes) -> bytes:
     """As the node prints it: the count is right, the text stops at the first NUL."""
     return b"%d bytes from %b%b\r\n" % (len(payload), SENDER, payload.split(b"\0")[0])
+
+
+def test_a_text_that_may_have_ended_is_judged_soon() -> None:
+    """Whoever drives the engine is told when; a text that has not come so far has longer."""
+    said = b"10 bytes from " + SENDER + b"abc"
+    for more, patience in ((b"", STALL), (b"\r\n", TEXT_STALL)):
+        one = engine(probe=CANARY)
+        one.feed(said + more, 5.0)
+        assert one.next_deadline() == 5.0 + patience
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ afterwards.
 from __future__ import annotations
 
 import ast
+import gc
 import resource
+import signal
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -22,7 +24,10 @@ from tests.mutation import forks
 ROOT = Path(__file__).parents[2]
 SHARDS = 6
 TIMES = 10
-"""A test that takes this many times what it took unchanged has failed."""
+"""A test that takes this many times what it took unchanged, in processor time and over all, has
+failed."""
+BUSY = 2.0
+"""Seconds of processor time that each test has at least."""
 MEMORY = 4 << 30
 """Bytes of address space, after which a change has lost its way."""
 
@@ -35,6 +40,8 @@ class Covered:
     """What one test did when nothing was changed."""
 
     seconds: float
+    busy: float
+    """Seconds of processor time."""
     reached: set[str]
 
 
@@ -57,10 +64,12 @@ class Bench:
 
         def shard(numbers: list[int]) -> forks.Case:
             found = yield lambda: (watch(), [(n, *self._watched(n)) for n in numbers])[1]
-            for number, passed, seconds, reached in found or ():
+            for number, passed, seconds, busy, reached in found or ():
                 if passed:
-                    self.covered[number] = Covered(seconds, set(reached))
+                    self.covered[number] = Covered(seconds, busy, set(reached))
 
+        gc.collect()
+        gc.freeze()  # or each copy would write on all pages that it shares with this process
         everything = list(range(len(self.items)))
         forks.run((shard(everything[n::SHARDS]) for n in range(SHARDS)), SHARDS, 900.0)
         missing = [n for n in everything if n not in self.covered]
@@ -94,11 +103,12 @@ class Bench:
                 return
             chosen = [n for n in chosen if n != killer]
 
-    def _watched(self, number: int) -> tuple[bool, float, list[str]]:
+    def _watched(self, number: int) -> tuple[bool, float, float, list[str]]:
         called.clear()
-        begun = time.perf_counter()
+        begun, busy = time.perf_counter(), time.process_time()
         passed = self._passes(number)
-        return passed, time.perf_counter() - begun, sorted(called)
+        seconds = time.perf_counter() - begun
+        return passed, seconds, time.process_time() - busy, sorted(called)
 
     def _kill(self, change: Callable[[], object], chosen: Iterable[int]) -> int:
         """The first test that fails, -1 when none does, -2 when the change breaks the import."""
@@ -111,15 +121,23 @@ class Bench:
 
     def _passes(self, number: int) -> bool:
         item, failures = self.items[number], _Failures()
-        if number in self.covered:
-            limit = max(self.least, TIMES * self.covered[number].seconds)
+        if unchanged := self.covered.get(number):
+            limit = max(self.least, TIMES * unchanged.seconds)
             item.add_marker(pytest.mark.timeout(limit), append=False)
+            busy = max(BUSY, TIMES * unchanged.busy)
+            signal.signal(signal.SIGPROF, _too_busy)
+            signal.setitimer(signal.ITIMER_PROF, busy, busy)
         item.config.pluginmanager.register(failures)
         try:
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
         finally:
+            signal.setitimer(signal.ITIMER_PROF, 0.0)
             item.config.pluginmanager.unregister(failures)
         return failures.count == 0
+
+
+def _too_busy(number: int, frame: object) -> None:
+    raise TimeoutError("too much processor time")
 
 
 class _Failures:
@@ -135,8 +153,8 @@ def collect(plugin: object, tests: Iterable[str], marks: str = "not nightly") ->
     over. Returns pytest's exit code."""
     arguments = [str(file) for each in tests for file in sorted(ROOT.glob(each))]
     return pytest.main(
-        ["-o", "addopts=--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:terminal",
-         "--timeout=15", "-m", marks, *arguments],
+        ["-o", "addopts=--import-mode=importlib", "-p", "no:cacheprovider", "-qq", "--no-summary",
+         "-s", "--timeout=120", "-m", marks, *arguments],
         plugins=[plugin],
     )  # fmt: skip
 
