@@ -25,6 +25,7 @@ from modems.bg96 import dialect as bg96
 from modems.commands import query, simple
 from modems.esp8266 import commands as esp_at
 from modems.esp8266 import dialect as esp
+from modems.riot import dialect as riot
 from modems.skstack import dialect as skstack
 
 from .harness import (
@@ -647,6 +648,38 @@ def test_a_short_line_of_a_shell_is_told_without_its_line_end() -> None:
     bench.send(command)
     bench.feed(b"ROPT\r\nOK 01\r")
     assert bench.take() == (done(command, final=b"OK 01"),)
+
+
+def test_the_echo_of_a_probe_arms_no_prompt_where_prompts_end_nothing() -> None:
+    bench = esp_bench()
+    bench.probing()
+    bench.tick(QUIET)
+    bench.feed(bench.engine.probe.text + b"\r\n")
+    assert not bench.engine.framer.armed
+
+
+def test_an_answer_without_end_is_given_up_by_name() -> None:
+    bench = esp_bench()
+    bench.send(SCAN)
+    line = b'+CWLAP:(3,"' + b"x" * 32 + b'",-60,"aa:bb:cc:dd:ee:ff",6)\r\n'
+    bench.feed(line * (ANSWER_CAP // len(line) * 2))
+    (error,) = (event.error for event in bench.events if isinstance(event, Failed))
+    assert str(error) == f"{SCAN}: more than {ANSWER_CAP} bytes of answer"
+
+
+def test_where_the_prompt_ends_a_command_it_is_its_result() -> None:
+    command = Command(b"ifconfig", 3.0, bare=True)
+    bench = Bench(riot.DIALECT)
+    bench.send(command)
+    bench.feed(b"ifconfig\r\nIface  3\r\n> ")
+    assert bench.take() == (done(command, b"Iface  3", final=b"> "),)
+
+
+def test_before_any_payload_no_line_end_is_odd() -> None:
+    for said in (b"\n1,CLOSED\r\n", b" \r\n1,CLOSED\r\n"):
+        bench = esp_bench()
+        bench.feed(said)
+        assert [seen[0] for seen in bench.take()] == ["urc"]
 
 
 @pytest.mark.parametrize("result", [b"", OK, ERROR], ids=["none yet", "OK", "ERROR"])

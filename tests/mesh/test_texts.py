@@ -87,6 +87,18 @@ def test_a_text_that_may_have_ended_is_judged_soon() -> None:
         assert one.next_deadline() == 5.0 + patience
 
 
+def test_a_text_that_may_have_ended_waits_for_its_rest() -> None:
+    one = engine(probe=CANARY)
+    one.feed(b"10 bytes from " + SENDER + b"abc\r\n", 5.0)
+    one.tick(5.0 + TEXT_STALL - 0.01)
+    assert one.events == []
+    one.tick(5.0 + TEXT_STALL)
+    assert [show(event) for event in one.events] == [
+        ("Anomaly", CUT),
+        ("data", b"abc", False, False),
+    ]
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -171,6 +183,12 @@ def test_a_peer_cannot_write_results_into_what_follows_its_nul(payload: bytes) -
     assert [event for event in events if event[0] == "data"] == [("data", b"x", False, True)]
     assert ("failed", "ReplyCorrupt") in events
     assert ("OutOfStep", CUT) in events
+    one = engine(probe=CANARY)
+    one.begin(STATE, 1.0)
+    one.feed(datagram(payload) + b"> state\r\n", 1.0)
+    one.tick(2.0)
+    (error,) = (event.error for event in one.events if isinstance(event, Failed))
+    assert str(error) == "state: its answer came behind a text cut short"
 
 
 @pytest.mark.parametrize(
