@@ -29,6 +29,7 @@ class ScenarioRunner:
             raise ScenarioError(f"written for {scenario.modem!r}, not for {modem.kind!r}")
         self.modem = modem
         self.used: dict[int, int] = {}
+        self._matched: dict[int, int] = {}  # a step may act later than that, or never
         self._steps: list[Step] = []
         self._held: list[tuple[re.Pattern[bytes], bytes]] = []
         for step in scenario.steps:
@@ -124,9 +125,13 @@ class ScenarioRunner:
                 break
 
     def _counts(self, index: int, step: Step) -> bool:
-        if step.times is not None and self.used.get(index, 0) >= step.times:
+        before = self._matched.get(index, 0)
+        if step.times is not None and before >= step.times:
             return False
-        return step.chance >= 1 or self.modem.random.random() < step.chance
+        if step.chance < 1 and self.modem.random.random() >= step.chance:
+            return False
+        self._matched[index] = before + 1
+        return True
 
     def _act(self, index: int) -> None:
         self.used[index] = self.used.get(index, 0) + 1

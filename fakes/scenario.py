@@ -42,7 +42,7 @@ class Step:
             completely is about to be, or was, written.
         at_byte: position in the module's output; it is cut there if need be.
         after: model seconds between the trigger and the actions (not with `before`).
-        times: how often at most; None: every time.
+        times: how many matches count at most; None: all.
         chance: probability that a match counts, decided by the fake's seed.
         passes: with `on`: the built-in rule answers as well.
         instead: with `before`: what is written instead of the literal (\\1 … are groups).

@@ -15,7 +15,7 @@ from modems.esp8266.dialect import LINKS
 from modems.esp8266.tls import Esp8266Tls
 from modems.lifecycle import ModuleState
 from modems.recovery import Trouble
-from modems.sockets import sender_of
+from modems.sockets import ModuleSocket, sender_of
 from modems.table import log
 from netsocket import errors
 from netsocket.stack import InterfaceStatus, Kind
@@ -57,6 +57,8 @@ class Esp8266Notices(Esp8266Tls):
                 self.anomalies += 1
         elif name == "wifi_disconnect":
             self._on_air_lost()
+        elif name == "wifi_connected":
+            self._on_air_back()
         elif name == "wifi_got_ip":
             self._air_lost = False
             if self._wanted_up and self.life.state is ModuleState.IP_READY:
@@ -69,6 +71,19 @@ class Esp8266Notices(Esp8266Tls):
         self._air_lost = True
         if self._wanted_up and self.life.state is ModuleState.IP_READY:
             self._recovery.meet(Trouble.AIR, errors.NetworkDown("the WiFi connection was lost"))
+
+    def _on_air_back(self) -> None:
+        """Joined again, and nobody heard that it was lost: an end that was not told yet came from
+        that, as far as we know, and not from the peer."""
+        if self._air_lost or not self._wanted_up or self.life.state is not ModuleState.IP_READY:
+            return
+        for sock in self._sockets.values():
+            if sock.peer_closed:
+                self._lost_its_air(sock)
+
+    def _lost_its_air(self, sock: ModuleSocket) -> None:
+        sock.link = None
+        self._break(sock, errors.ConnectionReset("the WiFi connection was lost"))
 
     async def _look_at_network(self) -> None:
         for _ in range(2):  # "in none" may as well be a question that was refused
@@ -111,8 +126,7 @@ class Esp8266Notices(Esp8266Tls):
         if sock is None:
             return
         if self._air_lost:  # no peer's doing
-            sock.link = None
-            self._break(sock, errors.ConnectionReset("the WiFi connection was lost"))
+            self._lost_its_air(sock)
             return
         sock.peer_closed = True
         if not sock.pull:

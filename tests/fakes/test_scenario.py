@@ -99,6 +99,29 @@ async def test_reset_instead_of_an_answer(attach: Any) -> None:
     assert b"SDK" in await host.ok("AT+GMR")
 
 
+async def test_a_step_that_waits_when_the_module_restarts_is_used_up(attach: Any) -> None:
+    """`times` counts matches: what came to nothing does not wait for the next command."""
+    scenario = Scenario((Step(on="AT", passes=True, after=1000.0, times=1),))
+    host = await attach(build(scenario=scenario, time_scale=1, boot_time="0.01"))
+    host.send(b"AT\r\n")
+    await host.expect(b"AT\r\n")
+    await host.quiet()
+    host.modem.restart()
+    await host.read_until(b"\r\nready\r\n")
+    host.send(b"AT\r\n")
+    await host.expect(b"AT\r\n\r\nOK\r\n")
+
+
+async def test_a_step_that_waits_is_not_begun_once_more(attach: Any) -> None:
+    scenario = Scenario((Step(behind=r"\r\nOK\r\n", after=0.02, times=1, say=("late",)),))
+    host = await attach(build(scenario=scenario, time_scale=1))
+    await host.ok("AT")
+    await host.ok("AT")
+    await host.expect(b"late\r\n")
+    await asyncio.sleep(0.1)
+    await host.quiet()
+
+
 async def test_timed_steps_survive_a_restart(attach: Any) -> None:
     scenario = Scenario((Step(at=0.03, say=("now",)),))
     host = await attach(build(scenario=scenario, firmware="E22-ESP32", boot_time="0.01"))
