@@ -32,8 +32,8 @@ class Settings(MeshSettings):
     """Bytes of the line buffer: one less is what a line may have."""
     shell_delay: float = 0.002
     """Until the shell has taken what waits."""
-    tcp: bool = True
-    """The gnrc_tcp commands are built in (they are those of RIOT's test application)."""
+    tcp: bool = False
+    """The gnrc_tcp commands are built in, as in RIOT's test application and in no example."""
     channel: int = 26
     """IEEE 802.15.4 channel."""
     pan: int = 0x23

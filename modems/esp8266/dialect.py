@@ -92,7 +92,8 @@ NOTHING = re.compile(rb"(?!)")
 def unstick(command: Command, payload_written: bool) -> tuple[Step, ...]:
     """Leave the data phase of AT+CIPSEND: `+++` as a packet of its own, 20 ms of silence around
     it, one second before the next command (ESP-AT User Guide, AT+CIPSEND). What the module had
-    already taken is discarded by it; the connection counts as broken.
+    already taken is discarded by it; the connection counts as broken. Twice, because nothing says
+    that it was understood: where a byte of it was lost, the probes that follow would be payload.
 
     A count that the escape itself would complete gets the real bytes, when none were written."""
     payload = command.payload
@@ -100,7 +101,7 @@ def unstick(command: Command, payload_written: bool) -> tuple[Step, ...]:
         return ()
     if not payload_written and len(payload) <= len(ESCAPE[0][1]):
         return ((0.2, payload), (1.1, b""))
-    return ESCAPE
+    return (*ESCAPE, *ESCAPE)
 
 
 ESCAPE: tuple[Step, ...] = ((0.2, b"+++"), (1.1, b""))

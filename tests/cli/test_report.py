@@ -243,9 +243,8 @@ def test_far_end_serves(begin: Callable[..., subprocess.Popen[bytes]]) -> None:
 
 STACKS = (
     *("host", "lwip:pair", "esp8266:fake", "bg96:fake", "bg96,data=ppp:fake"),
-    *("openthread:fake", "riot,tcp=no:fake", "skstack:fake"),
+    *("openthread:fake", "riot:fake", "skstack:fake"),
 )
-"""A RIOT node's streams take longer than a night: see tests/mesh/test_probes.py."""
 
 
 @pytest.mark.nightly

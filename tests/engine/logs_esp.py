@@ -908,7 +908,7 @@ CASES = (
         expect(timed_out(_SEND_48), out_of_step("an answer did not come in time")),
         InSync(),
         expect(IN_STEP),
-        writes(b"AT+CIPSEND=0,48\r\n", ESCAPE, b"AT\r\n", b"AT\r\n"),
+        writes(b"AT+CIPSEND=0,48\r\n", ESCAPE, ESCAPE, b"AT\r\n", b"AT\r\n"),
     ),
     # AT version and Bin version disagree: both lines arrive, in order; test_firmware reads the
     # first.

@@ -11,9 +11,16 @@ import pytest
 import fakes
 from fakes.actions import perform
 from fakes.errors import UnknownFirmwareError, UnknownSettingError
-from fakes.riot import build
+from fakes.riot import Riot
+from fakes.riot import build as build_as_set
 from fakes.riot.udp import dump
 from tests.fakes.mesh_host import Console, running, virtual
+
+
+def build(**settings: Any) -> Riot:
+    """A node of RIOT's test application, with all its commands."""
+    return build_as_set(**{"tcp": "yes", **settings})
+
 
 HOST4 = "fd00:64:64::7f00:1"
 LOCAL = "fe80::4:1900:0:1"
@@ -313,7 +320,7 @@ async def test_tcp_listening(connect: Any) -> None:
         assert "gnrc_tcp_stop_listen: returns\n" in await ask(node, "gnrc_tcp_stop_listen")
         with pytest.raises(OSError):
             await connect(21974)
-    async with running(build(time_scale=0, tcp="no")) as [node]:
+    async with running(build_as_set(time_scale=0)) as [node]:
         assert await ask(node, "buffer_init") == "shell: command not found: buffer_init\n"
 
 

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 
 from fakes.peers import Peer
-from fakes.riot import build
+from fakes.riot import Riot
+from fakes.riot import build as build_as_set
 from fakes.riot.settings import FACTS, Settings
 from fakes.riot.words import words_of
 from tests.fakes.mesh_host import running, virtual
 from tests.fakes.test_riot import ask
+
+
+def build(**settings: Any) -> Riot:
+    """A node of RIOT's test application, with all its commands."""
+    return build_as_set(**{"tcp": "yes", **settings})
+
 
 SEVEN = "fd00:64:64::c000:207"  # 192.0.2.7
 
@@ -20,7 +28,7 @@ SEVEN = "fd00:64:64::c000:207"  # 192.0.2.7
 def test_defaults() -> None:
     assert asdict(Settings()) == {
         "mesh": "", "border": True, "hop": 0.0025, "loss": 0.0, "duplicate": 0.0, "eui64": "",
-        "stdin": 64, "line": 128, "shell_delay": 0.002, "tcp": True, "channel": 26, "pan": 35,
+        "stdin": 64, "line": 128, "shell_delay": 0.002, "tcp": False, "channel": 26, "pan": 35,
         "role": "host", "advertised": 0.3, "connect_timeout": 120.0,
     }  # fmt: skip
     assert FACTS == {"line": 128, "stdin": 64, "udp.servers": 1, "udp.max_hex": 64,
@@ -75,9 +83,7 @@ async def test_texts(line: str, answer: str) -> None:
 
 
 async def test_without_tcp_and_with_a_longer_line() -> None:
-    async with running(build(time_scale=0, tcp="no", line="512", eui64="0011223344556677")) as [
-        node
-    ]:
+    async with running(build_as_set(time_scale=0, line="512", eui64="0011223344556677")) as [node]:
         for name in ("gnrc_tcp_open", "buffer_read"):
             assert await ask(node, name) == f"shell: command not found: {name}\n"
         for count, answer in [(64, "Success: sent 64 byte over UDP to [fe80::1]:9\n"),

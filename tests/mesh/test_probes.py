@@ -39,7 +39,7 @@ SLOW = {
 }  # fmt: skip
 """What a stream of some 80 bytes in a second needs longer for than a probe has; and the probe that
 takes two streams beside each other."""
-SETTINGS = {"riot": {"connect_timeout": 3}}
+SETTINGS = {"riot": {"tcp": "yes", "connect_timeout": 3}}
 """As RIOT's test application is built: no other command is taken before."""
 
 
@@ -68,7 +68,7 @@ async def test_a_riot_node_without_streams_is_as_claimed() -> None:
 async def test_every_byte_passes_a_riot_node_in_hexadecimal() -> None:
     """The far end answers with the digits that it got."""
     everything = bytes(range(0, 256, 8))
-    modem = assemble("riot:fake", keywords={"encoding": "hex"})
+    modem = assemble("riot:fake", keywords={"encoding": "hex", "tcp": "yes"})
     async with FarEnd() as far, modem.interface() as net, net.tcp_socket() as sock:
         far.called_6 = FAKE_LOOPBACK_6
         await sock.connect(far.address("echo"))

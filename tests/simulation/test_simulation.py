@@ -25,6 +25,7 @@ SEEDS = 138
 FOUND = (
     ("esp8266", "E24", 4, 0.05, 28),  # a restart without a word: only the echo gave it away
     ("esp8266", "E24", 4, 0.15, 100),  # CLOSED because the WiFi was lost looked like the peer's
+    ("esp8266", "E24", 4, 0.15, 4444),  # a byte of the escape was lost: probes became payload
     ("esp8266", "E24", 5, 0.05, 185),  # CLOSED of the id's former owner hit a queued connect
     ("esp8266", "E24", 4, 0.15, 1007),  # WIFI GOT IP was lost: attaching for ever
     ("esp8266", "E24", 4, 0.15, 1009),  # payload behind a damaged head was taken for a notice
