@@ -75,8 +75,8 @@ class ModuleSocket:
     came: int = 0
     """Bytes of a stream that reads brought."""
     turn: int = 0
-    """Bytes that may be sent although the peer has something to say: as many as were read before a
-    send, less what was sent since."""
+    """Bytes that may be sent although the peer goes on saying something: as many as were read
+    before a send, less what was sent since."""
     refused: int = 0
     """Sends refused in a row."""
     family: int = 0

@@ -93,9 +93,7 @@ class Transfers(Receiving):
         sock = self._socket(handle)
         self._check_writable(sock)
         frame = data[: self.capabilities.limit("frame.max_send")]
-        in_turn = len(frame) <= sock.turn
-        sock.turn = max(sock.turn - len(frame), 0)
-        if not in_turn and self._to_read_first(sock):
+        if self._to_read_first(sock):
             task = self._spawn(self._transaction(self._transmit(sock, frame, None)))
             task.add_done_callback(lambda _task: ended())
             return task
@@ -170,7 +168,7 @@ class Transfers(Receiving):
             if sock.link is None:
                 await self._open_datagram(sock, address)
         else:
-            await self._read_first(sock, small=len(data) <= SMALL)
+            await self._read_first(sock, len(data))
         try:
             command = self._send_command(sock, data, address)
             reply = await self.channel.run(command, still=sock.on(sock.link))
@@ -213,18 +211,24 @@ class Transfers(Receiving):
         waits = (sock.announced and sock.unsure is None) or sock.reading
         return sock.pull and waits and len(sock.buffer) < BUFFER_CAP
 
-    async def _read_first(self, sock: ModuleSocket, *, small: bool) -> None:
+    async def _read_first(self, sock: ModuleSocket, size: int) -> None:
         """Nothing can be read while a send waits in the module. A peer that answers as it reads,
         and stops reading when its answers are not taken, would then never let the send end; so
-        what it has said is taken into the host's buffer first. Time and number are bounded: an
-        endless download must not starve an upload, whose turn it is then for as many bytes."""
+        what it has said is taken into the host's buffer first. Time and number are bounded, and
+        behind a long run as many bytes may be sent as it read, with as many read before each
+        frame: an endless download must not starve an upload, nor an upload leave answers lying."""
+        in_turn = SMALL < size <= sock.turn
         begun, came = asyncio.get_running_loop().time(), sock.came
+        end = begun if in_turn or size <= SMALL else begun + ANSWERS_FIRST
         for count in range(ANSWERS_AT_MOST):
-            late = small or asyncio.get_running_loop().time() - begun >= ANSWERS_FIRST
-            if not self._to_read_first(sock) or (late and count >= READS_BEFORE_SEND):
+            late = asyncio.get_running_loop().time() >= end
+            enough = sock.came - came >= size if in_turn else count >= READS_BEFORE_SEND
+            if not self._to_read_first(sock) or (late and enough):
                 break
             await self._refill(sock)
-        if not small:
+        if in_turn:
+            sock.turn -= size
+        elif size > SMALL:
             sock.turn = sock.came - came
 
     async def _after_silent_send(

@@ -9,7 +9,10 @@ import pytest
 from fakes import Peer
 from tests.faults.bench import opened, virtual
 
-PEERS = {"source.test:19": Peer("chargen", rate=10_000_000)}
+PEERS = {
+    "source.test:19": Peer("chargen", rate=10_000_000),
+    "talker.test:7": Peer("echo", greeting=bytes(50_000)),
+}
 UPLOAD = 200_000
 
 
@@ -36,3 +39,28 @@ async def test_an_upload_beside_a_download_has_its_share(module: str, firmware: 
         reading.cancel()
         await asyncio.wait([reading])
         assert UPLOAD / 4 < beside < UPLOAD * 4
+
+
+@pytest.mark.parametrize(("module", "firmware"), [("esp8266", "E24"), ("bg96", "bg96")])
+@virtual
+async def test_answers_are_not_left_lying_while_it_is_the_uploads_turn(
+    module: str, firmware: str
+) -> None:
+    """A peer that has said much, and then answers as it reads, to a program that only sends."""
+    async with opened(module, firmware, peers=PEERS) as bench:
+        sock = await bench.net.connect(("talker.test", 7), timeout=30)
+        (talk,) = bench.talks("talker.test:7")
+        lying = 0
+
+        async def look() -> None:
+            nonlocal lying
+            while True:
+                if len(talk.told) > 2000:
+                    lying = max(lying, len(talk._inbox))
+                await asyncio.sleep(0.001)
+
+        looking = asyncio.create_task(look())
+        await sock.sendall(bytes(40_000))
+        looking.cancel()
+        assert len(talk.told) == 40_000
+        assert lying < 10_000
