@@ -26,7 +26,6 @@ from .harness import Cli, Starter
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    sim._tried.clear()
     monkeypatch.setattr(sim, "SIM_PATIENCE", 0.1)
     monkeypatch.setattr(sim, "POLL", 0.02)
     monkeypatch.setattr(network, "POLL", 0.02)

@@ -45,11 +45,6 @@ async def fails_to_open(
     return rig
 
 
-@pytest.fixture(autouse=True)
-def forget_pins() -> None:
-    sim._tried.clear()
-
-
 async def test_the_port_of_the_notices_is_learnt_though_a_local_port_is_in_use(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -505,7 +505,6 @@ async def test_a_wrong_pin_whose_tries_are_not_told() -> None:
 @virtual
 async def test_a_wrong_pin_that_blocks_the_sim() -> None:
     bench = assemble("bg96", fake={"pin": "4321"}, pin="87654321")
-    sim._tried.clear()
     bench.step(on=r"AT\+QPINC=.*", say=("ERROR",))
     bench.step(on=r"AT\+CPIN\?", say=("+CPIN: SIM PIN", "OK"), times=1)
     bench.step(on=r"AT\+CPIN=.*", say=("+CME ERROR: 12",))
