@@ -107,13 +107,12 @@ class Portal:
         self.calls.add(call)
         try:
             self.loop.call_soon_threadsafe(call.start)
-        except RuntimeError:
+            call.done.acquire()
+        except RuntimeError:  # the loop is closed
             self.calls.discard(call)
             coroutine.close()
             raise BadHandle("the interpreter is shutting down") from None
-        try:
-            call.done.acquire()
-        except BaseException:
+        except BaseException:  # Ctrl-C, from when it may have begun
             with contextlib.suppress(RuntimeError):
                 self.loop.call_soon_threadsafe(call.cancel)
             raise
