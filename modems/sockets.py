@@ -73,10 +73,7 @@ class ModuleSocket:
     sent: int = 0
     """Bytes that the module accepted on this connection."""
     came: int = 0
-    """Bytes of a stream that reads brought."""
-    turn: int = 0
-    """Bytes that may be sent although the peer goes on saying something: as many as were read
-    before a send, less what was sent since."""
+    """Bytes that reads brought on this connection."""
     refused: int = 0
     """Sends refused in a row."""
     family: int = 0

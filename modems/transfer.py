@@ -28,7 +28,7 @@ SMALL = 512
 """Bytes up to which a send does not have to wait behind the bulk of others."""
 READS_BEFORE_SEND = 4
 """Reads that a small send lets pass: some packets of answers."""
-ANSWERS_FIRST, ANSWERS_AT_MOST = 0.25, 256
+ANSWERS_FIRST, ANSWERS_AT_MOST = 2.0, 256
 """Seconds, and reads, that a larger one does. A peer that echoes takes nothing while its own send
 waits, and an operating system tells it of room only when a third of some hundred KiB is free."""
 
@@ -214,22 +214,21 @@ class Transfers(Receiving):
     async def _read_first(self, sock: ModuleSocket, size: int) -> None:
         """Nothing can be read while a send waits in the module. A peer that answers as it reads,
         and stops reading when its answers are not taken, would then never let the send end; so
-        what it has said is taken into the host's buffer first. Time and number are bounded, and
-        behind a long run as many bytes may be sent as it read, with as many read before each
-        frame: an endless download must not starve an upload, nor an upload leave answers lying."""
-        in_turn = SMALL < size <= sock.turn
+        what it has said is taken into the host's buffer first. Who has said more than he was told
+        does not answer: of him as much is read as is sent then, so that an endless download does
+        not starve an upload. Time and number are bounded in any case."""
         begun, came = asyncio.get_running_loop().time(), sock.came
-        end = begun if in_turn or size <= SMALL else begun + ANSWERS_FIRST
         for count in range(ANSWERS_AT_MOST):
-            late = asyncio.get_running_loop().time() >= end
-            enough = sock.came - came >= size if in_turn else count >= READS_BEFORE_SEND
-            if not self._to_read_first(sock) or (late and enough):
-                break
+            if size <= SMALL:
+                enough = count >= READS_BEFORE_SEND
+            elif sock.came - sock.sent >= size:
+                enough = sock.came - came >= size
+            else:
+                late = asyncio.get_running_loop().time() - begun >= ANSWERS_FIRST
+                enough = late and count >= READS_BEFORE_SEND
+            if enough or not self._to_read_first(sock):
+                return
             await self._refill(sock)
-        if in_turn:
-            sock.turn -= size
-        elif size > SMALL:
-            sock.turn = sock.came - came
 
     async def _after_silent_send(
         self, sock: ModuleSocket, error: CommandTimeout, data: bytes
