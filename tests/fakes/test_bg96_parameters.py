@@ -535,3 +535,20 @@ async def test_tls_configuration() -> None:
             'AT+QSSLCFG="seclevel",0,3', 'AT+QSSLCFG="negotiatetime",0,9', 'AT+QSSLCFG="negotiatetime",0,301',
             'AT+QSSLCFG="ciphersuite",0,"0XFFFF"', 'AT+QSSLCFG="sslversion",0,3,1', 'AT+QSSLCFG="nonsense",0',
         ])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("chosen", "absent", "expected"),
+    [
+        ("own", "", "Gateway"),
+        ("own", "no libslirp", "Gateway"),
+        ("auto", "", "SlirpGateway"),
+        ("auto", "no libslirp", "Gateway"),
+        ("slirp", "", "SlirpGateway"),
+    ],
+)
+def test_what_is_behind_the_call(
+    chosen: str, absent: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fakes.slirp.missing", lambda: absent)
+    assert build(network=chosen)._behind().__name__ == expected
