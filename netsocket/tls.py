@@ -39,6 +39,8 @@ from netsocket.waiting import NOW, take_turn
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
+TICKETS: Final = 0.5
+"""Seconds that close waits for the session tickets of a server that nothing was read from."""
 CLOSE_LIMIT: Final = 5.0
 """Seconds that close gives to close_notify and what was queued before it."""
 ALERT_LIMIT: Final = 1.0
@@ -409,10 +411,12 @@ class AsyncTLSSocket(StreamReads, TlsFace):
             end = asyncio.get_running_loop().time() + CLOSE_LIMIT
             await self._drain(end if waits else NOW)
         if not self._has_read:
-            # Session tickets of a TLS 1.3 server. Unread, they make the operating system reset the
-            # connection, and the peer loses what it has not read yet.
+            # Session tickets of a TLS 1.3 server. Unread, or on their way to a closed connection,
+            # they make the stack reset it, and the peer loses what it has not read yet.
+            waits = waits and not self.server_side and self.version() == "TLSv1.3"
+            end = asyncio.get_running_loop().time() + TICKETS
             with contextlib.suppress(OSError):
-                await self._within(NOW).recv(READ_SIZE)
+                await self._within(end if waits else NOW).recv(READ_SIZE)
 
     async def abort(self) -> None:
         """Close at once, without close_notify."""
