@@ -266,7 +266,8 @@ class LinkCommands(LookupCommands):
         self.note("udp", f"{number} {address}:{port} local {local}")
         try:
             udp = self.sockets.open_udp(local, address=address)
-        except OSError:
+        except OSError as error:
+            self.note("udp", f"{number} cannot be opened: {error}")
             raise CommandError() from None
         link = Link(number, kind, (address, port), udp=udp, udp_mode=mode)
         self.add_link(link)
