@@ -7,6 +7,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import select
 import socket
 import ssl
 import struct
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import netsocket.tls
 from netsocket import AsyncNetworkInterface, AsyncTLSSocket, HostStack, Nsapi
 from netsocket.errors import CallTimeout, ConnectionRefused, NotConnected
 from netsocket.tls import TLSWantRead, TLSWantWrite
@@ -241,6 +243,51 @@ async def test_close_says_close_notify_and_wakes_readers(host: AsyncNetworkInter
         served.exception()
     assert ends[0] == b""
     assert ends[1:] == [] or isinstance(ends[1], Exception)
+
+
+async def test_close_waits_for_session_tickets_that_nobody_has_read(
+    host: AsyncNetworkInterface, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Coming to a connection that has been closed they would make this end's stack reset it.
+
+    The server's side is in memory, so that its tickets, which OpenSSL makes of the client's
+    Finished, leave when the client has long said its last words.
+    """
+    monkeypatch.setattr(netsocket.tls, "TICKETS", netsocket.tls.TICKETS * 60)  # a late CPU
+    seen: list[object] = []
+
+    def script(connection: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        server = serving().wrap_bio(incoming, outgoing, server_side=True)
+
+        def fed(step: Callable[[], Any]) -> Any:
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    if server.version() is None:
+                        connection.sendall(outgoing.read())
+                    incoming.write(connection.recv(65536))
+
+        fed(server.do_handshake)
+        seen.append(fed(lambda: server.read(100)))
+        seen.append(fed(lambda: server.read(100)))  # close_notify
+        readable, _, _ = select.select([connection], [], [], 0.2)
+        seen.append("closed before the tickets" if readable else "waiting")
+        tickets = outgoing.read()
+        assert tickets, "a TLS 1.3 server of OpenSSL sends tickets"
+        connection.sendall(tickets)
+        seen.append(connection.recv(100))
+        seen.append(connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+
+    address, served = await far_end(script)
+    tls = host.tls_socket(trusting())
+    await tls.connect(address)
+    assert tls.version() == "TLSv1.3"
+    await tls.sendall(b"last words")
+    await tls.close()
+    await served
+    assert seen == [b"last words", b"", "waiting", b"", 0]
 
 
 async def test_unwrap_gives_the_plain_stream_right_behind(host: AsyncNetworkInterface) -> None:
