@@ -28,6 +28,9 @@ from netsocket.stack import Changed, Handle, InterfaceStatus, Kind, StatusChange
 
 log = logging.getLogger("atdriver.modems")
 T = TypeVar("T")
+PORTS = random.Random()
+"""Draws local ports. Not the program's own generator: one that it seeds would draw the same ports
+with each start, and find them taken."""
 PORT_ATTEMPTS = 4
 """How many local ports are tried for a datagram socket that asked for none."""
 
@@ -366,7 +369,7 @@ class ModuleSockets(abc.ABC):
         """An ephemeral local port for modules that do not choose one (RFC 6335 range)."""
         taken = {sock.local_port for sock in self._sockets.values()}
         while True:
-            port = random.randint(49152, 65535)
+            port = PORTS.randint(49152, 65535)
             if port not in taken:
                 return port
 

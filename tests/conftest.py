@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 
 from atdriver import answering, resync
 from modems.bg96 import sim
+from modems.table import PORTS
 
 HERE = Path(__file__).parent
 ALLOWED = HERE / "allowed-skips.txt"
@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Around fixtures of every scope, which a fixture is not."""
     sim._tried.clear()  # a PIN that another test got wrong
-    random.seed()  # else workers whose last test was a virtual one draw the same local ports
+    PORTS.seed()  # else workers whose last test was a virtual one draw the same local ports
     if not any(item.path.is_relative_to(folder) for folder in IN_MEMORY):
         return (yield)
     with pytest.MonkeyPatch.context() as patch:

@@ -24,6 +24,7 @@ from netsocket.capability.verdict import PROBES, Outcome, Probe, Verdict, passed
 from netsocket.hoststack import HostStack
 from netsocket.interface import AsyncNetworkInterface
 from tests.drivers.rig import opened
+from tests.ports import free_port
 
 pytestmark = pytest.mark.serial
 TOKEN = "correct horse"
@@ -94,8 +95,8 @@ async def test_something_else_at_that_port() -> None:
         writer.write(b"220 hello\r\n")
         writer.close()
 
-    server = await asyncio.start_server(greet, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
+    port = free_port()
+    server = await asyncio.start_server(greet, "127.0.0.1", port)
     with pytest.raises(FarEndRefused, match="no control port"):
         await RemoteFarEnd("127.0.0.1", port, TOKEN).__aenter__()
     server.close()

@@ -18,6 +18,7 @@ from atdriver.cli import main
 from atdriver.cli.failure import UsageProblem
 from atdriver.cli.forward import Way
 from netsocket.address import SocketAddress
+from tests.ports import free_port
 
 from .harness import COMMAND, PATIENCE, Cli, Fake, TcpServer, environment, read_line
 
@@ -71,9 +72,7 @@ def test_several_ports_and_an_orderly_end(esp8266: Fake, tcp_echo: TcpServer) ->
 
 
 def test_a_port_of_the_module_leads_here(esp8266: Fake, tcp_echo: TcpServer) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number = free.getsockname()[1]
+    number = free_port()
     with running(esp8266.spec, "-R", f"{number}:{tcp_echo.port}") as process:
         line = read_line(process.stdout)
         assert line.endswith(f":{number} (module) -> localhost:{tcp_echo.port}"), line

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 from .harness import COMMAND, PATIENCE, Cli, Fake, Starter, TcpServer, environment, read_line
 
 WIFI = {"ATDRIVER_SSID": "lab", "ATDRIVER_PASSWORD": "secret99"}
@@ -202,14 +204,6 @@ def test_each_read_is_one_datagram(
         assert process.wait(PATIENCE) == 0
 
 
-def free_port(kind: socket.SocketKind) -> int:
-    """A port of 127.0.0.1 that nobody had a moment ago."""
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        number: int = sock.getsockname()[1]
-        return number
-
-
 @pytest.mark.parametrize("module", ["esp8266", "bg96"])
 def test_listening_for_one_peer(
     begin: Callable[..., subprocess.Popen[bytes]],
@@ -217,7 +211,7 @@ def test_listening_for_one_peer(
     module: str,
 ) -> None:
     fake: Fake = request.getfixturevalue(module)
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     process = begin(
         "nc", fake.spec, "-l", port, "-q", "0.3",
         env=WIFI if module == "esp8266" else {"ATDRIVER_APN": "internet"},
@@ -242,7 +236,7 @@ def test_listening_for_datagrams(begin: Callable[..., subprocess.Popen[bytes]], 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
         peer.bind(("127.0.0.1", 0))
         peer.settimeout(PATIENCE)
-        port = free_port(socket.SOCK_DGRAM)
+        port = free_port()
         process = begin("nc", bg96.spec, "-u", "-l", port, *APN, "-q", "0.2")
         assert process.stderr is not None
         assert process.stdout is not None
@@ -260,7 +254,7 @@ def test_listening_for_datagrams(begin: Callable[..., subprocess.Popen[bytes]], 
 
 
 def test_mistakes_while_listening(cli: Cli, bg96: Fake) -> None:
-    port = free_port(socket.SOCK_STREAM)
+    port = free_port()
     done = cli("nc", bg96.spec, "-l", port, *APN, "--timeout", "4")
     assert done.status == 1
     assert "nobody connected within 4 s (--timeout)" in done.err

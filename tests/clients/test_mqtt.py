@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.harness import PATIENCE, read_line
+from tests.ports import free_port
 
 from .harness import HERE, MODULE_ADDRESS, Clients, Through, typed
 
@@ -30,9 +31,7 @@ INTERVAL = 2.0
 @contextlib.contextmanager
 def broker(folder: Path) -> Iterator[tuple[int, Path]]:
     """Mosquitto, with everything that it sees in a log; gives its port and the log."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     log, file = folder / "broker.log", folder / "mosquitto.conf"
     user = "user root\n" if os.geteuid() == 0 else ""
     file.write_text(

@@ -148,15 +148,6 @@ async def udp_echo(mark: bytes = b"") -> AsyncIterator[tuple[int, UdpEcho]]:
         await asyncio.sleep(0)
 
 
-async def closed_port() -> int:
-    """A port of 127.0.0.1 on which nobody listens."""
-    server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0)
-    port: int = server.sockets[0].getsockname()[1]
-    server.close()
-    await server.wait_closed()
-    return port
-
-
 async def until(condition: Any, seconds: float = 60.0) -> None:
     """Wait for something to become true."""
     async with asyncio.timeout(seconds):

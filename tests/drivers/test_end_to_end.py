@@ -12,7 +12,6 @@ from netsocket import errors
 from netsocket.stack import InterfaceStatus
 from tests.drivers.rig import (
     ALL,
-    closed_port,
     echo_server,
     noise,
     opened,
@@ -20,6 +19,7 @@ from tests.drivers.rig import (
     udp_echo,
     until,
 )
+from tests.ports import free_port
 
 every = pytest.mark.parametrize(("module", "firmware"), ALL)
 
@@ -85,7 +85,7 @@ async def test_refused_and_unknown_name(module: str, firmware: str) -> None:
     async with opened(module, firmware) as rig:
         sock = rig.net.tcp_socket()
         with pytest.raises(ConnectionRefusedError):
-            await sock.connect(("127.0.0.1", await closed_port()))
+            await sock.connect(("127.0.0.1", free_port()))
         async with echo_server() as server:  # the same socket may try again
             await sock.connect(("srv", server.port))
             await sock.sendall(b"second try")

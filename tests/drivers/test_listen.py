@@ -19,13 +19,13 @@ from tests.drivers.rig import (
     ALL,
     ESP,
     Rig,
-    closed_port,
     echo_server,
     noise,
     opened,
     receive,
     until,
 )
+from tests.ports import free_port
 
 everywhere = pytest.mark.parametrize(("module", "firmware"), ALL)
 generations = pytest.mark.parametrize("firmware", ESP)
@@ -221,7 +221,7 @@ async def test_accept_waits_times_out_and_can_be_non_blocking(module: str, firmw
 @everywhere
 async def test_a_closed_listener_keeps_what_was_accepted(module: str, firmware: str) -> None:
     async with opened(module, firmware) as rig:
-        listener, port = await listening(rig)
+        listener, port = await listening(rig, free_port())
         async with client(port) as (reader, writer), client(port) as (unseen, _):
             sock, peer = await listener.accept()
             assert tuple(peer) == name_of(writer)
@@ -469,7 +469,7 @@ async def test_push_mode_accepts_too(firmware: str) -> None:
 
 async def test_bg96_binds_a_client_to_a_port() -> None:
     async with echo_server() as server, opened("bg96", "bg96") as rig:
-        port = await closed_port()
+        port = free_port()
         sock = rig.net.tcp_socket()
         await sock.bind(("", port))
         await sock.connect(("srv", server.port))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import random
 import socket
 
 import pytest
@@ -204,6 +205,20 @@ async def test_datagram_ports_that_are_taken_in_the_module(module: str) -> None:
         await stack.close(udp)
         again = await stack.open(Kind.UDP)
         await stack.bind(again, port(9000))
+
+
+@virtual
+async def test_a_program_that_seeds_chance_gets_other_ports_each_time() -> None:
+    """Else its next start draws the ports of the last one, which the module may still hold."""
+    drawn = []
+    async with opened("bg96") as bench:
+        for _ in range(2):
+            random.seed(1)
+            udp = await bench.stack.open(Kind.UDP)
+            await bench.stack.sendto(udp, b"x", SocketAddress("192.0.2.1", 7))
+            drawn.append((await bench.stack.local_address(udp)).port)
+            await bench.stack.close(udp)
+    assert drawn[0] != drawn[1]
 
 
 @both

@@ -249,14 +249,3 @@ async def udp_peer(*, echo: bool = False) -> AsyncIterator[Datagrams]:
     finally:
         transport.close()
         await asyncio.sleep(0)
-
-
-def free_port() -> int:
-    """A TCP and UDP port that was free a moment ago."""
-    import socket
-
-    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-        tcp.bind(("127.0.0.1", 0))
-        port: int = tcp.getsockname()[1]
-        udp.bind(("127.0.0.1", port))
-        return port

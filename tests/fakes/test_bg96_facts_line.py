@@ -15,7 +15,6 @@ from fakes.bg96 import PROFILES, build, build_bg95, build_ec25
 from fakes.bg96.syntax import split_line
 from tests.fakes.bg96_host import (
     bench,
-    free_port,
     refuse,
     show,
     take,
@@ -23,6 +22,7 @@ from tests.fakes.bg96_host import (
     udp_peer,
     watch_time,
 )
+from tests.ports import free_port
 
 ERROR = b"\r\nERROR\r\n"
 

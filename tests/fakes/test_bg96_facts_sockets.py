@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.bg96_host import bench, free_port, refuse, take, tcp_server, udp_peer
+from tests.fakes.bg96_host import bench, refuse, take, tcp_server, udp_peer
 from tests.fakes.test_bg96_tcp import deaf_server
+from tests.ports import free_port
 
 
 def failing(*_: Any, **__: Any) -> Any:

@@ -13,7 +13,8 @@ import pytest
 from fakes.bg96 import PROFILES, Bg96, Settings, build
 from fakes.bg96.codes import CmeRejected
 from fakes.world import World
-from tests.fakes.bg96_host import Bench, bench, free_port, tcp_server, udp_peer
+from tests.fakes.bg96_host import Bench, bench, tcp_server, udp_peer
+from tests.ports import free_port
 
 CME = {
     3: "operation not allowed", 4: "operation not supported", 10: "SIM not inserted",

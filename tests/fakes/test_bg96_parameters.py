@@ -13,7 +13,8 @@ import pytest
 
 from fakes.bg96 import build
 from fakes.bg96.codes import CME_TEXTS, TCPIP_TEXTS, tcpip_code
-from tests.fakes.bg96_host import bench, free_port, refuse, show, take, watch_time
+from tests.fakes.bg96_host import bench, refuse, show, take, watch_time
+from tests.ports import free_port
 
 TCPIP = {
     0: "operate successfully", 550: "unknown error", 551: "operation blocked", 552: "invalid parameters",

@@ -10,7 +10,8 @@ import socket
 
 import pytest
 
-from tests.fakes.bg96_host import Bench, bench, free_port, tcp_server
+from tests.fakes.bg96_host import Bench, bench, tcp_server
+from tests.ports import free_port
 
 
 async def test_exact_bytes_around_qiopen() -> None:

@@ -7,7 +7,8 @@ import socket
 
 import pytest
 
-from tests.fakes.bg96_host import bench, free_port, udp_peer
+from tests.fakes.bg96_host import bench, udp_peer
+from tests.ports import free_port
 
 
 async def test_udp_echo() -> None:

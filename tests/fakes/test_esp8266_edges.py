@@ -11,6 +11,7 @@ import pytest
 
 from fakes.esp8266 import build
 from tests.netsocket.certificates import serving
+from tests.ports import free_port
 
 from .esp8266_tables import delays_of, spent_by
 
@@ -364,9 +365,7 @@ async def test_nonos_fails_a_send_whose_link_ends(esp: Any) -> None:
 @pytest.mark.parametrize("firmware", ["E2", "E22"])
 async def test_clients_outlive_the_server(esp: Any, connect: Any, firmware: str) -> None:
     """AT+CIPSERVER=0 keeps them; =0,1 (v2.2) does not."""
-    with deaf_peer() as free:
-        port = free.getsockname()[1]
-    host = await esp(firmware)
+    host, port = await esp(firmware), free_port()
     await host.ok(f"AT+CIPSERVER=1,{port}")
     await connect(port)
     await host.expect(b"0,CONNECT\r\n")

@@ -7,18 +7,12 @@ since v4.1; AT+CIPSTO: only links of the server are cut, 0 never); the NonOS lin
 from __future__ import annotations
 
 import asyncio
-import socket
 from typing import Any
 
 import pytest
 
 from tests.fakes.esp8266_tables import FAILED, RANGE, answers, codes, count
-
-
-def free_port(family: int = socket.AF_INET, address: str = "127.0.0.1") -> int:
-    with socket.socket(family) as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+from tests.ports import free_port
 
 
 @pytest.mark.parametrize("firmware", ["E24", "E33"])
@@ -45,7 +39,7 @@ async def test_nonos_takes_the_port_alone(esp: Any) -> None:
 
 
 async def test_a_server_for_ipv6(esp: Any) -> None:
-    host, port = await esp("E24"), free_port(socket.AF_INET6, "::1")
+    host, port = await esp("E24"), free_port("::1")
     await host.ok("AT+CIPV6=1")
     await host.ok(f'AT+CIPSERVER=1,{port},"TCPv6"')
     assert await host.ok("AT+CIPSERVER?") == b'+CIPSERVER:1,%d,"TCPv6",0\r\n' % port

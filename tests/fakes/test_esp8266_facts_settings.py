@@ -15,8 +15,8 @@ from fakes.esp8266 import build
 from fakes.esp8266.modem import EspressifModem
 from fakes.peers import Peer
 from fakes.scenario import Scenario
-from tests.fakes.bg96_host import free_port
 from tests.fakes.test_command_tables import COMMANDS
+from tests.ports import free_port
 
 OK, ERROR = b"\r\nOK\r\n", b"\r\nERROR\r\n"
 NAMES = ("N0", "N17", "E2", "E22", "E22-ESP32", "E24", "E33")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from fakes.esp8266 import build
-from tests.fakes.bg96_host import free_port
+from tests.ports import free_port
 
 
 async def first(esp: Any, mux: int = 1, **more: Any) -> Any:

@@ -12,16 +12,11 @@ from typing import Any
 import pytest
 
 from fakes.esp8266 import FIRMWARES
+from tests.ports import free_port
 
 LATER = [name for name in FIRMWARES if name != "N0"]  # that: test_esp8266_first.py
 ESP_AT = [name for name in LATER if name != "N17"]
 PROMPT = dict.fromkeys(ESP_AT, b"\r\nOK\r\n\r\n>") | {"N17": b"\r\nOK\r\n> "}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def send(host: Any, head: str, data: bytes) -> None:

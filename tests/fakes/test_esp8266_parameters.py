@@ -17,6 +17,7 @@ import pytest
 
 from fakes import FakeError
 from fakes.esp8266 import build
+from tests.ports import free_port
 
 from .esp8266_tables import FAILED, LONG, MISSING, RANGE, TYPE, answers, codes, count, spent_by
 
@@ -649,9 +650,7 @@ async def test_server_reads_back(esp: Any) -> None:
     for firmware, rest in (("E22", b',"TCP",0'), ("E24", b',"TCP",0'), ("E33", b',"TCP",0,0')):
         host = await esp(firmware)
         assert await host.ok("AT+CIPSERVER?") == b"+CIPSERVER:0\r\n"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         await host.ok(f"AT+CIPSERVER=1,{port}")
         assert await host.ok("AT+CIPSERVER?") == b"+CIPSERVER:1,%d%b\r\n" % (port, rest)
         await host.error("AT+CIPSERVERMAXCONN=3")

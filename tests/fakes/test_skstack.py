@@ -13,6 +13,7 @@ from fakes.errors import UnknownFirmwareError, UnknownSettingError
 from fakes.peers import Peer
 from fakes.skstack import build
 from tests.fakes.mesh_host import Console, running, virtual
+from tests.ports import free_port
 
 HOST4 = "FD00:0064:0064:0000:0000:0000:7F00:0001"
 PAA = "FE80:0000:0000:0000:0000:6400:6400:00FE"
@@ -323,23 +324,27 @@ async def test_the_peer_ends_the_connection(far: Any) -> None:
 
 
 async def test_tcp_listening(connect: Any) -> None:
+    port = free_port()
     async with running(build(time_scale=0, joined="yes", opt="01")) as [stick]:
         await quiet(stick)
-        assert await ask(stick, "SKTCPPORT 1 52F1") == "OK\n"
-        assert await ask(stick, "SKTCPPORT 2 52F1") == "FAIL ER10\n"
-        assert "\n21233\n0\n0\n0\nOK" in await ask(stick, "SKTABLE E")
-        reader, writer = await connect(0x52F1)
+        assert await ask(stick, f"SKTCPPORT 1 {port:X}") == "OK\n"
+        assert await ask(stick, f"SKTCPPORT 2 {port:X}") == "FAIL ER10\n"
+        assert f"\n{port}\n0\n0\n0\nOK" in await ask(stick, "SKTABLE E")
+        reader, writer = await connect(port)
         its = writer.get_extra_info("sockname")[1]
-        assert await stick.until(rb"ETCP.*\r\n") == f"ETCP 1 1 {HOST4} {its:04X} 52F1\r\n".encode()
+        assert (
+            await stick.until(rb"ETCP.*\r\n")
+            == f"ETCP 1 1 {HOST4} {its:04X} {port:04X}\r\n".encode()
+        )
         writer.write(b"hi")
         assert await stick.until(rb"ERXTCP.*\r\n") == (
-            f"ERXTCP {HOST4} {its:04X} 52F1 0002 6869\r\n".encode()
+            f"ERXTCP {HOST4} {its:04X} {port:04X} 0002 6869\r\n".encode()
         )
         stick.type(b"SKSEND 1 0003 yes")
         assert await reader.readexactly(3) == b"yes"
         assert await ask(stick, "SKTCPPORT 1 0") == "OK\n"
         with pytest.raises(OSError):
-            await connect(0x52F1)
+            await connect(port)
         assert (await ask(stick, "SKCLOSE 1")).endswith("OK\n")
         assert await reader.read() == b""
 

@@ -16,6 +16,7 @@ import pytest_asyncio
 import fakes
 from fakes import FakeError, UnreachableError, World
 from fakes.sockets import SocketSet
+from tests.ports import free_port
 
 
 @pytest_asyncio.fixture
@@ -107,24 +108,22 @@ async def test_own_address_and_port(sockets: SocketSet, far: Any) -> None:
 
     end = await far(note)
     sockets.world.address = "127.0.0.9"
-    for port in (0, 47123):
+    own = free_port("127.0.0.9")
+    for port in (0, own):
         tcp = await sockets.connect_tcp(
             "127.0.0.1", end.port, window=1000, timeout=1, local_port=port
         )
         assert tcp.local[0] == "127.0.0.9"
         assert not port or tcp.local[1] == port
     with pytest.raises(OSError, match="in use"):
-        await sockets.connect_tcp("127.0.0.1", end.port, window=1000, timeout=1, local_port=47123)
+        await sockets.connect_tcp("127.0.0.1", end.port, window=1000, timeout=1, local_port=own)
     await asyncio.sleep(0.01)
     assert {peer[0] for peer in peers} == {"127.0.0.9"}
 
 
 async def test_refused_port(sockets: SocketSet) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     with pytest.raises(ConnectionRefusedError):
-        await sockets.connect_tcp("127.0.0.1", port, window=1000, timeout=1)
+        await sockets.connect_tcp("127.0.0.1", free_port(), window=1000, timeout=1)
     assert len(sockets) == 0
 
 

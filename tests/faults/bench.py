@@ -16,7 +16,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
-import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -32,6 +31,7 @@ from fakes import FakeModem, Peer, Scenario, Step, build
 from fakes.conversation import Conversation
 from fakes.virtualtime import VirtualTimeLoop
 from modems.module import ModuleStack
+from modems.table import PORTS
 from netsocket.interface import AsyncNetworkInterface
 from netsocket.interface_kinds import interface_for
 
@@ -63,7 +63,7 @@ def virtual(
 
     @functools.wraps(test)
     def run(*args: Any, **kwargs: Any) -> None:
-        random.seed(1)  # the driver chooses some ports at random
+        PORTS.seed(1)
         with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
             runner.run(bounded(*args, **kwargs))
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import random
 
 import pytest
 
+from modems.table import PORTS
 from netsocket.errors import ConnectionReset
 
 from .bench import BOTH, Injected, assemble, opened, virtual
@@ -102,7 +102,7 @@ async def test_B03_split_at_every_byte(module: str, firmware: str, injected: Inj
     """However the bytes are cut into reads: the same answers, and the same commands written."""
     wires = {}
     for chunk in ("whole", "single", "random"):
-        random.seed(1)
+        PORTS.seed(1)
         bench = assemble(module, firmware, names=NAMES)
         bench.fake.wire.outward.configure(chunk=chunk)
         async with bench.net:

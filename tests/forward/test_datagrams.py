@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,15 +31,6 @@ class Client:
     async def ask(self, data: bytes) -> bytes:
         self.sock.send(data)
         return await self.get()
-
-    async def ask_again(self, data: bytes) -> bytes:
-        """As a program does that knows UDP: what is not answered is asked again."""
-        for _ in range(3):
-            self.sock.send(data)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(5):
-                    return await self.get()
-        return await self.ask(data)
 
     async def get(self) -> bytes:
         async with asyncio.timeout(PATIENT):
@@ -97,9 +87,9 @@ async def test_each_client_gets_its_own_answers(module: str) -> None:
 async def test_an_idle_session_ends() -> None:
     async with udp_echo() as (port, _far), served("esp8266", port, idle=1.5) as here:
         client = here.client()
-        assert await client.ask_again(b"x") == b"x"
+        assert await client.ask(b"x") == b"x"
         await until(lambda: here.in_use == 0 and not here.forward.sessions, 5)
-        assert await client.ask_again(b"y") == b"y", "a new session"
+        assert await client.ask(b"y") == b"y", "a new session"
 
 
 async def test_a_datagram_that_waits_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,8 @@ from netsocket.adapters.forward import Forward
 from netsocket.adapters.passage import Limits
 from netsocket.adapters.pool import Pool
 from netsocket.interface import AsyncNetworkInterface
-from tests.drivers.rig import closed_port, echo_server, noise, until
+from tests.drivers.rig import echo_server, noise, until
+from tests.ports import free_port
 from tests.proxy.rig import MODULES, Client, interface, name_on
 
 every = pytest.mark.parametrize("module", MODULES)
@@ -49,7 +50,7 @@ async def served(module: str, port: int, host: str = "", **limits: Any) -> Async
         forward = Forward(pool, (host or name_on(net), port), limits=Limits(**limits))
         clients: list[Client] = []
         try:
-            address = await forward.listen("127.0.0.1", 0)
+            address = await forward.listen("127.0.0.1", free_port())
             yield Served(forward, pool, net, clients, tuple(address))
         finally:
             await forward.close()
@@ -94,7 +95,7 @@ async def test_left_before_it_said_anything() -> None:
 
 @every
 async def test_nobody_listens_there(module: str) -> None:
-    async with served(module, await closed_port()) as here:
+    async with served(module, free_port()) as here:
         client = await here.client()
         assert await client.until_reset() == b""
         await until(lambda: here.in_use == 0, 10)

@@ -17,8 +17,9 @@ from netsocket.adapters.pool import Pool
 from netsocket.errors import AddressInUse, NotSupported
 from netsocket.stack import InterfaceStatus
 from tests.drivers import rig as drivers
-from tests.drivers.rig import closed_port, echo_server, noise, until
+from tests.drivers.rig import echo_server, noise, until
 from tests.netsocket.scripted import ScriptedStack
+from tests.ports import free_port
 from tests.proxy.rig import MODULES, Client, interface
 
 every = pytest.mark.parametrize("module", MODULES)
@@ -51,7 +52,7 @@ async def test_every_byte_there_and_back(module: str) -> None:
     data = noise(40_000)
     async with interface(module) as net, echo_server() as echo:
         async with forwarding(net, ("127.0.0.1", echo.port)) as forward:
-            port = (await forward.listen("", await closed_port())).port
+            port = (await forward.listen("", free_port())).port
             for _ in range(2):
                 async with peer(port) as far:
                     sending = asyncio.create_task(far.send(data))
@@ -65,7 +66,7 @@ async def test_every_byte_there_and_back(module: str) -> None:
 async def test_several_peers_at_once() -> None:
     async with interface("esp8266") as net, echo_server() as echo:
         async with forwarding(net, ("127.0.0.1", echo.port)) as forward:
-            port = (await forward.listen("", await closed_port())).port
+            port = (await forward.listen("", free_port())).port
 
             async def one(number: int) -> None:
                 data = noise(2000) + bytes([number])
@@ -78,7 +79,7 @@ async def test_several_peers_at_once() -> None:
 
 async def test_nobody_here_takes_it() -> None:
     async with interface("host") as net:
-        async with forwarding(net, ("127.0.0.1", await closed_port())) as forward:
+        async with forwarding(net, ("127.0.0.1", free_port())) as forward:
             port = (await forward.listen("127.0.0.1", 0)).port
             async with peer(port) as far:
                 assert await far.until_reset() == b""
@@ -128,7 +129,7 @@ async def test_it_listens_again_after_a_restart_of_the_module(
     monkeypatch.setattr(forward_remote, "FIRST_DELAY", 0.05)
     async with drivers.opened("esp8266", "E22") as rig, echo_server() as echo:
         async with forwarding(rig.net, ("127.0.0.1", echo.port)) as forward:
-            port = (await forward.listen("", await closed_port())).port
+            port = (await forward.listen("", free_port())).port
             async with peer(port) as far:
                 await far.send(b"x")
                 assert await far.exactly(1) == b"x"

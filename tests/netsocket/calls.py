@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import random
 import socket
 import ssl
 import threading
@@ -24,6 +22,7 @@ from netsocket.capability.model import CapabilityTable
 from netsocket.interface import AsyncNetworkInterface
 from netsocket.portal import Portal
 from tests.drivers.rig import Rig, assemble
+from tests.ports import free_port
 
 from .certificates import serving, trusting
 
@@ -137,18 +136,6 @@ class Bench:
         for end in reversed(ends):
             with contextlib.suppress(OSError):
                 end.close()
-
-
-_ports = itertools.count(random.randrange(10_000, 30_000))
-
-
-def free_port() -> int:
-    """A port of this computer that nobody uses, below those that the system gives out by itself."""
-    for port in _ports:
-        with socket.socket() as sock, contextlib.suppress(OSError):
-            sock.bind((HERE, port))
-            return port
-    raise AssertionError
 
 
 class Case:

@@ -13,6 +13,7 @@ import pytest
 
 from netsocket import AsyncNetworkInterface, SocketState
 from netsocket.errors import AddressInUse, ConnectionRefused, ConnectionReset, NameNotFound
+from tests.ports import free_port
 
 Server = Callable[..., Any]
 
@@ -22,12 +23,6 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         writer.write(data)
         await writer.drain()
     writer.close()
-
-
-def unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_echo_with_half_close(host: AsyncNetworkInterface, server: Server) -> None:
@@ -54,7 +49,7 @@ async def test_echo_with_half_close(host: AsyncNetworkInterface, server: Server)
 async def test_refused_then_reused(host: AsyncNetworkInterface, server: Server) -> None:
     async with host.tcp_socket() as tcp:
         with pytest.raises(ConnectionRefused):
-            await tcp.connect(("127.0.0.1", unused_port()))
+            await tcp.connect(("127.0.0.1", free_port()))
         await tcp.connect(await server(echo))
         await tcp.sendall(b"still works")
         assert await tcp.recv(100) == b"still works"

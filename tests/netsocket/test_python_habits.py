@@ -28,8 +28,7 @@ import pytest
 from netsocket import NetworkInterface
 from netsocket.portal import Portal
 from tests.drivers.rig import assemble, opened
-
-from .calls import free_port
+from tests.ports import free_port
 
 HERE = "127.0.0.1"
 MODULES = {"esp8266": "E24", "bg96": "bg96"}

@@ -24,6 +24,7 @@ import pytest
 from netsocket import AsyncNetworkInterface, EthernetInterface, HostStack, NotSupported
 from netsocket.errors import ModuleRestarted
 from netsocket.portal import Portal
+from tests.ports import free_port
 
 from .certificates import serving, trusting
 from .scripted import ScriptedStack
@@ -33,9 +34,9 @@ LOCAL = "127.0.0.1"
 
 
 async def test_start_server_serves_many(host: AsyncNetworkInterface) -> None:
-    async with await host.start_server(echo, LOCAL, 0) as server:
+    port = free_port()
+    async with await host.start_server(echo, LOCAL, port) as server:
         assert server.is_serving()
-        port = server.sockets[0].getsockname()[1]
 
         async def one(number: int) -> None:
             reader, writer = await asyncio.open_connection(LOCAL, port)
@@ -397,7 +398,7 @@ def test_listening_socket_behaves_like_one(plain: EthernetInterface) -> None:
 
 
 def test_untaken_connections_are_reset(plain: EthernetInterface) -> None:
-    listener = plain.create_server((LOCAL, 0))
+    listener = plain.create_server((LOCAL, free_port()))
     client = socket.create_connection(listener.getsockname(), 5)
     assert select.select([listener], [], [], 5)[0]
     listener.close()
@@ -408,7 +409,7 @@ def test_untaken_connections_are_reset(plain: EthernetInterface) -> None:
 
 
 def test_dropped_listener_gives_its_port_back(plain: EthernetInterface) -> None:
-    listener = plain.create_server((LOCAL, 0))
+    listener = plain.create_server((LOCAL, free_port()))
     address = listener.getsockname()
     kept = [listener]
     del listener

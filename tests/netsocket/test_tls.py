@@ -20,10 +20,11 @@ import netsocket.tls
 from netsocket import AsyncNetworkInterface, AsyncTLSSocket, HostStack, Nsapi
 from netsocket.errors import CallTimeout, ConnectionRefused, NotConnected
 from netsocket.tls import TLSWantRead, TLSWantWrite
+from tests.ports import free_port
 
 from .certificates import serving, trusting
 from .scripted import ScriptedStack
-from .test_hoststack import echo, unused_port
+from .test_hoststack import echo
 
 TLSServer = Callable[..., Any]
 BOTH = pytest.mark.parametrize("most", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
@@ -168,7 +169,7 @@ async def test_refused_then_again_on_the_same_object(
     with pytest.raises(NotConnected):
         await tls.send(b"x")
     with pytest.raises(ConnectionRefused):
-        await tls.connect(("127.0.0.1", unused_port()))
+        await tls.connect(("127.0.0.1", free_port()))
     await tls.connect(await tls_server(echo))
     await tls.sendall(b"again")
     assert await tls.recv(100) == b"again"

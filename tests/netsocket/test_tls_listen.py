@@ -17,6 +17,7 @@ from netsocket.interface import AsyncNetworkInterface
 from netsocket.tls import AsyncTLSSocket
 from tests.drivers.rig import opened
 from tests.netsocket.certificates import serving, trusting
+from tests.ports import free_port
 
 LIMIT = 10.0
 
@@ -29,12 +30,6 @@ async def net(request: pytest.FixtureRequest) -> AsyncIterator[AsyncNetworkInter
     else:
         async with opened(request.param, {"esp8266": "E24", "bg96": "bg96"}[request.param]) as rig:
             yield rig.net
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 async def listening(net: AsyncNetworkInterface, **more: bool) -> tuple[AsyncTLSSocket, int]:

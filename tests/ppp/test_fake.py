@@ -21,6 +21,7 @@ from atdriver.modem import assemble
 from netsocket import errors
 from netsocket.stack import InterfaceStatus
 from tests.ip.rig import LWIP
+from tests.ports import free_port
 
 pytestmark = LWIP
 GATEWAY, GATEWAY_6 = "10.0.2.2", "fd00:a02::2"
@@ -39,7 +40,8 @@ async def echo(host: str) -> AsyncIterator[int]:
 
 
 async def test_both_families_names_and_a_connection_that_comes_in() -> None:
-    async with aopen_modem("bg96,data=ppp:fake", apn="internet", forward="tcp:19090") as net:
+    into = free_port()
+    async with aopen_modem("bg96,data=ppp:fake", apn="internet", forward=f"tcp:{into}") as net:
         for local, far in (("127.0.0.1", GATEWAY), ("::1", GATEWAY_6), ("127.0.0.1", "far.test")):
             async with echo(local) as port:
                 reader, writer = await net.open_connection(far, port)
@@ -48,9 +50,9 @@ async def test_both_families_names_and_a_connection_that_comes_in() -> None:
                 writer.close()
         assert await net.resolve("far.test") == [GATEWAY]
         async with net.tcp_socket() as listener:
-            await listener.bind(("", 19090))
+            await listener.bind(("", into))
             await listener.listen()
-            _, writer = await asyncio.open_connection("127.0.0.1", 19090)
+            _, writer = await asyncio.open_connection("127.0.0.1", into)
             accepted, _ = await listener.accept()
             writer.write(b"knock")
             assert await accepted.recv(10) == b"knock"

@@ -21,6 +21,7 @@ from netsocket.address import SocketAddress
 from netsocket.hoststack import HostStack
 from netsocket.interface import AsyncNetworkInterface
 from tests.drivers import rig as drivers
+from tests.ports import free_port
 
 MODULES = ("host", "esp8266", "bg96")
 PATIENT = 20.0
@@ -197,7 +198,7 @@ async def proxy_over(
     proxy = Proxy(pool, limits=limits, **settings)
     clients: list[Client] = []
     try:
-        address = await proxy.listen(port=0)
+        address = await proxy.listen(port=free_port())
         yield Served(proxy, pool, net, address, clients)
     finally:
         await proxy.close()

@@ -12,6 +12,7 @@ import pytest
 from netsocket.adapters.socks5_wire import datagram_read, datagram_written
 from netsocket.address import SocketAddress
 from tests.drivers.rig import udp_echo, until
+from tests.ports import free_port
 
 from .rig import MODULES, PATIENT, Client, Served, name_on, served
 
@@ -123,9 +124,7 @@ async def test_a_module_that_dies_ends_the_association() -> None:
 @pytest.mark.parametrize("module", MODULES)
 async def test_bind_waits_for_one_peer(module: str) -> None:
     async with served(module) as proxy:
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            port = found.getsockname()[1]
+        port = free_port()
         client = await proxy.client()
         code, own = await client.socks("0.0.0.0", port, command=2)
         assert (code, own[1]) == (0, port)

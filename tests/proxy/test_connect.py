@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.drivers.rig import closed_port, echo_server, until
+from tests.drivers.rig import echo_server, until
+from tests.ports import free_port
 
 from .rig import MODULES, Client, Served, asked, name_on, served
 
@@ -72,7 +73,7 @@ async def test_bytes_behind_the_request_are_not_lost() -> None:
 @pytest.mark.parametrize("module", MODULES)
 async def test_errors_have_their_reply(module: str) -> None:
     async with served(module) as proxy:
-        port = await closed_port()
+        port = free_port()
         client = await proxy.client()
         code, _ = await client.socks(name_on(proxy.net), port)
         assert code == 5
@@ -381,7 +382,7 @@ async def test_the_log_names_nobody_and_tells_nothing(caplog: pytest.LogCaptureF
         client = await proxy.client()
         await client.send(b"GET http://elsewhere.invalid/secret HTTP/1.1\r\nHost: x\r\n\r\n")
         await client.answer()
-        port = await closed_port()
+        port = free_port()
         assert (await (await proxy.client()).socks("other.example", port))[0] == 5
         await until(lambda: proxy.in_use == 0, 5)
     told = "\n".join(r.getMessage() for r in caplog.records if r.name == "netsocket")

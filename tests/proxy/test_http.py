@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.drivers.rig import closed_port, until
+from tests.drivers.rig import until
+from tests.ports import free_port
 
 from .rig import Client, Served, served
 
@@ -333,7 +334,7 @@ async def test_what_is_no_answer_is_a_bad_gateway(raw: bytes) -> None:
 
 async def test_nobody_there() -> None:
     async with served("esp8266") as proxy:
-        for host, port in (("nowhere.invalid", 80), ("srv", await closed_port())):
+        for host, port in (("nowhere.invalid", 80), ("srv", free_port())):
             client = await proxy.client()
             await client.send(f"GET http://{host}:{port}/ HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             status, _headers, text = await client.answer()

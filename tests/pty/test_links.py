@@ -19,6 +19,7 @@ from atdriver import aopen_modem
 from atdriver.errors import PortBusy, PortLost, PortMissing
 from atdriver.links.serial import SerialLink, _open_error
 from tests.drivers.rig import echo_server, noise, receive
+from tests.ports import free_port
 from tests.pty.test_transfers import simulated
 
 
@@ -97,8 +98,7 @@ async def test_a_port_behind_a_network(scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["tcp", "rfc2217"])
 async def test_nobody_listens_there(scheme: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        number = server.getsockname()[1]
+    number = free_port()
     with pytest.raises(PortMissing, match=str(number)):
         await aopen_modem(f"bg96:{scheme}://127.0.0.1:{number}")
 

@@ -19,6 +19,7 @@ from fakes import FakeModem, Peer
 from fakes.actions import perform
 from fakes.conversation import Conversation
 from fakes.virtualtime import VirtualTimeLoop
+from modems.table import PORTS
 from netsocket.errors import NetsocketError
 from netsocket.interface import AsyncNetworkInterface
 from netsocket.stream import AsyncTCPSocket
@@ -93,7 +94,7 @@ class Simulation:
 
     def run(self) -> Result:
         """All of it."""
-        random.seed(self.seed)  # the driver chooses some ports at random
+        PORTS.seed(self.seed)
         with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
             runner.run(self._run())
         return Result(

@@ -17,6 +17,7 @@ from typing import Any
 from fakes import Peer
 from fakes.actions import perform
 from fakes.virtualtime import VirtualTimeLoop
+from modems.table import PORTS
 from netsocket.interface import AsyncNetworkInterface
 from tests.faults.bench import Bench, Wire, assemble
 from tests.simulation.payload import Stream
@@ -69,7 +70,7 @@ class Soak:
         return statistics.linear_regression(range(len(warm)), warm).slope
 
     def run(self) -> Soak:
-        random.seed(self.seed)
+        PORTS.seed(self.seed)
         tracemalloc.start()
         try:
             with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 from typing import Any
 
 from atdriver.links.serial import SerialLink
 from fakes.actions import perform
+from modems.table import PORTS
 from netsocket.errors import NetsocketError
 from tests.faults.bench import Bench, Wire, assemble
 
@@ -36,7 +36,7 @@ class Rack:
         self.wires: list[Wire] = []
 
     def run(self) -> Rack:
-        random.seed(1)
+        PORTS.seed(1)
         before = len(os.listdir("/proc/self/fd"))
         with asyncio.Runner(loop_factory=TortureLoop) as runner:
             runner.run(self._run())

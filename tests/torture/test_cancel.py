@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import random
 from typing import Any
 
 import pytest
 
 from fakes.virtualtime import VirtualTimeLoop
+from modems.table import PORTS
 from tests.faults.bench import Bench, assemble
 
 from .scenarios import LONGEST, NAMES, PEERS, SCENARIOS, Calls, echoed
@@ -39,7 +39,7 @@ class Cancelled:
         self.brought_up = self.awaits = 0
 
     def run(self) -> Cancelled:
-        random.seed(1)
+        PORTS.seed(1)
         with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
             runner.run(self._run())
         return self
