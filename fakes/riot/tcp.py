@@ -241,8 +241,7 @@ class TcpCommands(UdpCommands):
                 await self.output_room()
             elif patience > self.settings.connect_timeout * 1000:
                 if not await self._silence_over():
-                    stream.abort()
-                    self._stream = None
+                    self._forget(stream)
                     self.say(f"{words[0]}: returns -ECONNABORTED")
                     return
             elif not await self._news(patience, self._readable):
@@ -258,6 +257,17 @@ class TcpCommands(UdpCommands):
         except TimeoutError:
             return False
         return True
+
+    def _forget(self, stream: Stream) -> None:
+        """The peer is told nothing, and RST once he says something (gnrc_tcp_fsm.c,
+        _fsm_timeout_connection; gnrc_tcp_eventloop.c)."""
+        self._stream = None
+
+        def spoken_to() -> None:
+            if stream.unread() or stream.ended:
+                stream.abort()
+
+        stream.changed = spoken_to
 
     def _readable(self) -> bool:
         stream = self._stream

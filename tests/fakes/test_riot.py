@@ -11,6 +11,7 @@ import pytest
 import fakes
 from fakes.actions import perform
 from fakes.errors import UnknownFirmwareError, UnknownSettingError
+from fakes.peers import Peer
 from fakes.riot import Riot
 from fakes.riot import build as build_as_set
 from fakes.riot.udp import dump
@@ -297,6 +298,45 @@ async def test_tcp_that_waits_and_ends(far: Any) -> None:
         await node.until(rb"returns -EAGAIN\n.*returns -EAGAIN\n")
         go.set()
         await node.until(rb"received 4\n> ")
+
+
+def test_tcp_that_waits_longer_than_the_connection_lives() -> None:
+    """RIOT, gnrc_tcp.c (gnrc_tcp_recv): the connection's time-out, 120 s, ends command and
+    connection without a word to the peer (gnrc_tcp_fsm.c, _fsm_timeout_connection: CLOSED); what
+    he says afterwards is answered with RST (gnrc_tcp_eventloop.c)."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        modem = build(offline=True, peers={"192.0.2.7:7": Peer()})
+        async with running(modem) as [node]:
+            await asyncio.sleep(1)
+            for last in (lambda talk: talk.say(b"b"), lambda talk: talk.fin()):
+                await ask(node, "gnrc_tcp_open [fd00:64:64::c000:207]:7 0")
+                [talk] = modem.world.peers.talking("192.0.2.7:7")
+                begun = loop.time()
+                node.type(b"gnrc_tcp_recv 120001 2\n")
+                await asyncio.sleep(100)
+                talk.say(b"a")  # one of two: the rest is waited for anew
+                said = await node.until(rb"returns \S+\n> ", 130)
+                assert said.endswith(b"\ngnrc_tcp_recv: returns -ECONNABORTED\n> ")
+                assert b"ETIMEDOUT" not in said
+                assert loop.time() - begun == pytest.approx(220, abs=0.1)
+                assert "<begin>a<end>" in await ask(node, "buffer_read 0 2")
+                for line in ("gnrc_tcp_recv 10 1", "gnrc_tcp_send 10 1", "gnrc_tcp_get_remote"):
+                    assert "returns -ENOTCONN\n" in await ask(node, line)
+                await asyncio.sleep(10)
+                assert not talk.over
+                last(talk)
+                await asyncio.sleep(1)
+                assert talk.over
+            await ask(node, "gnrc_tcp_open [fd00:64:64::c000:207]:7 0")
+            node.type(b"gnrc_tcp_recv 119000 1\n")  # its own time-out comes first, every time
+            await asyncio.sleep(360)
+            said = node.take()
+            assert said.count(b"gnrc_tcp_recv: returns -ETIMEDOUT\n") == 3
+            assert b"ABORTED" not in said
+
+    virtual(scenario)
 
 
 async def test_tcp_listening(connect: Any) -> None:
