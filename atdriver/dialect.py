@@ -60,6 +60,8 @@ class Dialect:
     """Notices that always have a line end before them too, whatever comes before."""
     unstick: Callable[[Command, bool], tuple[Step, ...]] = no_unsticking
     """How to get the module out of a data phase: (command, payload was written) → steps."""
+    kind: str = "AT module"
+    """What speaks it, in messages to people."""
     hello: bytes = b"AT"
     """A harmless command that every module of this dialect answers with `good`."""
     good: bytes = b"OK"

@@ -67,9 +67,12 @@ def _nothing_found(channel: Channel, rates: tuple[int, ...], sample: bytes) -> M
         seen = "nothing came back at all (powered? right port? RX and TX swapped?)"
     elif _looks_garbled(sample):
         seen = f"what came back looks like another baud rate: {printable(sample[:40])}"
+    elif not sample.replace(channel.engine.dialect.hello, b"").strip():
+        seen = "only the echo came back: another kind of module, which takes other line ends?"
     else:
         seen = f"what came back is no AT answer: {printable(sample[:60])}"
     if holders := ", ".join(port_holders(name)):
         seen += f"; the port is also open in {holders}{advice(holders)}"
     shown = rates if channel.link.has_rate else ()
-    return ModuleSilent(f"{name}: no AT module answers{tried}; {seen}", shown, sample)
+    kind = channel.engine.dialect.kind
+    return ModuleSilent(f"{name}: no {kind} answers{tried}; {seen}", shown, sample)

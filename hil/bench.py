@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import random
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -38,6 +37,7 @@ from netsocket.capability.surroundings import cost, not_run
 from netsocket.capability.verdict import Probe
 from netsocket.interface import AsyncNetworkInterface
 from netsocket.interface_kinds import interface_for
+from netsocket.ports import PORTS
 from netsocket.stack import InterfaceStatus
 
 RETURN: Final = 60.0
@@ -166,7 +166,7 @@ class Bench:
             else:
                 plain[setting.name] = value
         seed = secrets.randbelow(1 << 32)
-        random.seed(seed)
+        PORTS.seed(seed)
         head = {"format": FORMAT, "module": name, "settings": plain, "secrets": hidden,
                 "seed": seed}  # fmt: skip
         loop = asyncio.get_running_loop()

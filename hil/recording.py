@@ -2,7 +2,7 @@
 
 One gzipped file in the format of `atdriver.trace`; the notes ("!") are
 
-    session {JSON}                   how the stack was put together, and the seed of `random`
+    session {JSON}                   how the stack was put together, and the seed of its local ports
     probe NAME                       what follows belongs to this probe
     timer NAME                       the driver's next timer of that name rings
     set METHOD argument              of the setters that are not awaited

@@ -12,7 +12,6 @@ import contextlib
 import contextvars
 import dataclasses
 import json
-import random
 import selectors
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +26,7 @@ from atdriver.registry import Value, load_driver
 from atdriver.trace import from_printable
 from hil.recording import FORMAT, decode, digest, failure, merged
 from hil.timers import Arguments, name_of
+from netsocket.ports import PORTS
 
 NEARLY: Final = 0.05
 """Seconds by which a timer may have been set later here: times of a recording are those of records,
@@ -162,8 +162,8 @@ class Player:
 
     def run(self) -> None:
         """Play it whole. Raises Mismatch."""
-        state = random.getstate()
-        random.seed(self.session["seed"])
+        state = PORTS.getstate()
+        PORTS.seed(self.session["seed"])
         try:
             with (
                 mock.patch("time.monotonic", self._loop.time),
@@ -171,7 +171,7 @@ class Player:
             ):
                 runner.run(self._play())
         finally:
-            random.setstate(state)
+            PORTS.setstate(state)
 
     async def _play(self) -> None:
         self._stack = self._assemble()

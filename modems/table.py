@@ -10,7 +10,6 @@ import asyncio
 import errno
 import itertools
 import logging
-import random
 import socket as _socket
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
@@ -24,13 +23,11 @@ from modems.sockets import ModuleSocket
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.capability.model import CapabilityTable
+from netsocket.ports import EPHEMERAL, PORTS
 from netsocket.stack import Changed, Handle, InterfaceStatus, Kind, StatusChanged
 
 log = logging.getLogger("atdriver.modems")
 T = TypeVar("T")
-PORTS = random.Random()
-"""Draws local ports. Not the program's own generator: one that it seeds would draw the same ports
-with each start, and find them taken."""
 PORT_ATTEMPTS = 4
 """How many local ports are tried for a datagram socket that asked for none."""
 
@@ -366,10 +363,10 @@ class ModuleSockets(abc.ABC):
         return restarted
 
     def _free_port(self) -> int:
-        """An ephemeral local port for modules that do not choose one (RFC 6335 range)."""
+        """A local port for modules that do not choose one."""
         taken = {sock.local_port for sock in self._sockets.values()}
         while True:
-            port = PORTS.randint(49152, 65535)
+            port = PORTS.choice(EPHEMERAL)
             if port not in taken:
                 return port
 

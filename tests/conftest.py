@@ -18,7 +18,7 @@ import pytest
 
 from atdriver import answering, resync
 from modems.bg96 import sim
-from modems.table import PORTS
+from netsocket.ports import PORTS
 
 HERE = Path(__file__).parent
 ALLOWED = HERE / "allowed-skips.txt"

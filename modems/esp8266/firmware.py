@@ -74,5 +74,5 @@ def identify(lines: list[bytes]) -> Firmware:
     shown = b" / ".join(lines[:3]).decode("ascii", "backslashreplace")
     raise UnsupportedFirmware(
         f"the module's AT firmware is too old or unknown (AT+GMR: {shown or 'nothing'}); "
-        "NonOS AT 1.x or ESP-AT 2.x and newer is needed"
+        "NonOS AT 1.x or ESP-AT 2.x and newer is needed, or is it another kind of module?"
     )

@@ -51,6 +51,7 @@ NOTICES = re.compile(
 
 DIALECT = Dialect(
     name="openthread",
+    kind="OpenThread command line",
     terminator=b"\r\n",
     heads=(*UDP, TCP),
     notices=NOTICES,

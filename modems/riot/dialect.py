@@ -24,6 +24,7 @@ MAX_RECEIVED = 1232
 _FROM = rb"Received UDP data from \[[0-9a-fA-F:.]+(?:%%\w+)?\]:\d{1,5}".replace(b"%%", b"%")
 DIALECT = Dialect(
     name="riot",
+    kind="RIOT shell",
     terminator=b"\n",
     heads=(),
     notices=re.compile(

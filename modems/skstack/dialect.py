@@ -49,6 +49,7 @@ NOTICES = re.compile(
 )
 DIALECT = Dialect(
     name="skstack",
+    kind="SKSTACK-IP module",
     terminator=b"\r\n",
     heads=(),
     notices=NOTICES,

@@ -294,7 +294,7 @@ class FarEnd:
         if self._refused is not None:
             return self.host, self._refused.getsockname()[1]
         while True:
-            port = 20_000 + secrets.randbelow(12_000)  # not `random`: recordings seed that
+            port = 20_000 + secrets.randbelow(12_000)
             with (
                 _socket.socket() as stream,
                 _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM) as datagram,

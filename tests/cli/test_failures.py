@@ -154,6 +154,25 @@ def test_no_answer_tells_what_was_tried_and_seen(
     assert shown in line
 
 
+@pytest.mark.parametrize(
+    ("module", "says", "shown"),
+    [
+        ("bg96", b"AT\r", "only the echo came back"),
+        ("riot", b"what?\n", "no RIOT shell answers at 115200 baud"),
+        ("openthread", b"ERROR\r\n", "no OpenThread command line answers at 115200 baud"),
+        ("skstack", b"ERROR\r\n", "no SKSTACK-IP module answers at 115200 baud"),
+    ],
+)
+def test_another_kind_of_module(
+    capfd: pytest.CaptureFixture[str], module: str, says: bytes, shown: str
+) -> None:
+    with device(says) as path:
+        assert main(["info", f"{module}:{path}"]) == 1
+    line = capfd.readouterr().err
+    assert line.count("\n") == 1
+    assert shown in line
+
+
 def test_the_users_own_time_limit(cli: Cli) -> None:
     with device(b"") as path:
         begun = time.monotonic()

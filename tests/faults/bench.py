@@ -31,9 +31,9 @@ from fakes import FakeModem, Peer, Scenario, Step, build
 from fakes.conversation import Conversation
 from fakes.virtualtime import VirtualTimeLoop
 from modems.module import ModuleStack
-from modems.table import PORTS
 from netsocket.interface import AsyncNetworkInterface
 from netsocket.interface_kinds import interface_for
+from netsocket.ports import PORTS
 
 __all__ = ["BOTH", "PEERS", "Bench", "Injected", "Wire", "assemble", "opened", "virtual"]
 

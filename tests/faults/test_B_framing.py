@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from modems.table import PORTS
 from netsocket.errors import ConnectionReset
+from netsocket.ports import PORTS
 
 from .bench import BOTH, Injected, assemble, opened, virtual
 from .talk import TOKENS, ready_made, receive, round_trip, within

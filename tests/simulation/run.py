@@ -19,9 +19,9 @@ from fakes import FakeModem, Peer
 from fakes.actions import perform
 from fakes.conversation import Conversation
 from fakes.virtualtime import VirtualTimeLoop
-from modems.table import PORTS
 from netsocket.errors import NetsocketError
 from netsocket.interface import AsyncNetworkInterface
+from netsocket.ports import PORTS
 from netsocket.stream import AsyncTCPSocket
 from tests.faults.bench import assemble
 

@@ -17,8 +17,8 @@ from typing import Any
 from fakes import Peer
 from fakes.actions import perform
 from fakes.virtualtime import VirtualTimeLoop
-from modems.table import PORTS
 from netsocket.interface import AsyncNetworkInterface
+from netsocket.ports import PORTS
 from tests.faults.bench import Bench, Wire, assemble
 from tests.simulation.payload import Stream
 from tests.simulation.schedule import BACK, draw

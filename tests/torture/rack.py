@@ -8,8 +8,8 @@ from typing import Any
 
 from atdriver.links.serial import SerialLink
 from fakes.actions import perform
-from modems.table import PORTS
 from netsocket.errors import NetsocketError
+from netsocket.ports import PORTS
 from tests.faults.bench import Bench, Wire, assemble
 
 from .port import PATH, REPLUGGED, Port, TortureLoop

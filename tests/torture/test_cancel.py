@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from fakes.virtualtime import VirtualTimeLoop
-from modems.table import PORTS
+from netsocket.ports import PORTS
 from tests.faults.bench import Bench, assemble
 
 from .scenarios import LONGEST, NAMES, PEERS, SCENARIOS, Calls, echoed
