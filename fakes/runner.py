@@ -30,6 +30,7 @@ class ScenarioRunner:
         self.modem = modem
         self.used: dict[int, int] = {}
         self._matched: dict[int, int] = {}  # a step may act later than that, or never
+        self._disarmed = 0
         self._steps: list[Step] = []
         self._held: list[tuple[re.Pattern[bytes], bytes]] = []
         for step in scenario.steps:
@@ -54,6 +55,10 @@ class ScenarioRunner:
         elif step.at is not None and self.modem.started_at is not None:
             self.modem.always(self._timed(index, step))
         return index
+
+    def disarm(self) -> None:
+        """No step that there is matches any more; what has matched and waits still comes."""
+        self._disarmed = len(self._steps)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -126,7 +131,7 @@ class ScenarioRunner:
 
     def _counts(self, index: int, step: Step) -> bool:
         before = self._matched.get(index, 0)
-        if step.times is not None and before >= step.times:
+        if index < self._disarmed or (step.times is not None and before >= step.times):
             return False
         if step.chance < 1 and self.modem.random.random() >= step.chance:
             return False

@@ -122,6 +122,19 @@ async def test_a_step_that_waits_is_not_begun_once_more(attach: Any) -> None:
     await host.quiet()
 
 
+async def test_disarmed_steps_match_no_more_and_later_ones_do(attach: Any) -> None:
+    step = Step(behind=r"\r\nOK\r\n", after=0.02, say=("late",))
+    host = await attach(build(scenario=Scenario((step,)), time_scale=1))
+    await host.ok("AT")
+    host.modem.scenario.disarm()
+    await host.expect(b"late\r\n")  # it had matched
+    await host.ok("AT")
+    await host.quiet(0.05)
+    host.modem.scenario.add(step)
+    await host.ok("AT")
+    await host.expect(b"late\r\n")
+
+
 async def test_timed_steps_survive_a_restart(attach: Any) -> None:
     scenario = Scenario((Step(at=0.03, say=("now",)),))
     host = await attach(build(scenario=scenario, firmware="E22-ESP32", boot_time="0.01"))

@@ -125,7 +125,7 @@ class History:
             who = f"peer {far.serial} at {far.place}"
             near = near_ends.get(serial or 0)
             if near is None or near.place != far.place or serial in taken:
-                if not self._excused(told, 0, self._newest(far)):
+                if not any(self._excused(told, 0, each) for each in self._nothing_arrived(far)):
                     found.append(f"V2 {who}: was told {bytes(told[:40])!r}")
                 continue
             taken.add(near.serial)
@@ -137,19 +137,18 @@ class History:
                 found.append(f"V2 {who}: {complaint} (sure {near.sure}, offered {near.offered})")
         return found
 
-    def _newest(self, far: FarEnd) -> NearEnd | None:
-        """A connection to the same place of which nothing but a damaged beginning arrived."""
-        begun = (each for each in self.near if each.place == far.place and not each.sure)
-        return next((each for each in begun if each.offered), None)
+    def _nothing_arrived(self, far: FarEnd) -> list[NearEnd]:
+        """Connections to the same place of which at most a damaged beginning arrived."""
+        begun = [each for each in self.near if each.place == far.place and not each.sure]
+        return [each for each in begun if each.offered]
 
-    def _excused(self, told: bytearray, at: int, near: NearEnd | None) -> bool:
+    def _excused(self, told: bytearray, at: int, near: NearEnd) -> bool:
         """A module that waits for the rest of an announced send takes whatever comes next. That may
         be what leads out of the waiting (`+++`, NULs), never a command of the driver, only within
         one send, and the application must have been told that its fate is unknown. Where input is
         lost in the middle, the send has a gap as well."""
         excused = (
             (self.input_lost or not told[at:].strip(b"\0+"))
-            and near is not None
             and near.sure <= at
             and len(told) <= near.offered
             and not COMMAND.search(told, at)
