@@ -32,7 +32,14 @@ OWN: dict[str, Claim] = {
 }  # fmt: skip
 
 _TURNS = "while a program waits for bytes the shell takes no line until the peer has said something"
-_SLOW = "received a byte at a time, some 80 in a second; sent some kB in a second"
+PACE = 80
+"""Bytes of a stream that are received in a second: each takes two commands, whose lines leave 5 ms
+apart."""
+_SLOW = f"received a byte at a time, some {PACE} in a second; sent some kB in a second"
+_AT_PACE = (
+    "tcp.sizes", "tcp.burst", "tcp.bulk", "tcp.drain", "receive.backpressure", "wait.cancel",
+    "wait.duplex", "frame.max_recv",
+)  # fmt: skip
 STREAMS: dict[str, Claim] = {
     "tcp.transparent": (NONE, "received: every byte; sent: no control characters but NUL, for the "
                         "shell's line editor takes them (encoding=hex for two ends of this "
@@ -50,10 +57,10 @@ STREAMS: dict[str, Claim] = {
     "tcp.sizes": (NONE, _SLOW),
     "tcp.burst": (NONE, _SLOW),
     "tcp.bulk": (NONE, _SLOW),
-    "send.backpressure": (NONE, _SLOW),
+    "receive.backpressure": (NONE, "the peer stands still while nobody reads; but " + _SLOW),
+    "send.backpressure": (FULL, "gnrc_tcp_send waits until the peer has acknowledged everything"),
     "wait.cancel": (NONE, _SLOW),
     "sockets.reuse": (NONE, "of streams it is so; but " + _SOURCE),
-    "interface.again": (NONE, "it comes up again; what is judged with that takes two streams"),
     "wait.duplex": (NONE, _TURNS),
     "wait.event": (NONE, "nothing tells of data but a read: " + _TURNS),
     "wait.timeout": (NONE, "a stream's read that timed out goes on in the node: " + _TURNS),
@@ -78,6 +85,7 @@ def table(module: str, firmware: str, *, tcp: bool, encoded: bool) -> Capability
         SHELL,
         own,
         {
+            **(dict.fromkeys(_AT_PACE, (PACE, "bytes/s")) if tcp else {}),
             "sockets.max": (3 if tcp else 1, "sockets"),
             "frame.max_send": (BUFFER // (2 if encoded else 1), "bytes"),
             "datagram.max_send": (MAX_DATAGRAM, "bytes"),

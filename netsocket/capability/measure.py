@@ -14,7 +14,7 @@ from netsocket.capability import performance
 from netsocket.capability.catalogue import CATALOGUE, VERSION
 from netsocket.capability.farend import FarEnd
 from netsocket.capability.model import Capability, CapabilityTable, Level
-from netsocket.capability.surroundings import missing, not_run
+from netsocket.capability.surroundings import missing, not_run, patience, too_slow
 from netsocket.capability.verdict import PROBES, Broken, Outcome, Probe, Verdict
 from netsocket.errors import NotSupported
 from netsocket.interface import AsyncNetworkInterface
@@ -127,23 +127,30 @@ def agrees(claim: Capability, outcome: Outcome) -> bool:
 
 
 async def judge(
-    probe: Probe, net: AsyncNetworkInterface, far: FarEnd, *, reachable: bool = True
+    probe: Probe,
+    net: AsyncNetworkInterface,
+    far: FarEnd,
+    *,
+    reachable: bool = True,
+    patient: bool = False,
 ) -> Result:
     """Run one probe; whatever it raises becomes a verdict. Raises FarEndLost when there was
     nobody left to judge.
 
     `reachable` says that the far end reaches the module as it is, without NAT; else the probes
-    that need that are left out, and say so.
+    that need that are left out, and say so. So is one that cannot end in time by the module's own
+    claims (`too_slow`), unless `patient`.
     """
     need = missing(probe, far, reachable)
-    if need is not None:
-        left_out = not_run(need.value)
+    why = need.value if need else "" if patient else too_slow(probe, net.capabilities)
+    if why:
+        left_out = not_run(why)
         return Result(probe.name, probe.promise, left_out.outcome, left_out.evidence, 0.0)
     far.check()
     begun = time.monotonic()
     try:
         await far.admit(net)
-        async with asyncio.timeout(probe.limit):
+        async with asyncio.timeout(patience(probe, net.capabilities)):
             verdict = await probe.run(net, far)
     except Broken as error:
         verdict = Verdict(Outcome.FAIL, str(error))
@@ -171,7 +178,8 @@ async def run(
     take its figures.
 
     `kind` is "measured" for hardware and the host, "simulated" for a fake; `only` names promises,
-    probes, or "performance"; `reachable`: see `judge`, by default whether the far end is near.
+    probes, or "performance"; what is named is asked however slow the module is. `reachable`: see
+    `judge`, by default whether the far end is near.
     Warns with UnstatedClaims when the stack's table is not complete. A stack that is handed over
     is brought up and down here.
     """
@@ -190,7 +198,11 @@ async def run(
         if wanted is None or wanted & {probe.name, probe.promise}:
             results.append(
                 await judge(
-                    probe, net, far_end, reachable=far_end.near if reachable is None else reachable
+                    probe,
+                    net,
+                    far_end,
+                    reachable=far_end.near if reachable is None else reachable,
+                    patient=wanted is not None,
                 )
             )
             if progress is not None:

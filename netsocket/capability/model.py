@@ -47,7 +47,8 @@ class Manual:
 class Capability:
     """One claim: an id of the catalogue, how far it is kept, why not further, and who says so.
 
-    `limit` is a number in `unit` ("bytes", "sockets") that the driver obeys.
+    `limit` is a number in `unit` ("bytes", "sockets") that the driver obeys; in "bytes/s" it is
+    the pace at which the promise is kept, or for which, with NONE, it is not.
     """
 
     id: str

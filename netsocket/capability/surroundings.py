@@ -1,4 +1,4 @@
-"""What a probe needs besides a module and a far end, and what it costs on a metered SIM."""
+"""What a probe needs besides a module and a far end: data of a metered SIM, and time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from netsocket.capability.farend import FarEnd
-from netsocket.capability.model import CapabilityTable
+from netsocket.capability.model import CapabilityTable, Level
 from netsocket.capability.verdict import Outcome, Probe, Verdict
 
 
@@ -157,6 +157,39 @@ def cost(probe: Probe, claims: CapabilityTable) -> int:
     if probe.name in ROUNDS:
         return ROUNDS[probe.name] * ((claims["sockets.max"].limit or 8) + 1) * HANDSHAKE
     return COSTS.get(probe.name, SMALL)
+
+
+PACE: Final = "bytes/s"
+"""The unit of a limit that says how slow the module is with what a promise is about."""
+MARGIN: Final = 3
+"""How many times as long as its claimed pace takes a module may take."""
+
+
+def too_slow(probe: Probe, claims: CapabilityTable) -> str:
+    """Why nobody need wait for the probe on this module: at the pace for which its promise is
+    claimed NONE it cannot end in time; "" when it could, or when nothing of the kind is claimed.
+
+    Half of what it moves is reckoned with, as if both directions went at the same time.
+    """
+    claim = claims[probe.promise]
+    if claim.level is not Level.NONE or claim.unit != PACE or not claim.limit:
+        return ""
+    moved = cost(probe, claims) // 2
+    if moved <= claim.limit * probe.limit:
+        return ""
+    return (
+        f"at the claimed {claim.limit} {PACE} {moved} bytes take {moved / claim.limit:.0f} s, and "
+        f"a probe has {probe.limit:.0f}"
+    )
+
+
+def patience(probe: Probe, claims: CapabilityTable) -> float:
+    """Seconds that the probe has: more than its limit where its promise is claimed to be kept at a
+    pace that takes longer."""
+    claim = claims[probe.promise]
+    if claim.level is Level.NONE or claim.unit != PACE or not claim.limit:
+        return probe.limit
+    return max(probe.limit, MARGIN * cost(probe, claims) / claim.limit)
 
 
 def not_run(reason: str) -> Verdict:

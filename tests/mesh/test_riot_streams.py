@@ -7,8 +7,14 @@ import re
 
 import pytest
 
+import fakes
 from atdriver.errors import SpecificationError
+from atdriver.links.memory import MemoryLink
+from atdriver.links.paced import PacedLink
 from atdriver.modem import assemble
+from fakes.peers import Peer
+from modems.riot.capabilities import PACE
+from modems.riot.dialect import BURST, PAUSE
 from netsocket import errors
 from netsocket.stack import InterfaceStatus
 from tests.engine.scripted_link import ScriptedLink
@@ -481,3 +487,18 @@ async def test_no_host_is_more_than_an_address() -> None:
                 await sock.connect((host, 80))
         sent = wire.written_bytes()[before:]
         assert b"reboot" not in sent
+
+
+@virtual
+async def test_a_stream_comes_at_the_pace_that_is_claimed() -> None:
+    """By that number probes are left out. Here the node's commands and the pauses between lines take
+    all the time; a computer, a serial line and a radio add to it."""
+    fake = fakes.build("riot", tcp="yes", offline=True, peers={"192.0.2.7:19": Peer("chargen")})
+    link = PacedLink(MemoryLink(fake), BURST, PAUSE)
+    async with node("riot", link, nat64="fd00:64:64::/96") as net, net.tcp_socket() as sock:
+        await sock.connect(("192.0.2.7", 19))
+        loop = asyncio.get_running_loop()
+        begun, count = loop.time(), 0
+        while count < 400:
+            count += len(await sock.recv(100))
+        assert PACE <= count / (loop.time() - begun) <= PACE * 1.25

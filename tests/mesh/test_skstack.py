@@ -11,6 +11,7 @@ import pytest
 from atdriver.errors import SpecificationError
 from atdriver.modem import assemble
 from atdriver.trace import Trace
+from modems import table
 from modems.skstack.dialect import link_local, written
 from netsocket import errors
 from netsocket.interface_kinds import AsyncMeshInterface
@@ -178,6 +179,21 @@ async def test_the_limit_of_transmit_time_blocks_and_does_not_lose() -> None:
         sock.settimeout(10.0)
         await sock.sendto(b"x", (PEER, 9))
         assert wire.sent == [b"x"]
+
+
+def test_the_highest_port_of_all_is_never_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SKCONNECT takes 1 to 65534 for its own port."""
+    monkeypatch.setattr(table.PORTS, "choice", max)
+
+    @virtual
+    async def scenario() -> None:
+        wire = Stick()
+        wire.later[b"SKCONNECT *"] = b"ETCP 1 1 " + PEER.encode() + b" 0050 FFFE\r\n"
+        async with node("skstack", wire) as net, net.tcp_socket() as sock:
+            await sock.connect((PEER, 80))
+            assert wire.asked[-1] == b"SKCONNECT " + PEER.encode() + b" 0050 FFFE"
+
+    scenario()
 
 
 @virtual

@@ -11,6 +11,7 @@ from netsocket.capability.farend import FarEnd
 from netsocket.capability.farend_services import until
 from netsocket.capability.probes.tools import LIMIT, connected, pattern
 from netsocket.capability.verdict import Verdict, check, partial, passed, probe, unjudged
+from netsocket.errors import NoSocket
 from netsocket.interface import AsyncNetworkInterface
 from netsocket.stream import AsyncTCPSocket
 
@@ -75,8 +76,8 @@ async def close_wakes_connect(net: AsyncNetworkInterface, far: FarEnd) -> Verdic
 
 @probe("NETWORKINTERFACE_DOWN_DURING_CALLS", "interface.again")
 async def down_wakes(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
-    """The interface goes down under calls that wait: all end with ENETDOWN."""
-    listening = net.capabilities["tcp.listen"].supported
+    """The interface goes down under calls that wait: all end with ENETDOWN. A module that has one
+    connection need not listen beside it."""
     async with (
         connected(net, far, "discard") as (stream, _seen),
         net.udp_socket() as datagrams,
@@ -84,13 +85,12 @@ async def down_wakes(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
     ):
         stream.settimeout(None)
         await datagrams.sendto(b"x", far.datagram_address("discard"))
+        listening = await _listens(net, listener, far.free_port())
         calls: dict[str, Coroutine[Any, Any, object]] = {
             "recv": stream.recv(10),
             "recvfrom": datagrams.recvfrom(10),
         }
         if listening:
-            await listener.bind(("", far.free_port()))
-            await listener.listen()
             calls["accept"] = listener.accept()
         waiting = {name: asyncio.create_task(call) for name, call in calls.items()}
         await asyncio.sleep(0.2)
@@ -106,6 +106,20 @@ async def down_wakes(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
         good = isinstance(error, OSError) and error.errno == errno.ENETDOWN
         check(good, f"{name} ended with {error!r}")
     return passed(f"ENETDOWN from {', '.join(waiting)}")
+
+
+async def _listens(net: AsyncNetworkInterface, listener: AsyncTCPSocket, port: int) -> bool:
+    """Whether it does now, beside a stream. Raises NoSocket where there ought to be place."""
+    if not net.capabilities["tcp.listen"].supported:
+        return False
+    await listener.bind(("", port))
+    try:
+        await listener.listen()
+    except NoSocket:
+        if net.capabilities["sockets.max"].supported:
+            raise
+        return False
+    return True
 
 
 @probe("TCPSOCKET_SEND_OUTCOME", "send.outcome")
