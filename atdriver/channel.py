@@ -489,12 +489,13 @@ class Channel:
         self.engine.events.clear()
         self._settle_synchronise(error)
         _settle(self._quiet, error)
-        waiting = [each.done for each in self._queue.clear()]
-        if self._current is not None:
-            waiting.append(self._current)
+        waiting, current = self._queue.clear(), self._current
         self._current = None
-        for done in waiting:
-            self._call(done, error)
+        for each in waiting:
+            self._call(each.done, error)
+        if current is not None:
+            written = self.engine.payload_written
+            self._call(current, PortLost(str(error), payload_written=True) if written else error)
 
     # -- time ---------------------------------------------------------------------------------
 

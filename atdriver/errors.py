@@ -11,9 +11,12 @@ import os
 
 
 class ATError(OSError):
-    """Base of every error of the AT engine; `errno` is always set."""
+    """Base of every error of the AT engine; `errno` is always set.
+
+    `payload_written` tells whether payload of the command that failed had gone out."""
 
     default_errno = errno.EIO
+    payload_written = False
 
     def __init__(self, message: str, *, number: int | None = None) -> None:
         super().__init__(number if number is not None else self.default_errno, message)
@@ -36,7 +39,7 @@ class CommandFailed(ATError):
     """The module ended a command with an error.
 
     `final` is the line that ended it, `reasons` the lines before it that explain it, `code` the
-    number in a `+CME ERROR: <n>` or None. `payload_written` tells whether payload had gone out.
+    number in a `+CME ERROR: <n>` or None.
     """
 
     def __init__(
@@ -113,6 +116,10 @@ class PortLost(ATError, ConnectionError):
     """The port went away (unplugged, peer closed) or the channel was closed."""
 
     default_errno = errno.ENODEV
+
+    def __init__(self, message: str, payload_written: bool = False) -> None:
+        super().__init__(message)
+        self.payload_written = payload_written
 
 
 class WrongModule(ATError):

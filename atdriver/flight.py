@@ -141,6 +141,11 @@ class Flight:
         if self._now - self._progress >= STALL and (begun := self.framer.abandon_line()):
             self._count("line broke off", begun)
 
+    @property
+    def payload_written(self) -> bool:
+        """Whether payload of the command that was begun last has gone out."""
+        return self._payload_written
+
     def abort(self, error: ATError) -> None:
         """The port is gone or the owner gives up: fail what is in flight."""
         for command in (self._command, self._retry):
@@ -161,6 +166,7 @@ class Flight:
     def _fail(self, error: ATError) -> None:
         command = self._command
         assert command is not None
+        error.payload_written = self._payload_written
         self.events.append(Failed(command, error))
         self._rest()
 

@@ -71,7 +71,7 @@ class Receiving(SocketOptions):
         if sock.kind is Kind.UDP:
             found = await self.recvfrom(handle, size)
             return None if found is None else found[0]
-        if not sock.buffer and self._worth_reading(sock):
+        if not sock.buffer and sock.unread is None and self._worth_reading(sock):
             await self._refill(sock)
         if sock.buffer:
             return sock.take(size)
@@ -87,7 +87,10 @@ class Receiving(SocketOptions):
         sock = self._socket(handle)
         if sock.kind is Kind.TCP:
             data = await self.recv(handle, size)
-            return None if data is None else (data, sock.remote or SocketAddress("", 0))
+            if data is None:
+                return None
+            assert sock.remote is not None, "it was connected"
+            return data, sock.remote
         while True:
             if not sock.datagrams and self._worth_reading(sock):
                 await self._refill(sock)
@@ -208,6 +211,7 @@ class Receiving(SocketOptions):
             self._read_over(sock)
             return
         sock.announced = False  # a notice that comes from here on is a new one
+        sock.unread = None  # what comes of this one counts
         if sock.unsure is not None:
             sock.sure()
         sock.asked = self._read_command(sock)
@@ -230,6 +234,11 @@ class Receiving(SocketOptions):
             self._go_on(sock, came)
         elif isinstance(outcome, CommandFailed):
             self._spawn(self._behind(sock, partial(self._nothing_read, sock), self._go_on))
+        elif isinstance(outcome, ReplyCorrupt | CommandTimeout):
+            # The bytes of this read are gone from the module and did not arrive whole.
+            why = f"received data was lost (is another program using the port?): {outcome}"
+            self._break(sock, errors.ConnectionReset(why))
+            self._read_over(sock)
         else:
             self._read_over(sock, outcome)
 
@@ -260,11 +269,7 @@ class Receiving(SocketOptions):
     def _read_over(self, sock: ModuleSocket, error: OSError | None = None) -> None:
         """The read is over, and none follows."""
         sock.reading = False
-        if isinstance(error, ReplyCorrupt | CommandTimeout):
-            # The bytes of this read are gone from the module and did not arrive whole.
-            why = f"received data was lost (is another program using the port?): {error}"
-            self._break(sock, errors.ConnectionReset(why))
-        elif isinstance(error, CommandFailed):
+        if isinstance(error, CommandFailed):
             self._break(sock, errors.ConnectionReset(f"the module cannot be read: {error}"))
         elif error is not None:
             sock.announced = True  # the module still has it

@@ -78,6 +78,8 @@ class ModuleSocket:
     """Sends refused in a row."""
     family: int = 0
     """Address family the socket was bound or opened for; 0 while undecided."""
+    left: bool = False
+    """Its close was written: the link may be another connection's from then on."""
     listening: bool = False
     backlog: int = 0
     """Listener: accepted connections that may wait before further ones are closed at once."""
@@ -111,7 +113,7 @@ class ModuleSocket:
     def on(self, link: int | None) -> Callable[[], bool]:
         """What tells, when its turn has come, whether a command for this link is still its own: the
         link may have been given up since, and be another connection's."""
-        return lambda: self.link == link
+        return lambda: self.link == link and not self.left
 
     def sure(self) -> None:
         """A notice, or a read that begins, tells whether the module holds data."""
@@ -121,11 +123,15 @@ class ModuleSocket:
 
     def begin(self) -> None:
         """Its open is about to be written: what came for its id until now was a former owner's."""
-        self.peer_closed = self.drained = self.announced = False
+        self.peer_closed = self.drained = self.announced = self.left = False
         self.held = 0
         self.buffer.clear()
         self.datagrams.clear()
         self.queued = 0
+
+    def leave(self) -> None:
+        """Its close is about to be written."""
+        self.left = True
 
     def deliver(self, payload: bytes, sender: SocketAddress | None) -> bool:
         """Take received bytes; False when they had to be dropped: behind a broken stream, for lack

@@ -202,7 +202,7 @@ class Transfers(Receiving):
         if isinstance(error, ModuleBusy):
             self._later(sock)
             return 0
-        if getattr(error, "payload_written", False):
+        if error.payload_written:
             self._unknown(sock, str(error), len(data))
         raise sock.broken or error from None
 

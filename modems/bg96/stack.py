@@ -146,7 +146,8 @@ class Bg96Stack(Bg96Notices):
                 patience = sock.linger
             if sock.link != link:
                 return  # the module lost it meanwhile
-        await self.channel.run(commands.close(link, patience, tls=sock.tls), urgent=abort)
+        command = commands.close(link, patience, tls=sock.tls)
+        await self.channel.run(command, urgent=abort, began=sock.leave)
 
     async def _flush(self, sock: ModuleSocket, seconds: float) -> None:
         """SEND OK means "in the module's buffer": wait until the peer has it, or `seconds`."""

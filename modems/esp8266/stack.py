@@ -183,7 +183,7 @@ class Esp8266Stack(Esp8266Notices):
         if sock.link != link:
             return  # closed and given to somebody else meanwhile
         try:
-            reply = await self.channel.run(commands.close(link), urgent=abort)
+            reply = await self.channel.run(commands.close(link), urgent=abort, began=sock.leave)
             if not reply.lines and sock.link == link:  # its CLOSED may come behind the next CONNECT
                 self._resting[link] = now() + QUARANTINE
         except CommandFailed:

@@ -242,8 +242,8 @@ async def test_C11_command_line_too_long(injected: Injected) -> None:
 
 @pytest.mark.catches(
     "modems/receiving.py",
-    "isinstance(error, ReplyCorrupt | CommandTimeout)",
-    "isinstance(error, ReplyCorrupt)",
+    "isinstance(outcome, ReplyCorrupt | CommandTimeout)",
+    "isinstance(outcome, ReplyCorrupt)",
 )
 @EACH
 @virtual

@@ -108,8 +108,8 @@ async def test_I05_who_else_is_there(caplog: pytest.LogCaptureFixture, injected:
 
 @pytest.mark.catches(
     "modems/receiving.py",
-    "isinstance(error, ReplyCorrupt | CommandTimeout)",
-    "isinstance(error, CommandTimeout)",
+    "isinstance(outcome, ReplyCorrupt | CommandTimeout)",
+    "isinstance(outcome, CommandTimeout)",
 )
 async def test_I06_a_second_reader(monkeypatch: pytest.MonkeyPatch, injected: Injected) -> None:
     """It takes 40 bytes out of an answer: what was read is right, then comes an error that asks

@@ -69,6 +69,7 @@ class Hunt:
     jobs: int
     waits: bool
     """Whether the tests do, in real time."""
+    enough: float = ENOUGH
     progress: Callable[[str], object] = lambda text: None
     killers: dict[Mutant, str] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
@@ -89,7 +90,7 @@ class Hunt:
         for number in bench.reaching(mutant.reached_by):
             covered = bench.covered[number]
             seconds += covered.seconds if self.waits else covered.busy
-            if chosen and seconds > ENOUGH:
+            if chosen and seconds > self.enough:
                 break
             chosen.append(number)
         return bench.trial(lambda: grafts.put(mutant), chosen, lambda by: self._died(mutant, by))
@@ -138,13 +139,14 @@ def hunt(
     jobs: int,
     waits: bool,
     progress: Callable[[str], object],
+    enough: float = ENOUGH,
 ) -> Hunt:
     """Collect the tests and try these mutants. Raises RuntimeError when there are no such tests."""
     for file in {mutant.file for mutant in mutants}:
         importlib.import_module(
             ".".join(Path(file).with_suffix("").parts).removesuffix(".__init__")
         )
-    plugin = Hunt(mutants, jobs, waits, progress)
+    plugin = Hunt(mutants, jobs, waits, enough, progress)
     code = collect(plugin, tests, MARKS)
     if mutants and not plugin.killers:
         raise RuntimeError(f"the tests could not be collected ({code})")
@@ -163,6 +165,9 @@ def main() -> int:
     parser.add_argument("--names", type=Path, help="only the mutants that this file names")
     parser.add_argument("--tests", action="append", help="run these tests only")
     parser.add_argument("--jobs", type=int, help="copies at a time")
+    parser.add_argument(
+        "--enough", type=float, default=ENOUGH, help="seconds of tests that a mutant meets"
+    )
     parser.add_argument("--out", type=Path, help="append every mutant and its killer here")
     options = parser.parse_args()
     os.chdir(ROOT)  # where mutmut looks for its settings
@@ -188,7 +193,7 @@ def main() -> int:
     exempt = exemptions()
     hunted = [m for m in chosen if not excused(m.name, exempt)]
     tests, jobs = options.tests or TESTS[kind], options.jobs or JOBS[kind]
-    found = hunt(hunted, tests, jobs, options.drivers, progress)
+    found = hunt(hunted, tests, jobs, options.drivers, progress, options.enough)
     enough = report({m.name: by for m, by in found.killers.items()}, ASKED[kind])
     for name in found.broken:
         print(f"fails though nothing is changed: {name}")
