@@ -22,7 +22,7 @@ _DEFAULTS: Final = {
 }  # fmt: skip
 _WIDTH: Final = {0x01: 4, 0x02: 2, 0x03: 4, 0x0A: 8, 0x16: 8}
 _READ_ONLY: Final = (0x01, 0xFB)
-_ECHO, _LIMITED = 0xFE, 0xFB
+_ECHO: Final = 0xFE
 
 
 class PanaCommands(Core):

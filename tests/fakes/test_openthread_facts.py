@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import asdict
 
 import pytest
@@ -19,7 +20,11 @@ HOST4 = "fd00:64:64:0:0:0:7f00:1"
 SEVEN = "fd00:64:64:0:0:0:c000:207"  # 192.0.2.7
 
 
-def test_defaults() -> None:
+async def test_defaults() -> None:
+    async with running(build(time_scale=0, offline=True)) as [node]:
+        await node.done("ifconfig up", "thread start", "udp open", "udp send ::1 9 x", "tcp init",
+                        "tcp connect ::1 9", "tcp abort")  # fmt: skip
+        assert node.modem.facts == FACTS
     assert asdict(Settings()) == {
         "mesh": "", "border": True, "hop": 0.0025, "loss": 0.0, "duplicate": 0.0, "eui64": "",
         "line": 384, "overlong": "cut", "tcp_hex": True, "tcp": True, "commissioned": True,
@@ -67,6 +72,9 @@ def test_datasets() -> None:
             decode(bytes.fromhex(wrong))
     assert decode(bytes.fromhex("0310" + "41" * 16)) == {"networkname": b"A" * 16}
     assert decode(b"\xf0\0" * 127) == {}
+    assert decode(bytes.fromhex("030141")) == {"networkname": b"A"}
+    with pytest.raises(ValueError):
+        decode(b"\xf0\0" * 126 + b"\xf0\x01\0")  # 255 bytes
     with pytest.raises(ValueError):
         decode(b"\xf0\0" * 127 + b"\xf0")
 
@@ -139,6 +147,7 @@ def test_datasets() -> None:
         ("udp open x", "Error 7: InvalidArgs"),
         ("udp close x", "Error 7: InvalidArgs"),
         ("udp bind :: 65536", "Error 7: InvalidArgs"),
+        ("udp bind :: 65535", "Error 13: InvalidState"),
         ("udp bind -b :: 0x10", "Error 13: InvalidState"),
         ("udp bind -u :: 0x10", "Error 13: InvalidState"),
         ("udp bind -x :: 1", "Error 7: InvalidArgs"),
@@ -165,6 +174,13 @@ def test_datasets() -> None:
         ("ping fe80::1 1 1 1 256", "Error 7: InvalidArgs"),
         ("ping fe80::1 1 1 1.", "Error 7: InvalidArgs"),
         ("ping fe80::1 1 1 x", "Error 7: InvalidArgs"),
+        *(
+            (
+                "ping fe80::1" + more,
+                "1 packets transmitted, 0 packets received. Packet loss = 100.0%.\nDone",
+            )
+            for more in (" 8", " 8 1", " 8 1 1", " 8 1 1 255", " 8 1 1 255 1")
+        ),
         ("ping stop", "Done"),
         ("a" + " b" * 31, "Error 35: InvalidCommand"),
         ("a" + " b" * 32, "Error 7: InvalidArgs"),
@@ -278,6 +294,8 @@ def test_names_and_the_server_that_is_asked() -> None:
             answer = f"DNS response for a.b. - {HOST4} TTL:7200 \nDone\n"
             assert await node.cli("dns resolve a.b fd00::1 53 6000 3 1") == answer
             assert await node.cli("dns resolve A.B") == answer.replace("a.b", "A.B")
+            assert await node.cli("dns resolve a.b.") == answer
+            assert await node.cli("dns resolve a.b fd00::1::") == "Error 7: InvalidArgs\n"
             assert await node.cli("dns resolve a.b 8.8.8.8") == (
                 "Synthesized IPv6 DNS server address: fd00:64:64:0:0:0:808:808\n" + answer
             )
@@ -320,9 +338,96 @@ def test_udp_binds_connects_and_forgets() -> None:
             assert await node.cli("udp connect 192.0.2.7 8") == (
                 f"Connecting to synthesized IPv6 address: {SEVEN}\nDone\n"
             )
+            await node.done("udp close", "udp open", f"udp bind {own} 4002")
+            for digits, told in (("41", b"A"), ("141", b"\x01A"), ("4", b"\x04")):
+                node.take()
+                await node.done(f"udp send {own} 4002 -x {digits}")
+                await asyncio.sleep(1)
+                head = f"{len(told)} bytes from {own} 4002 ".encode()
+                assert node.take().endswith(head + told + b"\r\n")
             for wrong in ("udp send", "udp send -t", "udp send -s x", "udp send -s 65536"):
                 assert await node.cli(wrong) == "Error 7: InvalidArgs\n", wrong
             await node.done("udp close", "udp open")
             assert await node.cli("udp send x") == "Error 7: InvalidArgs\n"
+
+    virtual(scenario)
+
+
+def test_ping_rounds_to_milliseconds() -> None:
+    async def scenario() -> None:
+        modem = build(offline=True, peers={"192.0.2.7:7": Peer("echo")}, hop="0.6")
+        async with running(modem) as [node]:
+            await node.done("ifconfig up", "thread start")
+            await asyncio.sleep(9)
+            assert "time=1200ms\n" in await node.cli("ping 192.0.2.7 8 1", 99)
+
+    virtual(scenario)
+
+
+def test_a_benchmark_that_takes_its_time() -> None:
+    async def scenario() -> None:
+        modem = build(offline=True, peers={"192.0.2.7:9": Peer("discard", rate=1000)})
+        async with running(modem) as [node]:
+            await node.done("ifconfig up", "thread start", "tcp init")
+            await asyncio.sleep(9)
+            await node.done(f"tcp connect {SEVEN} 9")
+            await node.until(rb"established\r\n", 9)
+            for wrong in ("tcp bind :: 4000", "tcp bind ::", "tcp bind :: 1 2"):
+                assert await node.cli(wrong) == "Error 7: InvalidArgs\n", wrong
+            assert await node.cli("tcp connect ::1 9") == "Error 13: InvalidState\n"
+            await node.done("tcp send x")
+            assert await node.cli("tcp benchmark run") == "Error 5: Busy\n"
+            await asyncio.sleep(9)
+            loop = asyncio.get_running_loop()
+            begun = loop.time()
+            await node.done("tcp benchmark run 20000")
+            assert await node.cli("tcp benchmark result") == (
+                "TCP Benchmark Status: Ongoing\nDone\n"
+            )
+            assert await node.cli("tcp benchmark run") == "Error 5: Busy\n"
+            assert await node.cli("tcp send x") == "Error 5: Busy\n"
+            said = (await node.until(rb"kb/s\r\n", 99)).decode()
+            spent = round((loop.time() - begun) * 1000)
+            count = int(said.split(" milliseconds")[0].rpartition(" ")[2])
+            assert count == pytest.approx(spent, abs=1)
+            lines = (
+                f"TCP Benchmark Complete: Transferred 20000 bytes in {count} milliseconds",
+                f"TCP Goodput: {20000 * 8 / count:.3f} kb/s",
+            )
+            assert said == "".join(f"{each}\r\n" for each in lines)
+            assert await node.cli("tcp benchmark result") == (
+                "TCP Benchmark Status: Completed\n" + "".join(f"{x}\n" for x in lines) + "Done\n"
+            )
+            assert await node.cli("tcp benchmark run 4294967296") == "Error 7: InvalidArgs\n"
+            await node.done("tcp benchmark run 4294967295", "tcp abort")
+
+    virtual(scenario)
+
+
+def test_a_listener_that_is_busy_and_an_abort() -> None:
+    async def scenario() -> None:
+        async with running(*(build(mesh="busy", offline=True) for _ in range(2))) as [one, two]:
+            for node in (one, two):
+                await node.done("ifconfig up", "thread start", "tcp init linked 1000")
+            await asyncio.sleep(130)
+            there = (await two.cli("ipaddr mleid")).split()[0]
+            await two.done("tcp listen :: 4000")
+            await one.done(f"tcp connect {there} 4000")
+            await two.until(rb"established\r\n", 9)
+            assert two.modem.sockets.dial(4000, Peer())
+            said = await two.until(rb"\r\n", 9)
+            caller = re.escape(b"TCP: Ignoring incoming connection request from [fd00:64:64:0:0:0:")
+            assert re.fullmatch(caller + rb"c000:2fa\]:\d+ \(active socket is busy\)\r\n", said), (
+                said
+            )
+            two.modem.mesh.loss = 1.0
+            await one.done("tcp send one")
+            assert await one.cli("tcp send two") == "Error 5: Busy\n"  # linked
+            two.modem.mesh.loss = 0.0
+            assert b"3 bytes: one" in await two.until(rb"one\r\n", 99)
+            one.take()
+            two.take()
+            assert await one.cli("tcp abort") == "TCP: Connection reset\nDone\n"
+            assert b"TCP: Connection reset\r\n" in await two.until(rb"TCP: .*?\r\n", 9)
 
     virtual(scenario)

@@ -289,13 +289,13 @@ async def test_tcp_that_waits_and_ends(far: Any) -> None:
         node.type(b"gnrc_tcp_recv 20 6\n")  # more than comes
         await node.until(rb"returns -ETIMEDOUT\n.*returns -ETIMEDOUT\n")
         go.set()
-        assert (await node.until(rb"returns 0\n> ")).count(b"received") == 0
+        assert (await node.until(rb"\ngnrc_tcp_recv: returns 0\n> ")).count(b"received") == 0
         assert "<begin>late<end>\n" in await ask(node, "buffer_read 0 9")
         await ask(node, "gnrc_tcp_close")
         go.clear()
         await ask(node, f"gnrc_tcp_open [{HOST4}]:{end.port} 0")
         node.type(b"gnrc_tcp_recv 0 4\n")
-        await node.until(rb"returns -EAGAIN\n.*returns -EAGAIN\n")
+        await node.until(rb"recv: returns -EAGAIN\ngnrc_tcp_recv: returns -EAGAIN\n")
         go.set()
         await node.until(rb"received 4\n> ")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 import pytest
@@ -18,14 +18,73 @@ from tests.fakes.test_skstack import GLOBAL, HOST4, OWN, PAA, ask, quiet
 TARGET = "FD00:0064:0064:0000:0000:0000:C000:0207"
 
 
-def test_defaults() -> None:
+async def test_defaults() -> None:
+    async with running(build(time_scale=0, offline=True)) as [stick]:
+        await quiet(stick)
+        for line in ("ROPT", "SKJOIN " + PAA, f"SKCONNECT {HOST4} 1 1", "SKSEND 1 0001 x"):
+            stick.type(line + "\r")
+        await stick.until(rb"ER10.*ER10.*ER10\r\n")
+        assert stick.modem.kind == "skstack"
+        assert stick.modem.facts == FACTS
     assert asdict(Settings()) == {
         "mesh": "", "border": True, "hop": 0.0025, "loss": 0.0, "duplicate": 0.0, "eui64": "",
         "opt": "00", "ropt_end": "cr", "fields": 0, "send_busy": "fail",
         "rbid": "00112233445566778899AABBCCDDEEFF", "password": "0123456789AB", "joined": False,
         "connect_timeout": 60.0, "join_time": 2.0, "duty_bytes": 0, "duty_rest": 60.0,
     }  # fmt: skip
+    choices = {each.name: each.metadata.get("choices") for each in fields(Settings)}
+    assert choices["opt"] == ("00", "01")
+    assert choices["ropt_end"] == ("cr", "crlf")
+    assert choices["send_busy"] == ("fail", "queue")
     assert FACTS == {"udp.max_payload": 1232, "udp.ports": 6, "tcp.ports": 4, "tcp.handles": 6}
+
+
+async def test_the_echo_is_on_and_the_limit_is_a_register() -> None:
+    async with running(build(time_scale=0)) as [stick]:
+        assert await ask(stick, "SKSREG SFE") == "SKSREG SFE\nESREG 1\nOK\n"
+        await quiet(stick)
+        for event, shown in (("limit_on", 1), ("limit_off", 0)):
+            perform(stick.modem, "event", event)
+            assert (await ask(stick, "SKSREG SFB")).endswith(f"ESREG {shown}\nOK\n")
+
+
+def test_the_limit_counts_and_ends() -> None:
+    """Bytes are counted from each limit on anew."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        modem = build(offline=True, joined="yes", duty_bytes="10", peers={"192.0.2.7:1": Peer()})
+        async with running(modem) as [stick]:
+            await quiet(stick)
+            for _ in range(2):
+                assert b"EVENT 21" in await send(stick, f"1 {TARGET} 1 0", b"x" * 9)
+                await asyncio.sleep(1)
+                assert b"EVENT 32" not in stick.take()
+                begun = loop.time()
+                assert b" 00\r\n" in await send(stick, f"1 {TARGET} 1 0")
+                assert b"EVENT 33" in await stick.until(rb"EVENT 33 .*\n", 99)
+                assert loop.time() - begun == pytest.approx(60, abs=0.1)
+
+    virtual(scenario)
+
+
+def test_what_the_coordinator_answers() -> None:
+    """RFC 5191 section 6.2: what the coordinator says is shown as a datagram of port 02CC."""
+
+    async def scenario() -> None:
+        async with running(build(offline=True)) as [stick]:
+            await quiet(stick)
+            await ask(stick, "SKSETPWD C 0123456789AB")
+            await ask(stick, "SKSETRBID 00112233445566778899AABBCCDDEEFF")
+            await ask(stick, "SKSREG S3 8888")
+            await ask(stick, f"SKJOIN {PAA}")
+            said = await stick.until(rb"EVENT 2[45] .*?\r\n", 9)
+            head = f"ERXUDP {PAA} {OWN} 02CC 02CC 02006400640000FE 0 0010 ".encode()
+            answer = bytes.fromhex("00000010c0000002b04e2c5f4e6d3a10")
+            assert head + answer + b"\r\n" in said
+            assert b"EVENT 25" in said
+
+    virtual(scenario)
 
 
 async def test_registers_of_the_factory() -> None:
@@ -67,6 +126,7 @@ async def test_registers_of_the_factory() -> None:
         ("SKTCPPORT 0 1", "FAIL ER06"),
         ("SKTCPPORT 4 10000", "FAIL ER06"),
         ("SKTCPPORT 4 0", "OK"),
+        ("SKTCPPORT 4 FFFF", "OK"),
         (f"SKCONNECT {HOST4} FFFF 1", "FAIL ER06"),
         (f"SKCONNECT {HOST4} FFFE FFFE", "FAIL ER10"),
         (f"SKCONNECT {HOST4} 1 1", "FAIL ER10"),
@@ -79,6 +139,8 @@ async def test_registers_of_the_factory() -> None:
         ("WOPT 2", "FAIL ER06"),
         ("SKLL64 00112233445566778", "FAIL ER06"),
         ("SKLL64 Z01D129012345678", "FAIL ER06"),
+        ("SKLL64 001D129Z12345678", "FAIL ER06"),
+        ("SKLL64 001D1290Z2345678", "FAIL ER06"),
         ("x" * 512, "FAIL ER04"),
         ("x" * 513, "FAIL ER09"),
         ("skver", "EVER 1.2.10\nOK"),
@@ -176,6 +238,12 @@ def test_six_handles_and_their_limits() -> None:
             await stick.until(rb"ETCP 3 6\r\n")
             assert await ask(stick, f"SKCONNECT {TARGET} FFFE 51") == "OK\n"
             assert await stick.until(rb"\n") == b"ETCP 4 6\r\n"
+            assert await ask(stick, f"SKCONNECT {TARGET} 1 51") == "OK\n"
+            assert await stick.until(rb"\n") == b"ETCP 4 6\r\n"  # its own port is in use, too
+            for _ in range(2):  # the second when the first has arrived
+                stick.take()
+                stick.type("SKSEND 2 0001 x")
+                assert await stick.until(rb"ETCP 5 2\r\n") == b"OK\r\nETCP 5 2\r\n"
             perform(stick.modem, "event", "limit_on")
             stick.take()
             stick.type("SKSEND 1 0001 x")
@@ -203,6 +271,8 @@ def test_long_waits() -> None:
                 sizes.append(int(line.split()[4], 16))
                 assert line.endswith(b" " + b"g" * sizes[-1] + b"\r\n")
             assert max(sizes) == 1024
+            await asyncio.sleep(1)
+            assert stick.take() == b""
             # SKCLOSE while it is opened: its outcome does not come any more
             await ask(stick, "SKCONNECT FD00:0000:0000:0000:0000:0000:0000:0009 1 2")
             assert await ask(stick, "SKCLOSE 2") == "OK\n"

@@ -9,20 +9,22 @@ from pathlib import Path
 
 from tests.mutation.hunt import FACT_TESTS, ROOT, SHARDS, hunt
 from tests.mutation.lists import KNOWN_LIST, exemptions, known_survivors
-from tests.mutation.mutants import Mutant, learn_codes, mutants
+from tests.mutation.mutants import Mutant, codes_of, mutants
 
-VENDORS = ("esp8266", "bg96")
+FAKES = ("esp8266", "bg96", "openthread", "riot", "skstack")
+CODES = {"bg96": "codes.py", "openthread": "codes.py"}
+"""Files of result codes."""
 
 
 def everything() -> list[Mutant]:
-    """All mutants of the vendors' fakes."""
-    learn_codes(ROOT / "fakes" / "bg96" / "codes.py")
-    return [
-        mutant
-        for vendor in VENDORS
-        for path in sorted((ROOT / "fakes" / vendor).glob("*.py"))
-        for mutant in mutants(path, ROOT)
-    ]
+    """All mutants of the fakes of modules and nodes."""
+    found = []
+    for fake in FAKES:
+        folder = ROOT / "fakes" / fake
+        codes = codes_of(folder / CODES[fake]) if fake in CODES else ()
+        for path in sorted(folder.glob("*.py")):
+            found += mutants(path, ROOT, codes)
+    return found
 
 
 def sample(count: int, leave: set[str]) -> list[Mutant]:

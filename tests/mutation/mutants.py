@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -60,10 +60,10 @@ class Mutant:
         return ast.fix_missing_locations(root)
 
 
-def mutants(path: Path, root: Path) -> list[Mutant]:
-    """All of one file, in the order of the text."""
+def mutants(path: Path, root: Path, codes: Collection[str] = ()) -> list[Mutant]:
+    """All of one file, in the order of the text; `codes`: names of result codes."""
     source = path.read_text(encoding="utf-8")
-    finder = _Finder(str(path.relative_to(root)))
+    finder = _Finder(str(path.relative_to(root)), codes)
     finder.visit(ast.parse(source), ())
     seen: dict[tuple[str, str], int] = {}
     numbered = []
@@ -78,8 +78,9 @@ Route = tuple[tuple[str, int | None], ...]
 
 
 class _Finder:
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, codes: Collection[str]) -> None:
         self.path = path
+        self.codes = codes
         self.found: list[Mutant] = []
         self._places: list[str] = []
         self._functions = 0
@@ -147,6 +148,9 @@ class _Finder:
         self._functions -= 1
         self._places.pop()
 
+    def _is_code(self, node: ast.Name) -> bool:
+        return isinstance(node.ctx, ast.Load) and node.id in self.codes
+
     # -- changes ------------------------------------------------------------------------------
 
     def _mutate(self, node: ast.AST, route: Route) -> None:
@@ -166,7 +170,7 @@ class _Finder:
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             if node.value.id == "Code" and isinstance(node.ctx, ast.Load):
                 self.add(node, route[:-1], f"{ast.unparse(node)} + 1", _add_one(*route[-1]))
-        elif isinstance(node, ast.Name) and self._functions and _is_code(node):
+        elif isinstance(node, ast.Name) and self._functions and self._is_code(node):
             self.add(node, route[:-1], f"{node.id} + 1", _add_one(*route[-1]))
         if self._functions == 0:
             self._rows(node, route)
@@ -214,19 +218,15 @@ def _name(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-_CODES: set[str] = set()
-
-
-def _is_code(node: ast.Name) -> bool:
-    return isinstance(node.ctx, ast.Load) and node.id in _CODES
-
-
-def learn_codes(path: Path) -> None:
+def codes_of(path: Path) -> frozenset[str]:
     """The result codes of a file of constants: each use of one is a rule."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        value = node.value if isinstance(node, ast.AnnAssign) else None
-        if isinstance(value, ast.Constant) and isinstance(value.value, int):
-            _CODES.add(_name(node.target))  # type: ignore[attr-defined]
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    rows = [node for node in body if isinstance(node, ast.AnnAssign)]
+    return frozenset(
+        _name(row.target)
+        for row in rows
+        if isinstance(row.value, ast.Constant) and isinstance(row.value.value, int)
+    )
 
 
 def _other_values(value: object) -> Iterator[tuple[str, object]]:
