@@ -156,15 +156,15 @@ class Bg96Stack(Bg96Notices):
             if sock.link is None:
                 return  # the module lost it meanwhile
             try:
-                _, _, under_way = await self._counters(sock)
+                _, under_way = await self._counters(sock)
             except (CommandFailed, MalformedReply):
                 return
             if under_way == 0:
                 return
             await asyncio.sleep(0.1)
 
-    async def _counters(self, sock: ModuleSocket) -> tuple[int, int, int]:
-        """Bytes accepted, acknowledged and under way on this connection."""
+    async def _counters(self, sock: ModuleSocket) -> tuple[int, int]:
+        """Bytes accepted and under way on this connection."""
         if sock.link is None:
             raise MalformedReply("the module has lost the socket")
         if sock.tls:
@@ -173,7 +173,7 @@ class Bg96Stack(Bg96Notices):
         if not reply.lines:
             raise MalformedReply("no counters")
         values = [number(f, 0, 2**32, "counter") for f in fields(reply.lines[0].partition(b":")[2])]
-        return values[0], values[1], values[2]
+        return values[0], values[2]
 
     # -- data ---------------------------------------------------------------------------------
 
@@ -282,7 +282,7 @@ class Bg96Stack(Bg96Notices):
         """AT+QISEND=<id>,0 tells what the module took of a send whose result is in doubt; `whole`
         whether that was ours."""
         try:
-            total, _, _ = await self._counters(sock)
+            total, _ = await self._counters(sock)
         except (OSError, MalformedReply):
             self._unknown(sock, why, size)
         taken = total - sock.sent

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from atdriver.errors import CommandTimeout, ModuleBusy
+from atdriver.errors import CommandTimeout, ModuleBusy, PortLost
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.stack import Handle, Kind
@@ -521,22 +521,61 @@ async def test_a_program_that_does_not_read_is_told_of_the_announcement(module: 
 
 @virtual
 async def test_of_much_that_comes_fast_a_program_is_told_in_gatherings() -> None:
-    """Once a millisecond at the most, and at the end of all that came."""
-    async with opened("bg96") as bench:
+    """At once, and once more a millisecond later of all that came meanwhile."""
+    async with opened("esp8266") as bench:
         ends = await connected(bench)
+        ends.say(4 * 5760)
+        await asyncio.sleep(0.5)
         told: list[tuple[float, int]] = []
         loop, changed = asyncio.get_running_loop(), bench.stack._changed
-        sock = held(bench)
 
         def noted(handle: Handle, generation: int) -> None:
-            told.append((loop.time(), sock.came))
+            told.append((loop.time(), held(bench).came))
             changed(handle, generation)
 
         bench.stack._changed = noted
-        ends.say(20_000)
-        await ends.hear(20_000, within=20.0)
-        times = [at for at, _ in told]
-        assert told[-1][1] == 20_000
-        assert len(set(times)) > 3
-        gaps = [later - former for former, later in zip(times, times[1:], strict=False)]
-        assert sorted(gaps)[len(gaps) // 2] >= 0.001
+        await ends.hear(4 * 5760)
+        (first, some), (second, everything) = told
+        assert (some, everything) == (5760, 4 * 5760)
+        assert 0.0009 < second - first < 0.0011
+
+
+@both
+@virtual
+async def test_a_read_that_is_begun_as_the_port_is_lost(module: str) -> None:
+    """Among those who are told of it: who asks next is told, too."""
+    async with opened(module) as bench:
+        stack = bench.stack
+        one, other = await stream(bench), await stream(bench)
+        bench.step(on=READS[module].replace("[1-9]", ""), times=1)
+        bench.talks("sink.test:9")[1].say(b"hello")
+        await asyncio.sleep(0.5)
+        said: list[bytes | None] = []
+        outcome = stack.begin_send(one, b"x" * 100, lambda: said.append(stack.ready(other, 10)))
+        bench.channel.link_lost(PortLost("unplugged"))
+        with pytest.raises(OSError):
+            await outcome
+        assert said == [b""]
+        assert stack.ready(other, 10) is None
+        with pytest.raises(OSError):
+            await stack.recv(other, 10)
+
+
+@virtual
+async def test_a_notice_ends_the_wait_behind_a_short_read() -> None:
+    """A BG96's next read is put off for a moment where it probably finds nothing, and no longer."""
+    notice = b'\r\n+QIURC: "recv",0\r\n'
+    async with opened("bg96") as bench:
+        stack, loop = bench.stack, asyncio.get_running_loop()
+        tcp = await stream(bench)
+        assert stack.ready(tcp, 10) == b""
+        stack.attach(
+            lambda *_: loop.call_soon(bench.channel.data_received, notice), lambda _status: None
+        )
+        bench.talks("sink.test:9")[0].say(b"hello")
+        await asyncio.sleep(0.5)
+        lines = bench.wire.lines
+        (at,) = (n for n, line in enumerate(lines) if b"hello" in line[2])
+        assert [line[1:] for line in lines[at + 1 : at + 4]][-2:] == [
+            ("<", notice), (">", b"AT+QIRD=0,1500\r")]  # fmt: skip
+        assert lines[at][0] == lines[at + 3][0]

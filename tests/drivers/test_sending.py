@@ -134,6 +134,22 @@ async def test_nothing_is_unknown_of_what_was_not_begun(module: str, how: str) -
 
 @both
 @virtual
+async def test_a_datagram_that_had_gone_out_when_the_port_was_lost_is_unknown(module: str) -> None:
+    async with opened(module) as bench:
+        stack = bench.stack
+        udp = await stack.open(Kind.UDP)
+        assert await stack.sendto(udp, b"first", UDP_PEER) == 5
+        bench.step(before=SENT, instead="", times=1)
+        sending = asyncio.ensure_future(stack.sendto(udp, b"second", UDP_PEER))
+        await asyncio.sleep(1.0)
+        bench.channel.link_lost(PortLost("unplugged"))
+        with pytest.raises(errors.SendUnknown, match="unplugged") as caught:
+            await sending
+        assert (caught.value.accepted, caught.value.unknown) == (0, 6)
+
+
+@both
+@virtual
 async def test_a_datagram_in_doubt_ends_with_its_call(module: str) -> None:
     """Nobody knows whether it went; the next one is another one."""
     async with opened(module) as bench:
@@ -198,9 +214,11 @@ async def test_a_link_that_takes_nothing_is_given_up_in_the_end(module: str, bef
             assert [await stack.send(tcp, b"x") for _ in range(4)] == [0, 0, 0, 1]
         bench.step(on=ANNOUNCED[module], say=("ERROR",))
         assert [await stack.send(tcp, b"x") for _ in range(REFUSED_SENDS)] == [0] * REFUSED_SENDS
-        for _ in range(2):
+        for asked in (1, 0):
+            written = len(bench.wire.lines)
             with pytest.raises(errors.DeviceError, match=r"\] the module takes no more data: AT\+"):
                 await stack.send(tcp, b"x")
+            assert (len(bench.wire.lines) > written) is bool(asked)
 
 
 @both
@@ -337,6 +355,24 @@ async def test_a_peer_that_says_more_than_it_is_told_holds_no_send(size: int, re
         bench.talks("sink.test:9")[0].say(bytes(40_000))
         await asyncio.sleep(0.5)
         assert (await before_a_send(bench, size))[0] == reads + 1
+
+
+@virtual
+async def test_what_a_peer_has_said_counts_from_the_beginning() -> None:
+    """More than it was told, in all: then only as much is read as is sent."""
+    async with opened("bg96") as bench:
+        tcp = await stream(bench)
+        for _ in range(3):
+            await before_a_send(bench, 1460)
+        talk = bench.talks("sink.test:9")[0]
+        talk.say(bytes(9000))
+        await asyncio.sleep(0.5)
+        got = 0
+        while got < 9000:
+            got += len(await bench.stack.recv(tcp, 65536) or b"")
+        talk.say(bytes(40_000))
+        await asyncio.sleep(0.5)
+        assert (await before_a_send(bench, 1000))[0] <= 2
 
 
 @virtual
