@@ -288,13 +288,18 @@ def test_ping_counts_and_waits() -> None:
 
 def test_names_and_the_server_that_is_asked() -> None:
     async def scenario() -> None:
-        async with running(build(offline=True, resolve={"a.b": "127.0.0.1"})) as [node]:
+        names = {"a.b": "127.0.0.1", "two": "127.0.0.1,127.0.0.2"}
+        async with running(build(offline=True, resolve=names)) as [node]:
             await node.done("ifconfig up", "thread start")
             await asyncio.sleep(2)
             answer = f"DNS response for a.b. - {HOST4} TTL:7200 \nDone\n"
             assert await node.cli("dns resolve a.b fd00::1 53 6000 3 1") == answer
             assert await node.cli("dns resolve A.B") == answer.replace("a.b", "A.B")
             assert await node.cli("dns resolve a.b.") == answer
+            second = HOST4.removesuffix("1") + "2"
+            assert await node.cli("dns resolve two") == (
+                f"DNS response for two. - {HOST4} TTL:7200 {second} TTL:7200 \nDone\n"
+            )
             assert await node.cli("dns resolve a.b fd00::1::") == "Error 7: InvalidArgs\n"
             assert await node.cli("dns resolve a.b 8.8.8.8") == (
                 "Synthesized IPv6 DNS server address: fd00:64:64:0:0:0:808:808\n" + answer
@@ -429,5 +434,40 @@ def test_a_listener_that_is_busy_and_an_abort() -> None:
             two.take()
             assert await one.cli("tcp abort") == "TCP: Connection reset\nDone\n"
             assert b"TCP: Connection reset\r\n" in await two.until(rb"TCP: .*?\r\n", 9)
+
+    virtual(scenario)
+
+
+def test_time_wait_is_no_use_and_ports_of_ones_own() -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        async with running(*(build(mesh="again", offline=True) for _ in range(2))) as [one, two]:
+            for node in (one, two):
+                await node.done("ifconfig up", "thread start", "tcp init", "udp open")
+            await asyncio.sleep(130)
+            here, there = [(await x.cli("ipaddr mleid")).split()[0] for x in (one, two)]
+            await two.done("udp bind :: 4000")
+            await one.done(f"udp connect {there} 4000", "udp send hi")
+            heard = (await two.until(rb" hi\r\n", 9)).decode().split()
+            assert heard[:4] == ["2", "bytes", "from", here]
+            assert int(heard[4]) >= 49152
+            await two.done("tcp listen :: 4000")
+            begun = loop.time()
+            await one.done(f"tcp connect {there} 4000")
+            await one.until(rb"established\r\n", 9)
+            assert loop.time() - begun < 0.5
+            await two.until(rb"established\r\n", 9)
+            await one.done("tcp sendend")
+            await two.until(rb"end of stream\r\n", 9)
+            await two.done("tcp sendend")
+            await two.until(rb"TCP: Disconnected\r\n", 9)
+            await one.until(rb"TCP: Entered TIME-WAIT state\r\n", 9)
+            await one.done("tcp listen :: 4001")
+            one.take()
+            await two.done(f"tcp connect {here} 4001")
+            accepted = await one.until(rb"established\r\n", 9)
+            assert accepted.startswith(f"Accepted connection from [{there}]:".encode())
+            await asyncio.sleep(100)
+            assert one.take() == b""
 
     virtual(scenario)

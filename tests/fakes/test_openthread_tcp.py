@@ -11,6 +11,7 @@ import pytest
 
 from fakes.openthread import build
 from tests.fakes.mesh_host import Console, running, virtual
+from tests.ports import free_port
 
 HOST4 = "fd00:64:64:0:0:0:7f00:1"
 SYNTHESIZED = f"Connecting to synthesized IPv6 address: {HOST4}\nDone\n"
@@ -168,7 +169,7 @@ async def test_a_stalled_peer_makes_linked_busy_and_circular_lose(far: Any) -> N
 
 
 async def test_listening_for_this_machine(connect: Any) -> None:
-    port = 21473
+    port = free_port()
     async with running(build(time_scale=0)) as [node]:
         await ready(node, "")
         await node.done(f"tcp listen :: {port}")

@@ -16,6 +16,7 @@ from fakes.riot import Riot
 from fakes.riot import build as build_as_set
 from fakes.riot.udp import dump
 from tests.fakes.mesh_host import Console, running, virtual
+from tests.ports import free_port
 
 
 def build(**settings: Any) -> Riot:
@@ -340,14 +341,15 @@ def test_tcp_that_waits_longer_than_the_connection_lives() -> None:
 
 
 async def test_tcp_listening(connect: Any) -> None:
+    port = free_port()
     async with running(build(time_scale=0)) as [node]:
         await asyncio.sleep(0.01)
         assert "returns -EINVAL\n" in await ask(node, "gnrc_tcp_listen [::]:0")
-        assert "returns 0\n" in await ask(node, "gnrc_tcp_listen [::]:21974")
+        assert "returns 0\n" in await ask(node, f"gnrc_tcp_listen [::]:{port}")
         assert "returns -EISCONN\n" in await ask(node, "gnrc_tcp_listen [::]:21975")
         assert "returns -EAGAIN\n" in await ask(node, "gnrc_tcp_accept 0")
         assert "returns -ETIMEDOUT\n" in await ask(node, "gnrc_tcp_accept 20")
-        reader, writer = await connect(21974)
+        reader, writer = await connect(port)
         assert "returns 0\n" in await ask(node, "gnrc_tcp_accept 1000")
         assert "returns -ENOMEM\n" in await ask(node, "gnrc_tcp_accept 10")
         writer.write(b"yes")
@@ -359,7 +361,7 @@ async def test_tcp_listening(connect: Any) -> None:
         await ask(node, "gnrc_tcp_close")
         assert "gnrc_tcp_stop_listen: returns\n" in await ask(node, "gnrc_tcp_stop_listen")
         with pytest.raises(OSError):
-            await connect(21974)
+            await connect(port)
     async with running(build_as_set(time_scale=0)) as [node]:
         assert await ask(node, "buffer_init") == "shell: command not found: buffer_init\n"
 

@@ -14,6 +14,7 @@ from fakes.skstack import build
 from fakes.skstack.settings import FACTS, Settings
 from tests.fakes.mesh_host import Console, running, virtual
 from tests.fakes.test_skstack import GLOBAL, HOST4, OWN, PAA, ask, quiet
+from tests.ports import free_port
 
 TARGET = "FD00:0064:0064:0000:0000:0000:C000:0207"
 
@@ -303,15 +304,16 @@ def test_long_waits() -> None:
 async def test_tcp_ports_move_and_close(connect: Any) -> None:
     async with running(build(time_scale=0, joined="yes")) as [stick]:
         await quiet(stick)
-        assert await ask(stick, "SKTCPPORT 4 55B1") == "OK\n"
-        assert await ask(stick, "SKTCPPORT 4 55B1") == "OK\n"
-        assert (await ask(stick, "SKTABLE E")).endswith("0\n0\n0\n21937\nOK\n")
-        _, writer = await connect(0x55B1)
+        first, second = free_port(), free_port()
+        assert await ask(stick, f"SKTCPPORT 4 {first:X}") == "OK\n"
+        assert await ask(stick, f"SKTCPPORT 4 {first:X}") == "OK\n"
+        assert (await ask(stick, "SKTABLE E")).endswith(f"0\n0\n0\n{first}\nOK\n")
+        _, writer = await connect(first)
         await stick.until(rb"ETCP 1 1 .*?\n")
         writer.write(b"a\r\nb")
         assert (await stick.until(rb"b\r\n")).endswith(b" 0004 a\r\nb\r\n")
-        assert await ask(stick, "SKTCPPORT 4 55B2") == "OK\n"
+        assert await ask(stick, f"SKTCPPORT 4 {second:X}") == "OK\n"
         with pytest.raises(OSError):
-            await connect(0x55B1)
-        await connect(0x55B2)
-        await stick.until(rb"ETCP 1 2 .*? 55B2\r\n")
+            await connect(first)
+        await connect(second)
+        await stick.until(rb"ETCP 1 2 .*? %04X\r\n" % second)
