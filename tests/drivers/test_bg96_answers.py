@@ -39,28 +39,32 @@ def commands(bench: Bench, name: str) -> list[str]:
 
 @pytest.mark.parametrize("in_notice", [True, False], ids=["notice", "error"])
 @pytest.mark.parametrize(
-    ("code", "error"),
+    ("code", "error", "text"),
     [
-        (552, ConnectionRefusedError),
-        (566, ConnectionRefusedError),
-        (569, errors.ConnectTimeout),
-        (565, errors.NameNotFound),
-        (556, errors.AddressInUse),
-        (570, errors.NetworkDown),
-        (554, errors.NoSocket),
-        (553, errors.NoBuffers),
-        (551, errors.HostUnreachable),
+        (552, ConnectionRefusedError, r":7: connection refused \(code 552 after 0\.\d s; the module "
+         "does not tell it from unreachable"),
+        (566, ConnectionRefusedError, r":7: connection refused \(code 566 after 0\.\d s; "),
+        (569, errors.ConnectTimeout, r":7: \d+ operation timeout "),
+        (565, errors.NameNotFound, r"\] 192\.0\.2\.1: name not found "),
+        (556, errors.AddressInUse, r"\] local port 0 is in use "),
+        (570, errors.NetworkDown, r":7: \d+ PDP context broken down "),
+        (554, errors.NoSocket, r":7: \d+ create socket failed "),
+        (553, errors.NoBuffers, r":7: \d+ memory not enough "),
+        (551, errors.HostUnreachable, r":7: \d+ operation blocked "),
     ],
-)
+    ids=["552", "566", "569", "565", "556", "570", "554", "553", "551"],
+)  # fmt: skip
 @virtual
-async def test_a_connect_that_fails(code: int, error: type[OSError], in_notice: bool) -> None:
+async def test_a_connect_that_fails(
+    code: int, error: type[OSError], text: str, in_notice: bool
+) -> None:
     """The code becomes an error of its own, the id is closed and works again."""
     async with opened("bg96") as bench:
         if in_notice:
             bench.step(on=OPEN.format("TCP"), say=("OK", f"+QIOPEN: 0,{code}"), times=1)
         else:
             fails(bench, OPEN.format("TCP"), code)
-        with pytest.raises(error) as caught:
+        with pytest.raises(error, match=text) as caught:
             await bench.net.connect(("echo.test", 7), timeout=300)
         assert getattr(caught.value, "module_code", None) == str(code)
         assert commands(bench, "AT+QICLOSE=0,0")
@@ -150,6 +154,7 @@ NAMES = {"n.test": "198.51.100.9"}
     ("says", "asked", "error"),
     [
         (["564"], 3, errors.NameTryAgain),
+        (["568"], 3, errors.NameTryAgain),
         (["569"], 1, errors.NameTryAgain),
         (["570"], 1, errors.NetworkDown),
         (["565"], 1, errors.NameNotFound),
@@ -158,7 +163,17 @@ NAMES = {"n.test": "198.51.100.9"}
         (["0,1,600", '"no address"'], 1, errors.NameNotFound),
         ([], 1, errors.NameTryAgain),
     ],
-    ids=["busy", "time-out", "context", "unknown", "none", "zero", "rubbish", "silence"],
+    ids=[
+        "busy",
+        "other-busy",
+        "time-out",
+        "context",
+        "unknown",
+        "none",
+        "zero",
+        "rubbish",
+        "silence",
+    ],
 )
 @virtual
 async def test_a_name_that_is_not_resolved(
@@ -168,8 +183,10 @@ async def test_a_name_that_is_not_resolved(
     async with opened("bg96", names=NAMES) as bench:
         notices = tuple(f'+QIURC: "dnsgip",{each}' for each in says)
         bench.step(on=r"AT\+QIDNSGIP=1,.*gone.*", say=("OK", *notices), times=asked)
-        with pytest.raises(error):
+        with pytest.raises(error, match=r"\] gone\.test: ") as caught:
             await bench.net.resolve("gone.test")
+        code = says[0].split(",")[0] if says else "569"
+        assert getattr(caught.value, "module_code", None) == code
         assert len(commands(bench, "AT+QIDNSGIP")) == asked
         assert await bench.net.resolve("n.test") == ["198.51.100.9"]
 
@@ -194,8 +211,12 @@ async def test_a_ping_without_an_answer(says: str, error: type[OSError]) -> None
     async with opened("bg96", names=NAMES) as bench:
         notices = (f"+QPING: {says}",) if says else ()
         bench.step(on=r"AT\+QPING=.*", say=("OK", *notices), times=1)
-        with pytest.raises(error):
+        begun = asyncio.get_running_loop().time()
+        with pytest.raises(
+            error, match=r"\] n\.test: (name not found|no answer to ping|569 operation t)"
+        ):
             await bench.net.ping("n.test")
+        assert asyncio.get_running_loop().time() - begun < 32.0
         await round_trip(bench)
 
 

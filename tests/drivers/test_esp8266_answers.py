@@ -10,6 +10,7 @@ import socket
 
 import pytest
 
+from atdriver.errors import EncodeError
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.interface_kinds import AsyncWiFiInterface
@@ -33,24 +34,36 @@ def commands(bench: Bench, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("says", "seconds", "error"),
+    ("says", "seconds", "error", "text"),
     [
-        (("DNS Fail", "ERROR"), 0.0, errors.NameNotFound),
-        (("no ip", "ERROR"), 0.0, errors.NetworkDown),
-        (("ERROR",), 0.5, ConnectionRefusedError),
-        (("ERROR",), 6.0, errors.ConnectTimeout),
-        (("OK",), 0.0, errors.DeviceError),
+        (
+            ("DNS Fail", "ERROR"),
+            0.0,
+            errors.NameNotFound,
+            r"\] 192\.0\.2\.\d: name not found \(module",
+        ),
+        (("no ip", "ERROR"), 0.0, errors.NetworkDown, r"\] the WiFi connection is down \(module"),
+        (
+            ("ERROR",),
+            0.5,
+            ConnectionRefusedError,
+            r": connection refused \(0\.5 s; the module gives",
+        ),
+        (("ERROR",), 6.0, errors.ConnectTimeout, r":7: no connection after 6 s \(the module gives"),
+        (("OK",), 0.0, errors.DeviceError, r":7: the module answered OK without CONNECT$"),
     ],
     ids=["name", "no-ip", "refused", "time-out", "no-connect"],
 )
 @virtual
 async def test_a_connect_that_fails(
-    says: tuple[str, ...], seconds: float, error: type[OSError]
+    says: tuple[str, ...], seconds: float, error: type[OSError], text: str
 ) -> None:
     async with opened("esp8266") as bench:
         bench.step(on=START, say=says, after=seconds, times=1)
-        with pytest.raises(error):
+        with pytest.raises(error, match=text) as caught:
             await bench.net.connect(("echo.test", 7), timeout=60)
+        code = getattr(caught.value, "module_code", None)
+        assert code == ("ERROR" if "ERROR" in says else None)
         if len(says) == 1:  # nobody can be sure what is open
             assert commands(bench, "AT+CIPCLOSE=")[-1] == "AT+CIPCLOSE=0"
         await round_trip(bench)
@@ -144,21 +157,23 @@ async def test_a_read_that_is_refused_and_nothing_is_told_of_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("says", "error"),
+    ("says", "error", "text"),
     [
-        (("ERROR",), errors.NameNotFound),
-        (("OK",), errors.NameNotFound),
-        (('+CIPDOMAIN:"0.0.0.0"', "OK"), errors.NameNotFound),
-        (('+CIPDOMAIN:"rubbish"', "OK"), errors.NameNotFound),
-        ((), errors.NameTryAgain),
+        (("ERROR",), errors.NameNotFound, r"\] gone\.test: name not found$"),
+        (("OK",), errors.NameNotFound, r"\] gone\.test: the module gave no usable address$"),
+        (('+CIPDOMAIN:"0.0.0.0"', "OK"), errors.NameNotFound, "no usable address$"),
+        (('+CIPDOMAIN:"rubbish"', "OK"), errors.NameNotFound, "no usable address$"),
+        ((), errors.NameTryAgain, r"\] gone\.test: no answer from the name server$"),
     ],
     ids=["error", "none", "zero", "rubbish", "silence"],
 )
 @virtual
-async def test_a_name_that_is_not_resolved(says: tuple[str, ...], error: type[OSError]) -> None:
+async def test_a_name_that_is_not_resolved(
+    says: tuple[str, ...], error: type[OSError], text: str
+) -> None:
     async with opened("esp8266", names={"n.test": "198.51.100.9"}) as bench:
         bench.step(on=r"AT\+CIPDOMAIN=.*gone.*", say=says, times=1)
-        with pytest.raises(error):
+        with pytest.raises(error, match=text):
             await bench.net.resolve("gone.test")
         assert await bench.net.resolve("n.test") == ["198.51.100.9"]
 
@@ -393,13 +408,19 @@ async def test_options_that_there_are_not() -> None:
 @virtual
 async def test_pings() -> None:
     async with opened("esp8266", names={"n.test": "198.51.100.9"}) as bench:
-        for says, error in (
-            (("+timeout", "ERROR"), errors.ConnectTimeout),
-            (("OK",), errors.DeviceError),
+        for says, error, text in (
+            (("+timeout", "ERROR"), errors.ConnectTimeout, r"\] n\.test: no answer to ping$"),
+            (("OK",), errors.DeviceError, r"\] n\.test: ping gave no time$"),
         ):
             bench.step(on=r"AT\+PING=.*", say=says, times=1)
-            with pytest.raises(error):
+            with pytest.raises(error, match=text):
                 await bench.net.ping("n.test")
+        written = len(bench.wire.written)
+        with pytest.raises(EncodeError, match="a host name"):
+            await bench.stack.ping("n" * 65)  # type: ignore[attr-defined]
+        with pytest.raises(EncodeError, match="a host name"):
+            await bench.stack.resolve("n" * 65)
+        assert len(bench.wire.written) == written
         bench.step(on=r"AT\+PING=.*", say=("+PING:235", "OK"), times=1)
         assert await bench.net.ping("n.test") == 0.235
 
