@@ -51,6 +51,14 @@ def holds(job: Job) -> str:
     return result.trace_hash
 
 
+@pytest.mark.gate
+@pytest.mark.xfail(strict=True, reason="a BG96 whose prompt was lost and that was deaf for 20 s")
+def test_a_module_that_was_deaf_while_it_was_filled_up() -> None:
+    """It waits for announced bytes, and the NULs meant for that came while it heard nothing: what is
+    asked afterwards (`AT+CEREG?`) fills it up and reaches the peer. Known, not mended yet."""
+    holds(Job.nth(6030))
+
+
 @pytest.mark.parametrize("seed", range(1000, 1000 + SEEDS))
 def test_nothing_is_lost_doubled_or_misdelivered(seed: int) -> None:
     holds(Job.nth(seed))
