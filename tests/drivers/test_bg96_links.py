@@ -9,8 +9,7 @@ import pytest
 
 from netsocket import errors
 from netsocket.stack import Handle, Kind
-from tests.drivers.test_receiving import READS, held, stream, tell
-from tests.drivers.test_sending import UDP_PEER, line_is_busy, nobody
+from tests.drivers.calls import READS, UDP_PEER, held, line_is_busy, nobody, stream, tell
 from tests.faults.bench import Bench, opened, virtual
 from tests.faults.ends import SENT, connected, now
 

@@ -12,9 +12,8 @@ import pytest
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.stack import Handle, Kind
+from tests.drivers.calls import ECHO, READS, SINK, UDP_PEER, held, line_is_busy, stream, tell
 from tests.drivers.test_esp8266_answers import START
-from tests.drivers.test_receiving import ECHO, READS, SINK, held, stream, tell
-from tests.drivers.test_sending import UDP_PEER, line_is_busy
 from tests.faults.bench import Bench, opened, virtual
 from tests.faults.ends import dial, now
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -15,14 +13,12 @@ from atdriver.errors import CommandTimeout, ModuleBusy, PortLost
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.stack import Handle, Kind
-from tests.faults.bench import BOTH, Bench, opened, virtual
+from tests.drivers.calls import ECHO, READS, SINK, both, held, stream, tell
+from tests.faults.bench import Bench, opened, virtual
 from tests.faults.ends import connected, dial
 
-both = pytest.mark.parametrize("module", [module for module, _ in BOTH])
-READS = {"esp8266": r"AT\+CIPRECVDATA=\d,[1-9].*", "bg96": r"AT\+QIRD=\d+,[1-9].*"}
 READ = {"esp8266": b"AT+CIPRECVDATA=", "bg96": b"AT+QIRD="}
 NOTICE = {"esp8266": r"\r\n\+IPD,.*\r\n", "bg96": r'\r\n\+QIURC: "recv",\d+\r\n'}
-ECHO, SINK = SocketAddress("echo.test", 7), SocketAddress("sink.test", 9)
 LOST = r"\] received data was lost \(is another program using the port\?\): AT\+"
 NOBODY = SocketAddress("", 0)
 
@@ -30,26 +26,6 @@ NOBODY = SocketAddress("", 0)
 def reads(bench: Bench, module: str, since: int = 0) -> int:
     """How often the driver has asked for data."""
     return bench.wire.written[since:].count(READ[module])
-
-
-def held(bench: Bench) -> Any:
-    """The one socket of the driver."""
-    (sock,) = bench.stack._sockets.values()
-    return sock
-
-
-async def stream(bench: Bench, place: SocketAddress = SINK) -> Handle:
-    handle = await bench.stack.open(Kind.TCP)
-    await bench.stack.connect(handle, place)
-    return handle
-
-
-async def tell(call: Callable[[], Any]) -> Any:
-    """What a call of the stack says as soon as that is not "nothing now"."""
-    async with asyncio.timeout(30):
-        while (found := await call()) is None:
-            await asyncio.sleep(0.01)
-    return found
 
 
 # -- datagrams ---------------------------------------------------------------------------------------

@@ -14,26 +14,12 @@ from modems.transfer import READS_BEFORE_SEND, REFUSED_SENDS, SMALL
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.stack import Handle, Kind
-from tests.drivers.test_receiving import ECHO, SINK, held, stream
-from tests.faults.bench import BOTH, Bench, opened, virtual
+from tests.drivers.calls import ECHO, SINK, UDP_PEER, both, held, line_is_busy, nobody, stream
+from tests.faults.bench import Bench, opened, virtual
 from tests.faults.ends import SENT, connected, now
 from tests.faults.talk import nothing_logged
 
-both = pytest.mark.parametrize("module", [module for module, _ in BOTH])
 ANNOUNCED = {"esp8266": r"AT\+CIPSEND=\d,.*", "bg96": r"AT\+QISEND=\d+,[1-9].*"}
-UDP_PEER = SocketAddress("192.0.2.1", 7)
-
-
-def nobody() -> None:
-    """Is told."""
-
-
-async def line_is_busy(bench: Bench) -> asyncio.Task[object]:
-    """The module needs a second for something else; what is asked for now waits in line."""
-    bench.step(on=r"AT\+(CWJAP\?|QCSQ)", passes=True, after=1.0, times=1)
-    asking = asyncio.ensure_future(bench.net.refresh())
-    await asyncio.sleep(0.5)
-    return asking
 
 
 # -- what cannot be sent -----------------------------------------------------------------------------

@@ -14,24 +14,16 @@ from modems.module import ModuleStack
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.stack import Handle, Kind
-from tests.faults.bench import BOTH, Bench, assemble, opened, virtual
+from tests.drivers.calls import ECHO, both, stream
+from tests.faults.bench import assemble, opened, virtual
 from tests.faults.ends import dial
 from tests.faults.talk import round_trip
 
 ANY = SocketAddress("0.0.0.0", 0)
-both = pytest.mark.parametrize("module", [module for module, _ in BOTH])
 
 
 def port(number: int, host: str = "0.0.0.0") -> SocketAddress:
     return SocketAddress(host, number)
-
-
-async def stream(bench: Bench, place: str = "echo.test:7") -> Handle:
-    """A connected stream, by the stack's own calls."""
-    host, number = place.rsplit(":", 1)
-    handle = await bench.stack.open(Kind.TCP)
-    await bench.stack.connect(handle, SocketAddress(host, int(number)))
-    return handle
 
 
 async def heard(stack: ModuleStack, handle: Handle, count: int) -> bytes:
@@ -78,9 +70,9 @@ async def test_a_handle_whose_socket_was_closed(module: str) -> None:
     """Its number may be another socket's by now: the generation tells."""
     async with opened(module) as bench:
         stack = bench.stack
-        old = await stream(bench)
+        old = await stream(bench, ECHO)
         await stack.close(old)
-        new = await stream(bench)
+        new = await stream(bench, ECHO)
         assert new.number == old.number
         await stack.close(old)
         for call in (stack.recv(old, 1), stack.send(old, b"x"), stack.listen(old, 1)):
@@ -96,7 +88,7 @@ async def test_a_connected_stream(module: str) -> None:
     """What cannot be done to it leaves it as it is; nothing is no send, and a send has one peer."""
     async with opened(module) as bench:
         stack = bench.stack
-        tcp = await stream(bench)
+        tcp = await stream(bench, ECHO)
         with pytest.raises(errors.AlreadyConnected):
             await stack.connect(tcp, SocketAddress("echo.test", 7))
         with pytest.raises(errors.InvalidArgument):
@@ -119,7 +111,7 @@ async def test_a_stream_that_is_shut_down(module: str) -> None:
     """Both directions end, for the peer as well; only the handle is left."""
     async with opened(module) as bench:
         stack = bench.stack
-        tcp = await stream(bench)
+        tcp = await stream(bench, ECHO)
         talk = bench.talks("echo.test:7")[-1]
         await stack.shutdown(tcp, socket.SHUT_RD)
         await stack.send(tcp, b"before")
@@ -140,7 +132,7 @@ async def test_a_stream_that_broke(module: str) -> None:
     """Every call says why, whatever it is."""
     async with opened(module) as bench:
         stack = bench.stack
-        tcp, udp = await stream(bench), await stack.open(Kind.UDP)
+        tcp, udp = await stream(bench, ECHO), await stack.open(Kind.UDP)
         await stack.bind(udp, port(9000))
         bench.fake.raw(b"\r\nready\r\n" if module == "esp8266" else b"\r\nRDY\r\n")
         await asyncio.sleep(0.1)
