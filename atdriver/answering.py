@@ -57,11 +57,11 @@ class Answering(Flight):
         command = self._command
         assert command is not None
         limit = command.prompt_timeout if self.stage is Stage.PROMPT else command.timeout
-        steps = self.dialect.unstick(command, self._payload_written)
+        way_out = self.dialect.unstick(command, self._payload_written)
         self._mistrust = command.block is not None
         self._unprompted = command if self.stage is Stage.PROMPT else None
         self._fail(CommandTimeout(str(command), limit, self._payload_written))
-        self._enter_resync("an answer did not come in time", steps)
+        self._enter_resync("an answer did not come in time", way_out)
 
     def _stalled(self) -> None:
         abandoned = self.framer.abandon_payload()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from atdriver.exchange import Command
 from atdriver.framer import Head
@@ -27,10 +28,23 @@ class Probe:
     restarted: re.Pattern[bytes] | None = None
 
 
-def no_unsticking(command: Command, payload_written: bool) -> tuple[Step, ...]:
+class WayOut(NamedTuple):
+    """How to lead the module out of a data phase."""
+
+    steps: tuple[Step, ...] = ()
+    """As soon as there is doubt. A probe follows."""
+    again: tuple[Step, ...] = ()
+    """Before each further probe, until an answer shows that the module hears: a deaf one may have
+    missed the steps, and would take the probe for payload."""
+
+
+NO_WAY_OUT = WayOut()
+
+
+def no_unsticking(command: Command, payload_written: bool) -> WayOut:
     """For dialects without a data phase."""
     del command, payload_written
-    return ()
+    return NO_WAY_OUT
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +72,8 @@ class Dialect:
     """Longest command line, bytes, terminator included."""
     framed: re.Pattern[bytes] = re.compile(b"(?!)")
     """Notices that always have a line end before them too, whatever comes before."""
-    unstick: Callable[[Command, bool], tuple[Step, ...]] = no_unsticking
-    """How to get the module out of a data phase: (command, payload was written) → steps."""
+    unstick: Callable[[Command, bool], WayOut] = no_unsticking
+    """How to get the module out of a data phase: (command, payload was written) → way."""
     kind: str = "AT module"
     """What speaks it, in messages to people."""
     hello: bytes = b"AT"

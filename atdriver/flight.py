@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from atdriver.dialect import Dialect, Probe, Step
+from atdriver.dialect import NO_WAY_OUT, Dialect, Probe, Step, WayOut
 from atdriver.errors import ATError, ModuleBusy, ModuleSilent, PortLost, ReplyCorrupt, RestartSeen
 from atdriver.events import Anomaly, Completed, Deaf, Event, Failed, InStep, OutOfStep, Restarted
 from atdriver.exchange import Command, Reply
@@ -207,6 +207,7 @@ class Flight:
             self._rest()
             return
         self._counted = self._unprompted = None
+        self._resync.free()
         self._suspicion = ""
         self._mistrust = False
         written = self._payload_written
@@ -248,10 +249,15 @@ class Flight:
         if self._command is not None:
             self._fail(PortLost("the port was opened anew"))
         self._rest()
-        self._enter_resync(START, steps, limit)
+        self._enter_resync(START, steps=steps, limit=limit)
 
     def _enter_resync(
-        self, reason: str, steps: tuple[Step, ...] = (), limit: float | None = None
+        self,
+        reason: str,
+        way_out: WayOut = NO_WAY_OUT,
+        *,
+        steps: tuple[Step, ...] = (),
+        limit: float | None = None,
     ) -> None:
         afresh = self.stage is not Stage.RESYNC
         if afresh:
@@ -263,7 +269,7 @@ class Flight:
         self._trailer = None
         if limit is None and afresh:
             limit = self.resync_limit
-        self._resync.begin(self._now, limit, steps, answers_owed=reason != START)
+        self._resync.begin(self._now, limit, way_out, steps, answers_owed=reason != START)
         self._deadline = self._resync.deadline
 
     def _continue_resync(self) -> None:

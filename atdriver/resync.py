@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum, auto
 
-from atdriver.dialect import Dialect, Probe, Step
+from atdriver.dialect import Dialect, Probe, Step, WayOut
 
 PROBE_TIMEOUT = 2.0
 """Seconds to wait for a probe's answer."""
@@ -56,8 +56,10 @@ class Resync:
         self._dialect = dialect
         self._writes: list[bytes] = []
         self._script: deque[Step] = deque()
+        self._again: tuple[Step, ...] = ()  # the way out of a data phase, while it may be in one
         self._proofs = 0
         self._asked = False
+        self._once_more = False  # the script is the way out again
         self._answer_seen = False
         self._doubt = False
         self._quiet = False
@@ -65,22 +67,36 @@ class Resync:
         self._end = 0.0
 
     def begin(
-        self, now: float, limit: float | None, steps: tuple[Step, ...], *, answers_owed: bool
+        self,
+        now: float,
+        limit: float | None,
+        way_out: WayOut,
+        steps: tuple[Step, ...],
+        *,
+        answers_owed: bool,
     ) -> None:
-        """Start from the beginning: first `steps`, then probes.
+        """Start from the beginning: first `way_out`, then `steps`, then probes.
 
+        Without a way out of its own it begins with the one of last time, if nothing has shown since
+        that the module hears.
         `limit` seconds until the module counts as deaf, None to keep the running limit.
         `answers_owed`: a command was given up, so its answer may still come.
         """
         if limit is not None:
             self._end = now + limit
-        self._script = deque(steps)
+        if way_out.steps:
+            self._again = way_out.again
+        self._script = deque((*(way_out.steps or self._again), *steps))
         self._proofs = 0
-        self._asked = False
+        self._asked = self._once_more = False
         self._doubt = self.probe.answer is None and answers_owed
         self._quiet = False
         self._pause = PROBE_PAUSE
         self._plan(now)
+
+    def free(self) -> None:
+        """The module hears, and takes what comes for commands."""
+        self._again = ()
 
     def take_writes(self) -> list[bytes]:
         """What is to be written now."""
@@ -93,8 +109,9 @@ class Resync:
             _, data = self._script.popleft()
             if data:
                 self._writes.append(data)
-            self._plan(now)
-            return Verdict.PROBING
+            if self._script or not (data and self._once_more):  # else: in one breath with the probe
+                self._plan(now)
+                return Verdict.PROBING
         if self._quiet:
             self._quiet = False
             self._doubt = False
@@ -107,6 +124,11 @@ class Resync:
             self.deadline = now + QUIET
             return Verdict.PROBING
         self._doubt = self._doubt or self._asked
+        if self._asked and self._again:
+            self._asked, self._once_more = False, True
+            self._script = deque(self._again)
+            self._plan(now)
+            return Verdict.PROBING
         self._asked = True
         self._answer_seen = False
         self._writes.append(self.probe.text + self._dialect.terminator)
@@ -120,16 +142,19 @@ class Resync:
             return Judgement.RESTARTED
         if probe.answer is not None and probe.answer.fullmatch(text):
             self._answer_seen = True
+            self.free()
             return Judgement.TAKEN
         if text == self._dialect.good:
             answered = probe.answer is None or self._answer_seen
             if self._script or self._quiet or not answered:
                 return self._late(now)
+            self.free()
             self._asked = False
             self._quiet = True
             self.deadline = now + (DOUBTFUL_QUIET if self._doubt else QUIET)
             return Judgement.TAKEN
         if self._refused(text):
+            self.free()
             if not self._script:
                 self._quiet = False
                 self.deadline = now + self._pause

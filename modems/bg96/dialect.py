@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from atdriver.dialect import Dialect, Probe, Step
+from atdriver.dialect import NO_WAY_OUT, Dialect, Probe, Step, WayOut
 from atdriver.exchange import Command
 from atdriver.framer import Head
 from atdriver.syntax import Encoder
@@ -102,16 +102,20 @@ def filler(payload: bytes) -> bytes:
     return bytes(len(payload)) if command else payload
 
 
-def unstick(command: Command, payload_written: bool) -> tuple[Step, ...]:
+def unstick(command: Command, payload_written: bool) -> WayOut:
     """Counted data has no cancel (only the uncounted form has ESC), so the count is filled up: with
-    NULs when some bytes of the payload were lost on the way, which breaks that stream."""
+    NULs when some bytes of the payload were lost on the way, which breaks that stream.
+
+    A module that was deaf may begin to hear at any time: then all comes in one piece, the probe at
+    its end, so that nothing but the filling can be the first that it hears."""
     if command.payload is None:
-        return ()
+        return NO_WAY_OUT
     fill = bytes(len(command.payload)) if payload_written else filler(command.payload)
     line: tuple[Step, ...] = ((0.5, b"\r"), (0.2, b""))
+    again = ((FILL_AFTER, fill + SPARE + b"\r"),)
     if fill != command.payload:
-        return ((FILL_AFTER, fill + SPARE), *line)
-    return ((FILL_AFTER, fill), (SPARE_AFTER, SPARE), *line)
+        return WayOut(((FILL_AFTER, fill + SPARE), *line), again)
+    return WayOut(((FILL_AFTER, fill), (SPARE_AFTER, SPARE), *line), again)
 
 
 DIALECT = Dialect(

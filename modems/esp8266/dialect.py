@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from atdriver.dialect import Dialect, Probe, Step
+from atdriver.dialect import NO_WAY_OUT, Dialect, Probe, Step, WayOut
 from atdriver.exchange import Command
 from atdriver.framer import Head
 from atdriver.syntax import Encoder
@@ -89,7 +89,7 @@ REASONS = re.compile(
 NOTHING = re.compile(rb"(?!)")
 
 
-def unstick(command: Command, payload_written: bool) -> tuple[Step, ...]:
+def unstick(command: Command, payload_written: bool) -> WayOut:
     """Leave the data phase of AT+CIPSEND: `+++` as a packet of its own, 20 ms of silence around
     it, one second before the next command (ESP-AT User Guide, AT+CIPSEND). What the module had
     already taken is discarded by it; the connection counts as broken. Twice, because nothing says
@@ -98,10 +98,11 @@ def unstick(command: Command, payload_written: bool) -> tuple[Step, ...]:
     A count that the escape itself would complete gets the real bytes, when none were written."""
     payload = command.payload
     if payload is None:
-        return ()
+        return NO_WAY_OUT
     if not payload_written and len(payload) <= len(ESCAPE[0][1]):
-        return ((0.2, payload), (1.1, b""))
-    return (*ESCAPE, *ESCAPE)
+        steps = ((0.2, payload), (1.1, b""))
+        return WayOut(steps, again=steps)
+    return WayOut((*ESCAPE, *ESCAPE), again=ESCAPE)
 
 
 ESCAPE: tuple[Step, ...] = ((0.2, b"+++"), (1.1, b""))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from atdriver.answering import BUSY_ATTEMPTS, BUSY_PATIENCE, FOREIGN_QUIET
-from atdriver.dialect import Dialect, Probe, no_unsticking
+from atdriver.dialect import NO_WAY_OUT, Dialect, Probe, no_unsticking
 from atdriver.engine import ANSWER_CAP, SHIFTED, Engine
 from atdriver.errors import ATError, CommandFailed, CommandTimeout, PortLost
 from atdriver.events import Anomaly, Completed, Failed, Unsolicited
@@ -1771,7 +1771,7 @@ def test_a_dialect_without_a_data_phase_is_probed_at_once() -> None:
     assert bench.take() == (timed_out(AT), out_of_step("an answer did not come in time"))
     bench.tick(0.2)
     assert bench.take_writes() == (b"AT\r\n",), "no escape before the probe"
-    assert no_unsticking(AT, True) == ()
+    assert no_unsticking(AT, True) == NO_WAY_OUT == ((), ())
 
 
 def test_the_echo_of_a_deaf_module_is_no_reason_to_ask() -> None:

@@ -19,7 +19,7 @@ NAMES = {"one.test": "198.51.100.1", "two.test": "198.51.100.2"}
 
 @pytest.mark.catches(
     "atdriver/answering.py",
-    'self._enter_resync("an answer did not come in time", steps)',
+    'self._enter_resync("an answer did not come in time", way_out)',
     "self._rest()",
 )
 @pytest.mark.parametrize(("module", "late"), [("esp8266", 21.0), ("bg96", 11.0)])
@@ -36,7 +36,7 @@ async def test_C01_late_answer(module: str, late: float, injected: Injected) -> 
 
 @pytest.mark.catches(
     "atdriver/answering.py",
-    'self._enter_resync("an answer did not come in time", steps)',
+    'self._enter_resync("an answer did not come in time", way_out)',
     "self._rest()",
 )
 @virtual
@@ -126,8 +126,8 @@ async def test_C03_caller_cancels(module: str, firmware: str, injected: Injected
 )
 @pytest.mark.catches(
     "atdriver/flight.py",
-    "        self._enter_resync(START, steps, limit)",
-    "        self.resync_limit = limit; self._enter_resync(START, steps, limit)",
+    "        self._enter_resync(START, steps=steps, limit=limit)",
+    "        self.resync_limit = limit; self._enter_resync(START, steps=steps, limit=limit)",
 )
 @virtual
 async def test_C04_busy(injected: Injected) -> None:

@@ -1,0 +1,130 @@
+"""A module that may be waiting for payload and answers nothing is led out of that again and again:
+it may have been deaf, and takes a probe for payload then."""
+
+from __future__ import annotations
+
+import pytest
+
+from atdriver.dialect import Dialect
+from atdriver.exchange import Command
+from atdriver.resync import PROBE_TIMEOUT, QUIET
+from modems.bg96 import commands as bg96_at
+from modems.bg96 import dialect as bg96
+from modems.esp8266 import commands as esp_at
+from modems.esp8266 import dialect as esp
+
+from .harness import Bench
+
+SEND = esp_at.send(0, b"ping", None, 15.0)
+QISEND = bg96_at.send(0, b"ping", None)
+OK = b"\r\nOK\r\n"
+SPARE = bg96.SPARE + b"\r"
+
+
+def given_up(dialect: Dialect, command: Command, prompt: bytes = b"") -> Bench:
+    """A send whose prompt, or result, did not come; the way out and the first probe are written."""
+    bench = Bench(dialect)
+    bench.send(command)
+    if prompt:
+        bench.feed(prompt)
+    bench.tick(command.timeout if prompt else command.prompt_timeout)
+    to_probe(bench)
+    return bench
+
+
+def to_probe(bench: Bench) -> tuple[bytes, ...]:
+    """Time passes until a probe is written; all that is written in its breath."""
+    probe = bench.engine.probe.text + bench.engine.dialect.terminator
+    for _ in range(50):
+        bench.take_writes()
+        deadline = bench.engine.next_deadline()
+        assert deadline is not None
+        bench.tick(deadline - bench.now)
+        writes = bench.take_writes()
+        if writes and writes[-1] == probe:
+            return writes
+    raise AssertionError("no probe")
+
+
+@pytest.mark.parametrize(("prompt", "filling"), [(b"", b"ping"), (b"\r\n> ", bytes(4))])
+def test_a_bg96_is_filled_up_before_each_probe_and_in_one_breath(
+    prompt: bytes, filling: bytes
+) -> None:
+    bench = given_up(bg96.DIALECT, QISEND, prompt)
+    for _ in range(10):
+        assert to_probe(bench) == (filling + SPARE, b"AT\r")
+
+
+def test_an_espressif_module_hears_the_escape_and_a_second_of_silence_before_each_probe() -> None:
+    bench = given_up(esp.DIALECT, SEND)
+    for _ in range(5):
+        bench.tick(PROBE_TIMEOUT)
+        assert bench.take_writes() == ()
+        bench.tick(0.2)
+        assert bench.take_writes() == (b"+++",)
+        bench.tick(1.0)
+        assert bench.take_writes() == ()
+        bench.tick(0.1 + QUIET)
+        assert bench.take_writes() == (b"AT\r\n",)
+
+
+@pytest.mark.parametrize("said", [OK, b"\r\nERROR\r\n", b"\r\n+CME ERROR: 58\r\n"])
+def test_what_shows_that_the_module_hears_ends_it(said: bytes) -> None:
+    bench = given_up(bg96.DIALECT, QISEND)
+    bench.feed(said)
+    for _ in range(10):
+        bench.tick(PROBE_TIMEOUT + 0.25)
+    assert set(bench.take_writes()) == {b"AT\r"}
+
+
+def test_the_answer_of_the_canary_ends_it_too_though_its_result_is_lost() -> None:
+    bench = Bench(bg96.DIALECT)
+    bench.engine.probe = bg96.CANARY
+    bench.send(QISEND)
+    bench.tick(QISEND.prompt_timeout)
+    to_probe(bench)
+    bench.feed(b'\r\n+CEREG: 2,1,"1A2B","1A2B3C",8\r\n')
+    for _ in range(10):
+        bench.tick(PROBE_TIMEOUT)
+    assert set(bench.take_writes()) == {b"AT+CEREG?\r"}
+
+
+def test_a_restart_ends_it() -> None:
+    bench = given_up(bg96.DIALECT, QISEND)
+    bench.feed(b"\r\nRDY\r\n")
+    for _ in range(10):
+        bench.tick(PROBE_TIMEOUT)
+    assert set(bench.take_writes()) == {b"AT\r"}
+
+
+def test_a_notice_does_not_show_that_the_module_hears() -> None:
+    bench = given_up(bg96.DIALECT, QISEND)
+    bench.feed(b'\r\n+QIURC: "recv",3\r\n')
+    assert to_probe(bench) == (b"ping" + SPARE, b"AT\r")
+
+
+def test_a_deaf_module_is_led_out_before_it_is_reset() -> None:
+    """Or the reset would be payload."""
+    bench = given_up(bg96.DIALECT, QISEND)
+    bench.tick(100.0)
+    bench.take_writes()
+    bench.probing(steps=((0.2, b"\rAT+CFUN=1,1\r"), (6.0, b"")))
+    bench.tick(bg96.FILL_AFTER)
+    assert bench.take_writes() == (b"ping" + SPARE,)
+    bench.tick(0.2)
+    assert bench.take_writes() == (b"\rAT+CFUN=1,1\r",)
+
+
+def test_what_was_given_up_first_is_forgotten_with_the_next_send() -> None:
+    bench = given_up(bg96.DIALECT, QISEND)
+    for _ in range(2):
+        bench.feed(OK)
+        bench.tick(QUIET)
+        bench.tick(1.0)
+    assert bench.engine.ready
+    bench.take_writes()
+    longer = bg96_at.send(0, b"ping pong", None)
+    bench.send(longer)
+    bench.tick(longer.prompt_timeout)
+    to_probe(bench)
+    assert to_probe(bench) == (b"ping pong" + SPARE, b"AT\r")
