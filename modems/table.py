@@ -310,10 +310,16 @@ class ModuleSockets(abc.ABC):
 
     # -- tools --------------------------------------------------------------------------------
 
-    async def run(self, command: Command, *, began: Callable[[], object] | None = None) -> Reply:
+    async def run(
+        self,
+        command: Command,
+        *,
+        urgent: bool = False,
+        began: Callable[[], object] | None = None,
+    ) -> Reply:
         """One command, with AT errors turned into the Socket API's where they say nothing more."""
         try:
-            return await self.channel.run(command, began=began)
+            return await self.channel.run(command, urgent=urgent, began=began)
         except CommandFailed as error:
             raise errors.DeviceError(str(error), module_code=_code(error)) from error
 

@@ -176,14 +176,14 @@ class Esp8266Options(Esp8266Server):
 
     # -- the module's memory of link ids ------------------------------------------------------
 
-    async def _option_fields(self) -> int:
+    async def _option_fields(self, *, urgent: bool = False) -> int:
         """How many values AT+CIPTCPOPT takes (0, 3 or 4): probed once, by its own answer."""
         if self._options_known is None:
             self._options_known = 0
             if self.firmware.family == "E":
                 try:
                     reply = await self.channel.run(
-                        query("AT+CIPTCPOPT?", rb"\+CIPTCPOPT:[-\d,]{3,60}")
+                        query("AT+CIPTCPOPT?", rb"\+CIPTCPOPT:[-\d,]{3,60}"), urgent=urgent
                     )
                 except CommandFailed:
                     return 0
@@ -199,9 +199,9 @@ class Esp8266Options(Esp8266Server):
         wanted = (0 if abort else -1, int(sock.nodelay), 0, sock.keepalive)
         if wanted == self._link_options.get(link, PLAIN):
             return
-        count = await self._option_fields()
+        count = await self._option_fields(urgent=abort)
         if count == 0 or wanted[:count] == self._link_options.get(link, PLAIN)[:count]:
             return
         values = ",".join(map(str, wanted[:count]))
-        await self.run(simple(f"AT+CIPTCPOPT={link},{values}"))
+        await self.run(simple(f"AT+CIPTCPOPT={link},{values}"), urgent=abort)
         self._link_options[link] = wanted

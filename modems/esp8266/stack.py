@@ -200,7 +200,9 @@ class Esp8266Stack(Esp8266Notices):
     async def _prepare_reset(self, sock: ModuleSocket) -> None:
         """Make the close of this link a reset, where the firmware can."""
         if self.firmware.family == "N":
-            await self._try(f"AT+CIPCLOSEMODE={sock.link},1")
+            with contextlib.suppress(CommandFailed):
+                mode = simple(f"AT+CIPCLOSEMODE={sock.link},1")
+                await self.channel.run(mode, urgent=True)
         elif self.capabilities["tcp.abort"].supported:
             with contextlib.suppress(CommandFailed, errors.DeviceError):
                 await self._write_options(sock, abort=True)
