@@ -12,6 +12,7 @@ from atdriver.dialect import NO_WAY_OUT, Dialect, Probe, Step, WayOut
 from atdriver.exchange import Command
 from atdriver.framer import Head
 from atdriver.syntax import Encoder
+from modems.filling import filler
 
 SOCKETS = 12
 """connectID 0-11 (TCP(IP), AT+QIOPEN)."""
@@ -78,28 +79,14 @@ GLUED = re.compile(
 
 NOTHING = re.compile(rb"(?!)")
 
-
 SPARE = bytes(64)
 """More than the count: bytes of the filling may get lost, too, and a command must not complete it.
 What is left over is the beginning of a line that is refused."""
-
-
 SPARE_AFTER = 1.0
 """Seconds between a filling that is the payload itself and the spare: a result in between says that
 the payload arrived whole, one behind it only that the count was reached."""
 FILL_AFTER = 0.2
 """Seconds before the filling."""
-
-_PREFIX = re.compile(rb"(?i)at")
-_REPEAT = re.compile(rb"(?i)a/")
-
-
-def filler(payload: bytes) -> bytes:
-    """What completes a send whose prompt was missed: the real bytes, unless a module that is not
-    waiting for data could take them for a command: its prefix somewhere (V.250, 5.2.1: what stands
-    before it is ignored) and a CR, or `A/`, which needs none."""
-    command = _REPEAT.search(payload) or (b"\r" in payload and _PREFIX.search(payload))
-    return bytes(len(payload)) if command else payload
 
 
 def unstick(command: Command, payload_written: bool) -> WayOut:

@@ -11,7 +11,7 @@ from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply
 from atdriver.exchange import Command, Reply
 from atdriver.syntax import fields, number, string
 from modems.bg96 import commands
-from modems.bg96.dialect import ENCODER, FILL_AFTER, NO_CONTEXT, SPARE_AFTER, filler
+from modems.bg96.dialect import ENCODER, FILL_AFTER, NO_CONTEXT, SPARE_AFTER
 from modems.bg96.network import (
     context_address,
     describe,
@@ -20,6 +20,7 @@ from modems.bg96.network import (
 from modems.bg96.notices import CONNECTED, Bg96Notices
 from modems.bg96.state import cellular_state, described
 from modems.clock import now
+from modems.filling import filler
 from modems.sockets import ModuleSocket, sender_of
 from netsocket import errors
 from netsocket.address import SocketAddress

@@ -12,6 +12,7 @@ from atdriver.dialect import NO_WAY_OUT, Dialect, Probe, Step, WayOut
 from atdriver.exchange import Command
 from atdriver.framer import Head
 from atdriver.syntax import Encoder
+from modems.filling import filler
 
 LINKS = 5
 """Link ids 0-4 (ESP-AT User Guide, TCP/IP AT Commands: AT+CIPMUX)."""
@@ -95,17 +96,23 @@ def unstick(command: Command, payload_written: bool) -> WayOut:
     already taken is discarded by it; the connection counts as broken. Twice, because nothing says
     that it was understood: where a byte of it was lost, the probes that follow would be payload.
 
-    A count that the escape itself would complete gets the real bytes, when none were written."""
+    A count that a probe would complete is filled up, when nothing was written, and the probe comes
+    in the same breath: a module that was deaf must not hear it first. Where the real bytes could be
+    taken for a command, the escape is tried before, unless it would itself complete the count."""
     payload = command.payload
     if payload is None:
         return NO_WAY_OUT
-    if not payload_written and len(payload) <= len(ESCAPE[0][1]):
-        steps = ((0.2, payload), (1.1, b""))
-        return WayOut(steps, again=steps)
-    return WayOut((*ESCAPE, *ESCAPE), again=ESCAPE)
+    if payload_written or len(payload) > PROBE:
+        return WayOut((*ESCAPE, *ESCAPE), again=ESCAPE)
+    filling = filler(payload)
+    fill: tuple[Step, ...] = ((0.2, filling + b"\r\n"),)
+    filled = filling == payload or len(payload) <= len(ESCAPE[0][1])
+    return WayOut(fill if filled else (*ESCAPE, *ESCAPE), again=fill)
 
 
 ESCAPE: tuple[Step, ...] = ((0.2, b"+++"), (1.1, b""))
+PROBE = 16
+"""No probe is longer, bytes."""
 
 DIALECT = Dialect(
     name="esp8266",

@@ -1,4 +1,4 @@
-"""A prompt that comes after its send was given up: no probe may become the peer's data."""
+"""A prompt that comes after its send was given up, or never: no probe may become the peer's data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import contextlib
 import pytest
 
 from netsocket.errors import SendUnknown
+from tests.drivers.calls import both
 from tests.faults.bench import opened, virtual
+from tests.faults.ends import PROMPT
 
 
 @pytest.mark.parametrize(
@@ -28,3 +30,24 @@ async def test_no_probe_reaches_the_peer(module: str, late: float) -> None:
         await other.close()
         assert not bytes(talk.told).strip(b"a\0+")
         assert b"AT" not in talk.told
+
+
+@pytest.mark.parametrize("size", [2, 8, 12, 40, 700])
+@both
+@virtual
+async def test_no_probe_reaches_the_peer_of_a_module_that_was_deaf(module: str, size: int) -> None:
+    """The prompt is lost, and the module hears nothing for a time: whenever that ends, the next that
+    it hears must not be a question."""
+    async with opened(module) as bench:
+        for tenths in range(0, 40):
+            sock = await bench.net.connect(("sink.test", 9), timeout=240)
+            talk = bench.talks("sink.test:9")[-1]
+            deaf = {"esp8266": 15.0, "bg96": 65.0}[module] + tenths / 10
+            bench.step(before=PROMPT, instead="", deaf=deaf, times=1)
+            with contextlib.suppress(SendUnknown):
+                await sock.sendall(b"a" * size)
+            await sock.close()
+            other = await bench.net.connect(("echo.test", 7), timeout=240)
+            await other.close()
+            assert not bytes(talk.told).strip(b"a"), (deaf, bytes(talk.told))
+            assert len(talk.told) <= size

@@ -1849,7 +1849,7 @@ def test_in_step_is_told_when_nothing_is_suspect_any_more() -> None:
 def test_a_prompt_that_comes_too_late_is_led_out_of_before_anything_is_asked() -> None:
     """Else the probes would be payload; the payload itself never leaves any more."""
     bench = esp_bench()
-    bench.send(SEND)
+    bench.send(esp_at.send(0, bytes(100), None, 15.0))
     bench.take_writes()
     bench.tick(esp_at.PROMPT)
     bench.tick(3.0)

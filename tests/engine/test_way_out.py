@@ -15,7 +15,7 @@ from modems.esp8266 import dialect as esp
 
 from .harness import Bench
 
-SEND = esp_at.send(0, b"ping", None, 15.0)
+SEND = esp_at.send(0, b"ping and so on and so on", None, 15.0)
 QISEND = bg96_at.send(0, b"ping", None)
 OK = b"\r\nOK\r\n"
 SPARE = bg96.SPARE + b"\r"
@@ -66,6 +66,36 @@ def test_an_espressif_module_hears_the_escape_and_a_second_of_silence_before_eac
         assert bench.take_writes() == ()
         bench.tick(0.1 + QUIET)
         assert bench.take_writes() == (b"AT\r\n",)
+
+
+def test_what_a_probe_would_complete_is_filled_up_instead() -> None:
+    bench = Bench(esp.DIALECT)
+    bench.send(esp_at.send(0, b"ping", None, 15.0))
+    bench.take_writes()
+    bench.tick(esp_at.PROMPT)
+    for _ in range(5):
+        assert to_probe(bench)[-1] == b"AT\r\n"
+        bench.tick(PROBE_TIMEOUT)
+        bench.tick(0.2)
+        assert bench.take_writes() == (b"ping\r\n", b"AT\r\n")
+
+
+@pytest.mark.parametrize("data", [b"ATZ", b"so: at+cfun=0", b"A/", b"what a day"])
+@pytest.mark.parametrize("dialect", [esp.DIALECT, bg96.DIALECT], ids=["esp8266", "bg96"])
+def test_payload_that_could_be_a_command_is_never_written_without_a_prompt(
+    dialect: Dialect, data: bytes
+) -> None:
+    """The module may be waiting for a command: the line that announced the payload got lost."""
+    bench = Bench(dialect)
+    if dialect is esp.DIALECT:
+        bench.send(esp_at.send(0, data, None, 15.0))
+    else:
+        bench.send(bg96_at.send(0, data, None))
+    bench.tick(200.0)
+    announced, _, behind = b"".join(bench.take_writes()).partition(b"\r")
+    assert announced.endswith(b"=0,%d" % len(data))
+    assert behind.count(b"AT\r") > 5
+    assert data not in behind.replace(b"AT\r", b"")
 
 
 @pytest.mark.parametrize("said", [OK, b"\r\nERROR\r\n", b"\r\n+CME ERROR: 58\r\n"])
