@@ -60,7 +60,7 @@ class Answering(Flight):
         way_out = self.dialect.unstick(command, self._payload_written)
         self._mistrust = command.block is not None
         self._unprompted = command if self.stage is Stage.PROMPT else None
-        self._fail(CommandTimeout(str(command), limit, self._payload_written))
+        self._fail(CommandTimeout(str(command), limit))
         self._enter_resync("an answer did not come in time", way_out)
 
     def _stalled(self) -> None:
@@ -152,7 +152,7 @@ class Answering(Flight):
         digits = (match.groupdict().get("code") or b"") if match else b""
         code = int(digits) if digits.isdigit() and len(digits) < 6 else None
         final, *reasons = (mask(line, command.hidden) for line in (text, *self._reply.reasons))
-        failure = CommandFailed(str(command), final, tuple(reasons), code, self._payload_written)
+        failure = CommandFailed(str(command), final, tuple(reasons), code)
         self._fail(failure)
         if command.stray is not None and self._payload_written and self.stage is Stage.IDLE:
             self._stray, patience = command.stray

@@ -48,7 +48,6 @@ class CommandFailed(ATError):
         final: bytes,
         reasons: tuple[bytes, ...] = (),
         code: int | None = None,
-        payload_written: bool = False,
     ) -> None:
         shown = ", ".join(os.fsdecode(line) for line in (*reasons, final))
         super().__init__(f"{command}: {shown}")
@@ -56,7 +55,6 @@ class CommandFailed(ATError):
         self.final = final
         self.reasons = reasons
         self.code = code
-        self.payload_written = payload_written
 
 
 class CommandTimeout(ATError, TimeoutError):
@@ -64,11 +62,10 @@ class CommandTimeout(ATError, TimeoutError):
 
     default_errno = errno.ETIMEDOUT
 
-    def __init__(self, command: str, timeout: float, payload_written: bool = False) -> None:
+    def __init__(self, command: str, timeout: float) -> None:
         super().__init__(f"{command}: no answer within {timeout:g} s")
         self.command = command
         self.timeout = timeout
-        self.payload_written = payload_written
 
 
 class ReplyCorrupt(ATError):
@@ -92,10 +89,6 @@ class RestartSeen(ATError, ConnectionResetError):
     """The module restarted while the command was under way."""
 
     default_errno = errno.ECONNRESET
-
-    def __init__(self, message: str, payload_written: bool = False) -> None:
-        super().__init__(message)
-        self.payload_written = payload_written
 
 
 class ModuleSilent(ATError, TimeoutError):

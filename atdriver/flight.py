@@ -213,9 +213,9 @@ class Flight:
         written = self._payload_written
         for failed in (command, self._retry):
             if failed is not None:
-                self.events.append(
-                    Failed(failed, RestartSeen(f"{failed}: the module restarted", written))
-                )
+                error = RestartSeen(f"{failed}: the module restarted")
+                error.payload_written = written
+                self.events.append(Failed(failed, error))
         self._retry = None
         self.events.append(Restarted(text))
         if self.stage is Stage.RESYNC:

@@ -42,7 +42,7 @@ ASKED = {"atdriver": 95.0, "modems": 85.0}
 TESTS = {
     "atdriver": [
         *(f"tests/engine/test_{name}.py" for name in (
-            "framer", "textframer", "engine_rules", "doubt", "syntax", "echo", "late", "logs")),
+            "framer", "textframer", "engine_rules", "way_out", "doubt", "syntax", "echo", "late", "logs")),
         "tests/drivers/test_secrets.py", "tests/mesh/test_texts.py", "tests/mesh/test_riot.py",
     ],
     "modems": ["tests/drivers/test_*.py", "tests/faults/test_*.py", "tests/recovery/test_*.py"],
