@@ -297,17 +297,6 @@ async def test_an_active_context_of_another_network_is_replaced() -> None:
 
 
 @virtual
-async def test_no_registration_though_there_is_a_signal() -> None:
-    bench = assemble("bg96", register_timeout=5.0)
-    for name in ("CEREG", "CGREG"):
-        bench.step(on=rf"AT\+{name}\?", say=(f"+{name}: 2,2", "OK"))
-    bench.step(on=r"AT\+QCSQ", say=('+QCSQ: "GSM",-71', "OK"))
-    with pytest.raises(errors.NetworkTimeout, match=r"searching; signal -71 dBm\): wait longer"):
-        await bench.net.up()
-    await bench.net.close()
-
-
-@virtual
 async def test_a_denial_counts_when_it_lasts() -> None:
     """A module that is turned away by one network goes on to the next."""
     bench = assemble("bg96", register_timeout=90.0)

@@ -13,10 +13,8 @@ import pytest
 from atdriver.errors import EncodeError
 from netsocket import errors
 from netsocket.address import SocketAddress
-from netsocket.interface_kinds import AsyncWiFiInterface
 from netsocket.module_tls import ENABLE, TLS_LEVEL
-from netsocket.stack import InterfaceStatus, Kind
-from netsocket.wifi import Security
+from netsocket.stack import Kind
 from tests.faults.bench import Bench, assemble, opened, virtual
 from tests.faults.ends import connected, dial
 from tests.faults.talk import round_trip
@@ -203,85 +201,6 @@ async def test_a_close_that_comes_too_late() -> None:
         await ends.sock.close()
         assert b"AT+CIPCLOSE=0\r\n" in bench.wire.written
         await round_trip(bench)
-
-
-# -- WiFi ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [
-        ("1", errors.NetworkTimeout),
-        ("2", errors.AuthenticationFailed),
-        ("3", errors.NetworkNotFound),
-        ("4", errors.NetworkDown),
-        ("rubbish", errors.NetworkDown),
-    ],
-)
-@virtual
-async def test_a_join_that_fails(code: str, error: type[OSError]) -> None:
-    bench = assemble("esp8266")
-    bench.step(on=r"AT\+CWJAP=.*", say=(f"+CWJAP:{code}", "FAIL"))
-    with pytest.raises(error) as caught:
-        await bench.net.up()
-    assert "secret99" not in str(caught.value)
-    assert bench.net.status is InterfaceStatus.DISCONNECTED
-    await bench.net.close()
-
-
-@virtual
-async def test_a_join_that_does_not_end() -> None:
-    bench = assemble("esp8266")
-    bench.step(on=r"AT\+CWJAP=.*")
-    with pytest.raises(errors.NetworkTimeout, match="did not end"):
-        await bench.net.up()
-    await bench.net.close()
-
-
-@pytest.mark.parametrize("joined", ["OK", "FAIL"])
-@virtual
-async def test_a_network_that_gives_no_address(joined: str) -> None:
-    """It joined; what failed came after: that is told, not "wrong password"."""
-    bench = assemble("esp8266")
-    bench.step(on=r"AT\+CWJAP=.*", say=(joined,))
-    bench.step(on=r"AT\+CWJAP\?", say=("No AP", "OK"), times=1)
-    bench.step(on=r"AT\+CWJAP\?", say=('+CWJAP:"lab","5c:cf:7f:00:00:01",6,-50', "OK"))
-    bench.step(on=r"AT\+CIPSTA\?", say=('+CIPSTA:ip:"0.0.0.0"', "OK"))
-    with pytest.raises(errors.DhcpFailed, match="'lab': joined, but no address"):
-        await bench.net.up()
-    await bench.net.close()
-
-
-@virtual
-async def test_without_a_network_and_none_stored() -> None:
-    for state, patience in (("0", 1.0), ("2", 60.0)):
-        bench = assemble("esp8266", ssid="", password="")
-        bench.step(on=r"AT\+CWSTATE\?", say=(f'+CWSTATE:{state},""', "OK"))
-        begun = asyncio.get_running_loop().time()
-        with pytest.raises(errors.NetworkNotFound, match="joined none that it has stored"):
-            await bench.net.up()
-        assert asyncio.get_running_loop().time() - begun < patience + 5.0
-        await bench.net.close()
-
-
-@virtual
-async def test_a_scan_leaves_out_what_cannot_be_read() -> None:
-    async with opened("esp8266") as bench:
-        assert isinstance(bench.net, AsyncWiFiInterface)
-        rows = ('+CWLAP:(77,"odd",-50,"5c:cf:7f:00:00:01",6)', "+CWLAP:(what is this)",
-                '+CWLAP:(3,"fine",-51,"5C:CF:7F:00:00:02",7)')  # fmt: skip
-        bench.step(on=r"AT\+CWLAP.*", say=(*rows, "OK"))
-        found = await bench.net.scan()
-        assert [each.ssid for each in found] == ["odd", "fine"]
-        assert found[1].bssid == "5c:cf:7f:00:00:02"
-
-
-@virtual
-async def test_the_status_of_a_module_that_is_not_joined() -> None:
-    async with opened("esp8266") as bench:
-        bench.step(on=r"AT\+CWJAP\?", say=("ERROR",), times=1)
-        found = await bench.stack.status()
-        assert found.details["wifi"] == "not joined"
 
 
 # -- listening -------------------------------------------------------------------------------------
@@ -506,17 +425,6 @@ async def test_a_module_that_a_program_left_in_another_mode() -> None:
         at = lines.index("AT+CIPMUX=1")
         assert lines[at : at + 3] == ["AT+CIPMUX=1", "AT+CIPCLOSE=5", "AT+CIPMUX=1"]
         await round_trip(bench)
-
-
-@virtual
-async def test_what_wifi_of_this_module_cannot_be() -> None:
-    async with opened("esp8266", "N17") as bench:
-        assert isinstance(bench.net, AsyncWiFiInterface)
-        with pytest.raises(errors.NotSupported, match="WPA3"):
-            bench.net.set_credentials("lab", "secret99", Security.WPA3)
-        bench.net.set_channel(0)
-        with pytest.raises(errors.NotSupported):
-            bench.net.set_channel(6)
 
 
 @pytest.mark.parametrize("says", [("ERROR",), ("+CIPSSLCCONF:rubbish", "OK"), ("OK",)])
