@@ -14,7 +14,7 @@ from modems.bg96.network import DENIED_PATIENCE
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.module_tls import SET_HOSTNAME, TLS_LEVEL
-from netsocket.stack import Handle, InterfaceStatus, Kind
+from netsocket.stack import Handle, Kind
 from tests.faults.bench import Bench, assemble, opened, virtual
 from tests.faults.ends import connected, dial
 from tests.faults.talk import round_trip
@@ -35,42 +35,6 @@ def commands(bench: Bench, name: str) -> list[str]:
 
 
 # -- connecting ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("in_notice", [True, False], ids=["notice", "error"])
-@pytest.mark.parametrize(
-    ("code", "error", "text"),
-    [
-        (552, ConnectionRefusedError, r":7: connection refused \(code 552 after 0\.\d s; the module "
-         "does not tell it from unreachable"),
-        (566, ConnectionRefusedError, r":7: connection refused \(code 566 after 0\.\d s; "),
-        (569, errors.ConnectTimeout, r":7: \d+ operation timeout "),
-        (565, errors.NameNotFound, r"\] 192\.0\.2\.1: name not found "),
-        (556, errors.AddressInUse, r"\] local port 0 is in use "),
-        (570, errors.NetworkDown, r":7: \d+ PDP context broken down "),
-        (554, errors.NoSocket, r":7: \d+ create socket failed "),
-        (553, errors.NoBuffers, r":7: \d+ memory not enough "),
-        (551, errors.HostUnreachable, r":7: \d+ operation blocked "),
-    ],
-    ids=["552", "566", "569", "565", "556", "570", "554", "553", "551"],
-)  # fmt: skip
-@virtual
-async def test_a_connect_that_fails(
-    code: int, error: type[OSError], text: str, in_notice: bool
-) -> None:
-    """The code becomes an error of its own, the id is closed and works again."""
-    async with opened("bg96") as bench:
-        if in_notice:
-            bench.step(on=OPEN.format("TCP"), say=("OK", f"+QIOPEN: 0,{code}"), times=1)
-        else:
-            fails(bench, OPEN.format("TCP"), code)
-        with pytest.raises(error, match=text) as caught:
-            await bench.net.connect(("echo.test", 7), timeout=300)
-        assert getattr(caught.value, "module_code", None) == str(code)
-        assert commands(bench, "AT+QICLOSE=0,0")
-        assert bench.net.status is InterfaceStatus.GLOBAL_UP
-        await round_trip(bench)
-        assert commands(bench, "AT+QIOPEN")[-1].startswith("AT+QIOPEN=1,0,")
 
 
 @virtual
@@ -107,41 +71,6 @@ async def test_an_open_that_is_never_told() -> None:
         with pytest.raises(errors.ConnectTimeout):
             await bench.net.connect(("echo.test", 7), timeout=300)
         assert 150 <= asyncio.get_running_loop().time() < 160
-        await round_trip(bench)
-
-
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [
-        (556, errors.AddressInUse),
-        (573, errors.NetworkDown),
-        (557, errors.DeviceError),
-    ],
-)
-@virtual
-async def test_a_listener_that_fails(code: int, error: type[OSError]) -> None:
-    async with opened("bg96") as bench:
-        bench.step(on=OPEN.format("TCP LISTENER"), say=("OK", f"+QIOPEN: 0,{code}"), times=1)
-        sock = bench.net.tcp_socket()
-        await sock.bind(("", 8000))
-        with pytest.raises(error):
-            await sock.listen()
-        await sock.close()
-        assert commands(bench, "AT+QICLOSE=0,0")
-        await round_trip(bench)
-
-
-@pytest.mark.parametrize(("code", "error"), [(556, errors.AddressInUse), (553, errors.DeviceError)])
-@virtual
-async def test_a_datagram_socket_that_fails(code: int, error: type[OSError]) -> None:
-    async with opened("bg96") as bench:
-        bench.step(on=OPEN.format("UDP SERVICE"), say=("OK", f"+QIOPEN: 0,{code}"), times=1)
-        async with bench.net.udp_socket() as sock:
-            with pytest.raises(error) as caught:
-                await sock.bind(("", 9000))
-                await sock.sendto(b"x", ("echo.test", 7))
-            assert caught.value.module_code == str(code)
-        assert commands(bench, "AT+QICLOSE=0,0")
         await round_trip(bench)
 
 
@@ -199,25 +128,6 @@ async def test_a_name_whose_question_is_refused() -> None:
             await bench.net.resolve("n.test")
         assert caught.value.module_code == "565"
         assert await bench.net.resolve("n.test") == ["198.51.100.9"]
-
-
-@pytest.mark.parametrize(
-    ("says", "error"),
-    [("565", errors.NameNotFound), ("569", errors.ConnectTimeout), ("", errors.ConnectTimeout)],
-    ids=["unknown", "time-out", "silence"],
-)
-@virtual
-async def test_a_ping_without_an_answer(says: str, error: type[OSError]) -> None:
-    async with opened("bg96", names=NAMES) as bench:
-        notices = (f"+QPING: {says}",) if says else ()
-        bench.step(on=r"AT\+QPING=.*", say=("OK", *notices), times=1)
-        begun = asyncio.get_running_loop().time()
-        with pytest.raises(
-            error, match=r"\] n\.test: (name not found|no answer to ping|569 operation t)"
-        ):
-            await bench.net.ping("n.test")
-        assert asyncio.get_running_loop().time() - begun < 32.0
-        await round_trip(bench)
 
 
 # -- the data context ------------------------------------------------------------------------------
