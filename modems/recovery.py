@@ -117,7 +117,6 @@ class Ladder:
     """The way up for one trouble. `now` is in seconds on any steady clock."""
 
     def __init__(self, trouble: Trouble) -> None:
-        self.trouble = trouble
         self._rest = list(LADDERS[trouble])
         self._tries = 0
         self._began: float | None = None
