@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import logging
 from typing import Any
 
@@ -197,3 +199,110 @@ async def test_reset(module: str, firmware: str) -> None:
         assert rates(bench) == (FAST, FAST)
         await round_trip(bench)
     assert rates(bench) == (ORDINARY, ORDINARY)
+
+
+@EACH
+@virtual
+async def test_the_words_of_it(
+    module: str, firmware: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A rate that is refused, or at which nothing is heard, is not tried again by the next start of the
+    same interface; what happens to the line is noted."""
+    for uart, fast, words in (
+        ({"never": 77}, 77, "it stays at 115200 baud: uart: cannot set 77 baud"),
+        ({"deaf_at": FAST}, FAST, "nothing is heard at 921600 baud, back to 115200"),
+    ):
+        caplog.clear()
+        bench = on_uart(module, firmware, fast=fast, **uart)
+        with caplog.at_level(logging.WARNING, "atdriver"):
+            async with bench.net:
+                await bench.net.down()
+                await bench.net.up()
+        (message,) = [each for each in caplog.messages if "baud" in each]
+        assert message == f"{module}: {words}"
+        assert bench.wire.notes == []
+    bench = on_uart(module, firmware)
+    async with bench.net:
+        assert bench.wire.notes == ["the line is at 921600 baud"]
+        await bench.net.down()
+        assert bench.wire.notes[1:] == ["the line changes to 115200 baud"]
+
+
+@EACH
+@virtual
+async def test_a_way_back_that_is_not_heard(module: str, firmware: str) -> None:
+    """An empty line ends what noise left there, then the command; each is given its time."""
+    bench = on_uart(module, firmware, deaf_at=FAST)
+    async with bench.net:
+        command, _ = COMMANDS[module]
+        end = b"\r\n" if module == "esp8266" else b"\r"
+        lines = [(at, data) for at, way, data in bench.wire.lines if way == ">"]
+        there = next(n for n, (_, data) in enumerate(lines) if data == command % FAST)
+        back = next(n for n, (_, data) in enumerate(lines) if data == command % ORDINARY)
+        assert lines[back - 1][1] == end
+        assert 0.25 < lines[back][0] - lines[back - 1][0] < 0.35
+        assert 4.0 <= lines[back][0] - lines[there][0] < 5.5
+        asked = {"esp8266": b"AT+CIPMUX?", "bg96": b"AT+CEREG?"}[module]
+        assert lines[back + 1][1] == asked + end
+        assert lines[back + 1][0] - lines[back][0] < 1.0
+
+
+def changes(bench: Bench) -> list[tuple[float, int]]:
+    """When the host's rate changes from now on, and to what."""
+    found: list[tuple[float, int]] = []
+    link: Any = bench.channel.link
+    set_rate = link.set_rate
+
+    def watched(baud: int) -> None:
+        found.append((asyncio.get_running_loop().time(), baud))
+        set_rate(baud)
+
+    link.set_rate = watched
+    return found
+
+
+@EACH
+@virtual
+async def test_both_rates_in_turn_while_nothing_answers(module: str, firmware: str) -> None:
+    """10 s each; it ends with the first answer, and where the module is given up."""
+    bench = on_uart(module, firmware)
+    async with bench.net:
+        found = changes(bench)
+        bench.fake.be_deaf(45)
+        await asyncio.sleep(70)
+        assert [baud for _, baud in found[:3]] == [ORDINARY, FAST, ORDINARY]
+        times = [at for at, _ in found]
+        assert all(9.9 < b - a < 10.1 for a, b in itertools.pairwise(times[:3]))
+        assert rates(bench) == (FAST, FAST)
+        count = len(found)
+        await asyncio.sleep(60)
+        assert len(found) == count
+
+
+@EACH
+@virtual
+async def test_after_a_reset_the_rate_at_home_comes_soon(module: str, firmware: str) -> None:
+    """It is told to restart, so after 3 s it is probably there."""
+    bench = on_uart(module, firmware)
+    async with bench.net:
+        found = changes(bench)
+        begun = asyncio.get_running_loop().time()
+        bench.fake.be_deaf(8)
+        with contextlib.suppress(OSError):
+            await bench.stack.reset()
+        assert found[0][1] == ORDINARY
+        assert 2.9 < found[0][0] - begun < 3.2
+
+
+@EACH
+@virtual
+async def test_a_banner_at_home_is_believed(module: str, firmware: str) -> None:
+    """A module whose rate was never raised is not looked for elsewhere."""
+    bench = on_uart(module, firmware, fast=0)
+    async with bench.net:
+        found = changes(bench)
+        bench.fake.restart()
+        await asyncio.sleep(30)
+        assert bench.net.status.name == "GLOBAL_UP"
+        assert found == []
+    assert COMMANDS[module][1] not in bench.wire.written
