@@ -154,6 +154,99 @@ async def test_a_send_that_waits_for_answers_ends_as_its_stream_does() -> None:
             await sending
 
 
+@pytest.mark.parametrize(
+    ("data", "lost", "at", "taken", "sent"),
+    [
+        (b"hello", "prompt", 60.9, 5, 5),
+        (b"hello", "prompt", 61.4, 5, None),
+        (b"hello", "prompt", None, 5, None),
+        (b"hello", "prompt", None, 0, 0),
+        (b"hello", "prompt", 60.9, 0, None),
+        (b"AT+X\r", "prompt", None, 5, 5),
+        (b"AT+X\r", "prompt", 60.9, 5, None),
+        (b"hello", "result", None, 5, 5),
+        (b"hello", "result", None, 3, 3),
+        (b"hello", "result", 120.4, 5, None),
+        (b"hello", "result", None, 6, None),
+        (b"hello", "result", None, -1, None),
+    ],
+)
+@virtual
+async def test_a_send_without_a_result_counts_where_it_was_surely_ours(
+    data: bytes, lost: str, at: float | None, taken: int, sent: int | None
+) -> None:
+    """The announced count is filled up, with the bytes themselves where no prompt came: a result before
+    the spare bytes follow, 1.2 s later, says that it was those that the module took. Bytes that no
+    prompt asked for are ours only then; a result that nobody waits for puts the others in doubt."""
+    async with opened("bg96") as bench:
+        tcp = await stream(bench)
+        assert await bench.stack.send(tcp, b"12") == 2
+        if lost == "prompt":
+            bench.step(before=r"(\r\n)?> ?", instead="", times=1)
+        bench.step(before=SENT, instead="", times=1)
+        bench.step(on=r"AT\+QISEND=0,0", say=(f"+QISEND: {2 + taken},0,0", "OK"), times=1)
+        heard = told(bench)
+        if at is not None:
+            asyncio.get_running_loop().call_later(at, bench.fake.raw, b"\r\nSEND OK\r\n")
+        if sent is None:
+            with pytest.raises(errors.SendUnknown) as caught:
+                await bench.stack.send(tcp, data)
+            assert (caught.value.accepted, caught.value.unknown) == (0, 5)
+            assert str(caught.value.reason).startswith("AT+QISEND=0,5: ")
+            with pytest.raises(errors.SendUnknown):
+                await bench.stack.send(tcp, b"more")
+        else:
+            assert await bench.stack.send(tcp, data) == sent
+            heard.clear()
+            await asyncio.sleep(0.3)
+            assert heard == ([] if sent else [tcp])
+            assert await bench.stack.send(tcp, b"more") == 4
+
+
+@virtual
+async def test_a_datagram_without_a_result_is_unknown() -> None:
+    """There are no counters of it, and it is not asked for them."""
+    async with opened("bg96") as bench:
+        udp = await bench.stack.open(Kind.UDP)
+        assert await bench.stack.sendto(udp, b"first", UDP_PEER) == 5
+        bench.step(before=SENT, instead="", times=1)
+        with pytest.raises(errors.SendUnknown) as caught:
+            await bench.stack.sendto(udp, b"hello", UDP_PEER)
+        assert (caught.value.accepted, caught.value.unknown) == (0, 5)
+        assert commands(bench, "AT+QISEND=0,0") == []
+        assert await bench.stack.sendto(udp, b"last", UDP_PEER) == 4
+
+
+@pytest.mark.parametrize("answer", ["ERROR", "OK", "+QISEND: 4294967297,0,0"])
+@virtual
+async def test_counters_that_are_not_told_make_a_send_unknown(answer: str) -> None:
+    async with opened("bg96") as bench:
+        tcp = await stream(bench)
+        fails(bench)
+        says = (answer, "OK") if answer.startswith("+") else (answer,)
+        bench.step(on=r"AT\+QISEND=0,0", say=says, times=1)
+        with pytest.raises(errors.SendUnknown) as caught:
+            await bench.stack.send(tcp, b"hello")
+        assert caught.value.unknown == 5
+
+
+@virtual
+async def test_a_send_that_is_behind_the_end_of_its_stream() -> None:
+    """It waited for what the peer had said, and its socket was closed meanwhile."""
+    async with opened("bg96") as bench:
+        tcp = await stream(bench)
+        bench.talks("sink.test:9")[0].say(bytes(5000))
+        bench.step(on=READS["bg96"], after=1.0, passes=True, times=1)
+        await asyncio.sleep(0.5)
+        sending = bench.stack.begin_send(tcp, b"x", nobody)
+        await asyncio.sleep(0.1)
+        closing = asyncio.ensure_future(bench.stack.close(tcp))
+        with pytest.raises(errors.BrokenPipe) as caught:
+            await sending
+        assert caught.value.reason == "the connection is closed"
+        await closing
+
+
 # -- closing -----------------------------------------------------------------------------------------
 
 

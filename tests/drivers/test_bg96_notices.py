@@ -448,6 +448,21 @@ async def test_what_came_to_a_listener_without_a_notice_is_found() -> None:
         assert sorted(str(sock.link) for sock in stack._sockets.values()) == ["0", "11"]
 
 
+@pytest.mark.parametrize("says", [("ERROR",), ("+QISTATE: 0", "OK"), ("+QISTATE: x,1", "OK")])
+@virtual
+async def test_looks_go_on_behind_one_that_failed(says: tuple[str, ...]) -> None:
+    async with opened("bg96") as bench:
+        listener = await listening(bench, 5)
+        bench.step(on=r"AT\+QISTATE\?", say=says, times=1)
+        row = ROW.format(11, "TCP INCOMING", 4444, 2)
+        listens = ROW.format(0, "TCP LISTENER", 0, 1)
+        bench.step(on=r"AT\+QISTATE\?", say=(listens, row, "OK"))
+        bench.step(on=r"AT\+QISTATE=1,11", say=(row, "OK"))
+        begun = now()
+        assert (await tell(lambda: bench.stack.accept(listener)))[1] == PEER
+        assert 29.0 < now() - begun < 31.0
+
+
 @pytest.mark.parametrize("times", [1, 2])
 @virtual
 async def test_a_listener_that_the_module_has_lost(times: int) -> None:

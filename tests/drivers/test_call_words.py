@@ -298,24 +298,6 @@ async def test_no_ipv6(module: str) -> None:
 
 @both
 @virtual
-async def test_datagrams_that_cannot_be_sent(module: str) -> None:
-    async with opened(module) as bench:
-        stack = bench.stack
-        udp = await stack.open(Kind.UDP)
-        limit = stack.capabilities.limit("datagram.max_send")
-        too_long = stack.sendto(udp, bytes(limit + 1), UDP_PEER)
-        assert await says(bench, errors.MessageTooLong, too_long) == (
-            f"a datagram of {limit + 1} bytes is too long, the {module} sends {limit}"
-        )
-        with pytest.raises(errors.NotSupported) as caught:
-            await stack.sendto(udp, b"", UDP_PEER)
-        assert caught.value.capability.id == "udp.zero_length"
-        assert await stack.sendto(udp, bytes(limit), UDP_PEER) == limit
-        assert await stack.sendto(udp, bytearray(b"x"), UDP_PEER) == 1
-
-
-@both
-@virtual
 async def test_a_datagram_socket_with_a_peer(module: str) -> None:
     """It hears him alone, and may choose another one."""
     async with opened(module) as bench:

@@ -242,6 +242,20 @@ async def test_pushed_data_and_the_end_behind_it() -> None:
 
 
 @virtual
+async def test_pushed_data_among_names_from_the_air() -> None:
+    """Whoever chose such a name must not speak for the peer."""
+    async with opened("esp8266", receive="push") as bench:
+        tcp = await stream(bench)
+        row = b'+CWLAP:(3,"x",-50,"5c:cf:7f:00:00:01",6)\r\n'
+        bench.step(on=r"AT\+CWLAP", raw=row + b"\r\n+IPD,0,5:hello" + row + b"\r\nOK\r\n", times=1)
+        await bench.stack.scan()  # type: ignore[attr-defined]
+        await asyncio.sleep(0.1)
+        assert await reason(bench.stack.recv(tcp, 10), errors.ConnectionReset) == (
+            "received bytes may be another connection's: the serial line was disturbed"
+        )
+
+
+@virtual
 async def test_a_pushed_stream_in_which_bytes_may_be_missing() -> None:
     async with opened("esp8266", receive="push") as bench:
         tcp = await stream(bench)

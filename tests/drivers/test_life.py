@@ -63,14 +63,16 @@ async def test_a_restart(module: str) -> None:
             await stack.recv(tcp, 1)
 
 
-@both
+@pytest.mark.parametrize(
+    ("module", "says"), [("esp8266", ()), ("bg96", ()), ("bg96", ("OK",))], ids=["E", "B", "B-OK"]
+)
 @virtual
-async def test_a_call_that_a_restart_ends(module: str) -> None:
-    """Whatever the module said last."""
+async def test_a_call_that_a_restart_ends(module: str, says: tuple[str, ...]) -> None:
+    """Whatever the module said last, and whether a command is under way or a notice is due."""
     async with opened(module) as bench:
         stack = bench.stack
         tcp = await stack.open(Kind.TCP)
-        bench.step(on=r"AT\+(CIPSTART|QIOPEN).*", times=1)
+        bench.step(on=r"AT\+(CIPSTART|QIOPEN).*", say=says, times=1)
         call = asyncio.ensure_future(stack.connect(tcp, ECHO))
         await asyncio.sleep(2.0)
         bench.fake.raw(BANNER[module])
@@ -360,6 +362,14 @@ async def test_bands_are_written_where_they_differ(seen: str, wanted: str, line:
     async with bench.net:
         found = [each for each in written(bench) if each.startswith('AT+QCFG="band",')]
         assert found == ([f"AT+QCFG={line},1"] if line else [])
+
+
+@virtual
+async def test_a_setting_that_is_no_text() -> None:
+    bench = assemble("bg96", bands="all", persist=True)
+    bench.step(on=r'AT\+QCFG="band"', raw=b'\r\n+QCFG: "band",\xff,\xfe,1\r\n\r\nOK\r\n')
+    async with bench.net:
+        assert 'AT+QCFG="band",f,400a0e189f,a0e189f,1' in written(bench)
 
 
 @pytest.mark.parametrize(
