@@ -342,6 +342,15 @@ async def test_a_ping_without_an_answer(
         assert now() - begun < 0.5
 
 
+@virtual
+async def test_a_refusal_in_words_that_are_no_text() -> None:
+    async with opened("bg96") as bench:
+        bench.step(on=r"AT\+QPING=.*", raw=b"\r\n+CME ERROR: \xff\r\n", times=1)
+        with pytest.raises(errors.DeviceError) as caught:
+            await bench.stack.ping("n.test")  # type: ignore[attr-defined]
+        assert caught.value.module_code == "+CME ERROR: \ufffd"
+
+
 # -- listening ---------------------------------------------------------------------------------------
 
 

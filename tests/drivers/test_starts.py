@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from atdriver.errors import UnsupportedFirmware, WrongModule
+from atdriver.errors import RestartSeen, UnsupportedFirmware, WrongModule
 from netsocket.stack import InterfaceStatus
 from tests.faults.bench import Bench, assemble, opened, virtual
 
@@ -239,6 +239,36 @@ async def test_a_module_that_is_no_bg96() -> None:
         await bench.net.close()
 
 
+@pytest.mark.parametrize(
+    ("module", "question", "back"),
+    [
+        ("esp8266", r"AT\+GMR", ["AT+CIPRECVMODE=0", "AT+CIPDINFO=0", "AT+CIPMUX=0", "AT+SYSSTORE=1"]),
+        ("bg96", "ATI", ["AT+CEREG=0"]),
+    ],
+)  # fmt: skip
+@virtual
+async def test_what_is_put_back_where_nothing_was_set(
+    module: str, question: str, back: list[str]
+) -> None:
+    """A start that failed early does not know how far the module had come; more it did not touch."""
+    bench = assemble(module)
+    bench.step(on=question, say=("OK",))
+    with pytest.raises(UnsupportedFirmware):
+        await bench.net.up()
+    since = len(bench.wire.lines)
+    await bench.net.close()
+    assert written(bench, since) == [*back, "ATE1"]
+
+
+@virtual
+async def test_a_module_that_tells_no_revision() -> None:
+    bench = assemble("bg96")
+    bench.step(on="ATI", say=("Quectel", "BG77", "OK"))
+    async with bench.net:
+        found = (await bench.stack.status()).details
+        assert (found["model"], found["firmware"]) == ("BG77", "")
+
+
 @virtual
 async def test_its_relatives_are_known_by_their_first_letters() -> None:
     bench = assemble("bg96")
@@ -270,6 +300,25 @@ async def test_where_nobody_answered_nothing_is_put_back(
         await bench.net.up()
     await bench.net.close()
     assert hello in written(bench, since)
+    assert leaves not in written(bench, since)
+
+
+@pytest.mark.parametrize(
+    ("module", "question", "banner", "leaves"),
+    [("esp8266", r"AT\+CIPSTAMAC\?", "ready", "AT+CIPMUX=0"), ("bg96", r"AT\+CGSN", "RDY", "AT+CEREG=0")],
+)  # fmt: skip
+@virtual
+async def test_a_start_that_failed_before_anything_was_set(
+    module: str, question: str, banner: str, leaves: str
+) -> None:
+    bench = assemble(module)
+    await bench.net.up()
+    await bench.net.down()
+    since = len(bench.wire.lines)
+    bench.step(on=question, say=(banner,), times=1)
+    with pytest.raises(RestartSeen):
+        await bench.net.up()
+    await bench.net.close()
     assert leaves not in written(bench, since)
 
 

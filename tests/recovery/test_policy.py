@@ -413,6 +413,18 @@ async def test_a_minute_of_service_makes_them_forgotten(apart: float, fails: boo
     assert (box.told is DOWN) is fails
 
 
+@pytest.mark.parametrize(("apart", "suspected"), [(119.0, True), (121.0, False)])
+@virtual
+async def test_two_minutes_without_one_make_them_forgotten(apart: float, suspected: bool) -> None:
+    """Also of a module that does not come up in between."""
+    box = Module()
+    for _ in range(5):
+        box.told = UP
+        box.recovery.meet(Trouble.RESTART, FAILURE)
+        await asyncio.sleep(apart)
+    assert isinstance(box.recovery.failure, DeviceError) is suspected
+
+
 @virtual
 async def test_who_brings_it_up_by_hand_begins_anew() -> None:
     for by_hand in (True, False):
