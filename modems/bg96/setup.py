@@ -186,7 +186,8 @@ class Bg96Setup(ModuleStack):
     async def _port_of_a_socket(self) -> str:
         """The module's name for our port, "" when no socket came about."""
         link = SOCKETS - 1
-        await self.run(commands.open_udp(link, self._free_port()))
+        if not await self._attempt(commands.open_udp(link, self._free_port())):
+            return ""
         port = ""
         for _ in range(4):
             reply = await self.run(commands.state(link))

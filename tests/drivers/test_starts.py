@@ -3,6 +3,8 @@ then; in virtual time. Each command is in the vendor's manual; which there are i
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from atdriver.errors import RestartSeen, UnsupportedFirmware, WrongModule
@@ -160,6 +162,35 @@ async def test_a_port_for_the_notices_that_was_given(persist: bool) -> None:
         ]  # fmt: skip
     back = [] if persist else ['AT+QURCCFG="urcport","usbat"']
     assert written(bench, since) == [*back, "AT+CEREG=0", "ATE1"]
+
+
+@pytest.mark.parametrize("says", [("ERROR",), ("OK", "+QIOPEN: 11,556")], ids=["error", "notice"])
+@pytest.mark.parametrize("times", [1, 3])
+@virtual
+async def test_a_socket_that_fails_is_opened_on_another_port(
+    says: tuple[str, ...], times: int
+) -> None:
+    """The one from which the port of the notices is learnt, four times at the most."""
+    bench = assemble("bg96")
+    bench.step(on=r"AT\+QIOPEN=1,11,.*", say=says, times=times)
+    async with bench.net:
+        opens = [line for line in written(bench) if line.startswith("AT+QIOPEN")]
+        assert len(set(opens)) == len(opens) == times + 1
+        assert 'AT+QURCCFG="urcport","usbmodem"' in written(bench)
+
+
+@pytest.mark.parametrize("says", [("ERROR",), ("OK", "+QIOPEN: 11,556")], ids=["error", "notice"])
+@virtual
+async def test_a_port_for_the_notices_that_is_not_found(
+    says: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is up all the same: what waits is found by looking."""
+    bench = assemble("bg96")
+    bench.step(on=r"AT\+QIOPEN=1,11,.*", say=says)
+    with caplog.at_level(logging.WARNING, "atdriver"):
+        async with bench.net:
+            assert len([line for line in written(bench) if line.startswith("AT+QIOPEN")]) == 4
+    assert caplog.messages == ["bg96: it does not tell on which port it sends its notices"]
 
 
 @virtual
