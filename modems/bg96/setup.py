@@ -67,7 +67,7 @@ class Bg96Setup(ModuleStack):
         radio: Radio,
         notice_port: str,
         persist: bool,
-        reconnect: bool = True,
+        reconnect: bool,
     ) -> None:
         super().__init__(channel, line=line, reconnect=reconnect)
         self.name = name

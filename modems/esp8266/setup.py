@@ -49,9 +49,9 @@ class Esp8266Setup(ModuleStack):
         wifi: WiFi,
         receive: str,
         send_timeout: float,
-        stay: bool = False,
-        server_links: int = 4,
-        reconnect: bool = True,
+        stay: bool,
+        server_links: int,
+        reconnect: bool,
     ) -> None:
         super().__init__(channel, line=line, reconnect=reconnect)
         self.name = name

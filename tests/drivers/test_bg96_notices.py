@@ -457,6 +457,22 @@ async def test_what_came_to_a_listener_without_a_notice_is_found() -> None:
         assert sorted(str(sock.link) for sock in stack._sockets.values()) == ["0", "11"]
 
 
+@virtual
+async def test_whose_listener_it_came_to_is_in_its_row() -> None:
+    async with opened("bg96") as bench:
+        stack = bench.stack
+        await stream(bench)
+        listener = await listening(bench, 5)
+        row = '+QISTATE: {},"{}","192.0.2.44",{},8000,2,1,{},0,"usbmodem"'
+        rows = (row.format(1, "TCP LISTENER", 0, 1), row.format(11, "TCP INCOMING", 4444, 1),
+                row.format(10, "TCP INCOMING", 4445, 5))  # fmt: skip
+        bench.step(on=r"AT\+QISTATE\?", say=(*rows, "OK"))
+        bench.step(on=r"AT\+QISTATE=1,11", say=(rows[1], "OK"))
+        assert (await tell(lambda: stack.accept(listener)))[1] == PEER
+        await asyncio.sleep(1.0)
+        assert lines(bench, "AT+QICLOSE=10") == ["AT+QICLOSE=10,0"], "to nobody"
+
+
 @pytest.mark.parametrize("says", [("ERROR",), ("+QISTATE: 0", "OK"), ("+QISTATE: x,1", "OK")])
 @virtual
 async def test_looks_go_on_behind_one_that_failed(says: tuple[str, ...]) -> None:

@@ -366,7 +366,8 @@ async def test_tls_of_the_module_as_it_goes_over_the_wire() -> None:
         bench.step(on=r"AT\+CIPSSLCCONF\?", say=("+CIPSSLCCONF:0,0,0,0", "OK"))
         bench.step(on=r"AT\+CIPSSLC(CONF|SNI)=.*", say=("OK",))
         for name, host, lines in (
-            (b"", "a.test", ["AT+CIPSSLCCONF=0,0", 'AT+CIPSSLCSNI=0,"a.test"']),
+            (b"", "192.0.2.1", ["AT+CIPSSLCCONF=0,0"]),
+            (b"", "a.test", ['AT+CIPSSLCSNI=0,"a.test"']),
             (b"", "a.test", []),
             (b"b.test", "a.test", ['AT+CIPSSLCSNI=0,"b.test"']),
             (b"", "192.0.2.1", ['AT+CIPSSLCSNI=0,""']),

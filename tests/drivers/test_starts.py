@@ -233,6 +233,36 @@ async def test_a_radio_that_was_off_is_switched_on_and_off_again(persist: bool) 
 
 
 @virtual
+async def test_a_radio_of_which_nothing_is_told_is_left_alone() -> None:
+    for says in (("ERROR",), ("OK",)):
+        bench = assemble("bg96", urc_port="usbat")
+        bench.step(on=r"AT\+CFUN\?", say=says, times=1)
+        async with bench.net:
+            pass
+        assert not [line for line in written(bench) if line.startswith("AT+CFUN=")]
+
+
+@pytest.mark.parametrize("says", [("ERROR",), ("+QSSLSTATE: x", "OK"), ("+QSSLSTATE: 12,1", "OK")])
+@virtual
+async def test_a_module_without_tls_is_no_worse(says: tuple[str, ...]) -> None:
+    bench = assemble("bg96", urc_port="usbat")
+    bench.step(on=r"AT\+QSSLSTATE", say=says)
+    async with bench.net:
+        assert not [line for line in written(bench) if line.startswith("AT+QSSLCLOSE")]
+
+
+@pytest.mark.parametrize("module", ["esp8266", "bg96"])
+def test_a_module_that_nobody_has_asked(module: str) -> None:
+    stack = assemble(module).stack
+    assert stack.address is None
+    assert stack.failure is None
+    assert stack.recovery == {}
+    assert stack.capabilities.firmware == {"esp8266": "E0 unknown", "bg96": "unknown"}[module]
+    assert stack.capabilities.module == module
+    assert stack.capabilities.limit("frame.max_send") == {"esp8266": 2048, "bg96": 1460}[module]
+
+
+@virtual
 async def test_what_a_bg96_says_of_itself() -> None:
     async with opened("bg96") as bench:
         found = await bench.stack.status()
