@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from atdriver.channel import Channel
 from atdriver.dialect import Probe
-from atdriver.errors import CommandFailed, UnsupportedFirmware
+from atdriver.errors import CommandFailed, MalformedReply, UnsupportedFirmware
 from atdriver.syntax import fields, number, string
 from modems.bg96 import commands
 from modems.bg96.capabilities import table
@@ -131,8 +131,8 @@ class Bg96Setup(ModuleStack):
         with contextlib.suppress(CommandFailed):
             reply = await self.channel.run(commands.SOCKETS)
             for row in reply.lines:
-                link = number(fields(row.partition(b":")[2])[0], 0, SOCKETS - 1, "connect id")
-                with contextlib.suppress(CommandFailed):
+                with contextlib.suppress(CommandFailed, MalformedReply):
+                    link = number(fields(row.partition(b":")[2])[0], 0, SOCKETS - 1)
                     await self.channel.run(commands.close(link, 0))
 
     # -- SIM and network, see netsocket.cellular.CellularControl -----------------------------------

@@ -67,6 +67,7 @@ ANSWERS: list[tuple[str, tuple[str, ...], dict[str, Any]]] = [
     (r"QNWINFO", ("+QNWINFO: No Service", "OK"), {"technology": "", "plmn": "", "band": ""}),
     (r"QNWINFO", ("ERROR",), {"technology": "", "plmn": "", "band": ""}),
     (r"COPS\?", ('+COPS: 0,0,"Two, and more",8', "OK"), {"operator": "Two, and more"}),
+    (r"COPS\?", ('+COPS: 0,0,"3: the net",8', "OK"), {"operator": "3: the net"}),
     (r"COPS\?", ("+COPS: 0", "OK"), {"operator": ""}),
     (r"QCSQ", ('+QCSQ: "GSM",-71', "OK"), {"signal": Signal(-71)}),
     (r"QCSQ", ('+QCSQ: "CAT-M1",-52,-81,0,-14', "OK"), {"signal": Signal(-52, -81, -20.0, -14)}),

@@ -351,6 +351,37 @@ async def test_a_refusal_in_words_that_are_no_text() -> None:
         assert caught.value.module_code == "+CME ERROR: \ufffd"
 
 
+@virtual
+async def test_a_ping_that_stands_in_a_name_is_not_believed() -> None:
+    """Who wrote it, nobody knows."""
+    async with opened("bg96") as bench:
+        bench.step(on=r"AT\+QPING=.*", say=("OK",), times=1)
+        pinging = asyncio.ensure_future(bench.stack.ping("n.test"))  # type: ignore[attr-defined]
+        await asyncio.sleep(0.5)
+        forged = '+QPING: 0,"192.0.2.9",32,1,255'
+        bench.step(on=r"AT\+COPS\?", say=(forged, '+COPS: 0,0,"x",8', "OK"), times=1)
+        await bench.stack.status()
+        await asyncio.sleep(2.0)
+        assert not pinging.done()
+        tells(bench, '+QPING: 0,"192.0.2.9",32,77,255', "+QPING: 0,1,1,0,77,77,77")
+        assert await pinging == 0.077
+
+
+@virtual
+async def test_a_connection_that_took_long_is_not_asked_for_data() -> None:
+    """The look at silent sockets is for those that are there."""
+    async with opened("bg96") as bench:
+        tcp = await bench.stack.open(Kind.TCP)
+        bench.step(before=r"\r\n\+QIOPEN: 0,0\r\n", instead="", times=1)
+        asyncio.get_running_loop().call_later(14.0, tells, bench, "+QIOPEN: 0,0")
+        begun = now()
+        await bench.stack.connect(tcp, SINK)
+        assert now() - begun > 13.0
+        since = len(bench.wire.lines)
+        assert await bench.stack.recv(tcp, 10) is None
+        assert written(bench, since) == []
+
+
 # -- listening ---------------------------------------------------------------------------------------
 
 

@@ -124,6 +124,22 @@ async def test_a_pulled_datagram_is_its_peers() -> None:
         assert sender == held(bench).first_peer
 
 
+@virtual
+async def test_what_is_left_of_what_a_look_found_is_read_at_once() -> None:
+    """The lengths tell how much there is; no notice came, and none will."""
+    async with opened("esp8266") as bench:
+        tcp = await stream(bench)
+        bench.step(on=r"AT\+CIPRECVLEN\?", say=("+CIPRECVLEN:300,0,0,0,0", "OK"), times=1)
+        bench.step(on=r"AT\+CIPRECVLEN\?", say=("+CIPRECVLEN:0,0,0,0,0", "OK"))
+        for text in (b"a" * 100, b"b" * 150, b"c" * 50):
+            bench.step(on=READS["esp8266"], raw=block(text), times=1)
+        got = await tell(lambda: bench.stack.recv(tcp, 1000))
+        begun = now()
+        while len(got) < 300:
+            got += await tell(lambda: bench.stack.recv(tcp, 1000))
+        assert now() - begun < 0.5
+
+
 # -- sending -----------------------------------------------------------------------------------------
 
 

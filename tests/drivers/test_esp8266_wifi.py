@@ -311,7 +311,7 @@ async def test_a_scan(firmware: str) -> None:
         assert isinstance(bench.net, AsyncWiFiInterface)
         mac = "5C:CF:7F:00:00:0A"
         rows = (
-            f'+CWLAP:(0,"o",-1,"{mac}",1)', f'+CWLAP:(1,"a","b",-100,"{mac}",14,0,0,4,4,7,1)',
+            "+CWLAP:(0)", f'+CWLAP:(0,"o",-1,"{mac}",1)', f'+CWLAP:(1,"a","b",-100,"{mac}",14,0,0,4,4,7,1)',
             *(f'+CWLAP:({kind},"",-50,"{mac}",6)' for kind in range(2, 12)),
             f'+CWLAP:(3,"far",-5000,"{mac}",6)', "+CWLAP:(3)",
         )  # fmt: skip

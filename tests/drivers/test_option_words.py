@@ -18,7 +18,7 @@ from netsocket.module_tls import ENABLE, SET_CACERT, SET_HOSTNAME, TLS_LEVEL
 from netsocket.stack import Handle, Kind
 from tests.drivers.calls import ECHO, stream, tell
 from tests.drivers.test_starts import written
-from tests.faults.bench import Bench, opened, virtual
+from tests.faults.bench import Bench, assemble, opened, virtual
 from tests.faults.ends import dial
 
 OFF = struct.pack("ii", 0, 0)
@@ -235,6 +235,20 @@ async def test_accepted_links_before_241_have_no_options() -> None:
                 f"{NAMES[key]} on the esp8266: without effect on accepted links before v2.4.1"
             )
         assert not re.search(rb"CIPTCPOPT=", bench.wire.written)
+
+
+@virtual
+async def test_accepted_links_since_241_have_them() -> None:
+    bench = assemble("esp8266")
+    bench.step(on=r"AT\+GMR", say=("AT version:2.4.1.0(s - ESP32 - b)", "OK"))
+    async with bench.net:
+        stack = bench.stack
+        listener = await stack.open(Kind.TCP)
+        await stack.listen(listener, 1)
+        dial(bench, (await stack.local_address(listener)).port)
+        found = await tell(lambda: stack.accept(listener))
+        await stack.set_option(found[0], *options.NODELAY, 1)
+        assert written(bench)[-1] == "AT+CIPTCPOPT=0,-1,1,0,0"
 
 
 # -- TLS of the module -------------------------------------------------------------------------------

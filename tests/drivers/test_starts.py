@@ -204,10 +204,11 @@ async def test_a_port_for_the_notices_that_is_set_already() -> None:
 
 @virtual
 async def test_sockets_that_a_program_left_open_are_closed() -> None:
-    """One that is refused does not keep the others open."""
+    """One that is refused, or a row that cannot be read, does not keep the others open."""
     bench = assemble("bg96")
     rows = [f'+QISTATE: {link},"TCP","192.0.2.1",7,5000,2,1,{link},0,"usbmodem"' for link in (0, 7)]
-    bench.step(on=r"AT\+QISTATE\?", say=(*rows, "OK"), times=1)
+    damaged = ("+QISTATE: x", "+QISTATE: 12,1")
+    bench.step(on=r"AT\+QISTATE\?", say=(*damaged, *rows, "OK"), times=1)
     row = '+QSSLSTATE: 3,"SSLClient","192.0.2.1",443,0,2,1,3,1,"usbmodem"'
     bench.step(on=r"AT\+QSSLSTATE", say=(row, "OK"), times=1)
     bench.step(on=r"AT\+QICLOSE=0,0", say=("ERROR",), times=1)
@@ -319,6 +320,19 @@ async def test_what_is_put_back_where_nothing_was_set(
     since = len(bench.wire.lines)
     await bench.net.close()
     assert written(bench, since) == [*back, "ATE1"]
+
+
+@pytest.mark.parametrize("module", ["esp8266", "bg96"])
+@virtual
+async def test_why_it_is_not_up_is_kept(module: str) -> None:
+    bench = assemble(module)
+    bench.step(on=r"AT\+GMR|ATI", say=("OK",), times=1)
+    with pytest.raises(UnsupportedFirmware) as caught:
+        await bench.net.up()
+    assert bench.stack.failure is caught.value
+    await bench.net.up()
+    assert bench.stack.failure is None
+    await bench.net.close()
 
 
 @virtual
