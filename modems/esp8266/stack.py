@@ -178,7 +178,7 @@ class Esp8266Stack(Esp8266Notices):
             if abort or sock.linger == 0:
                 await self._prepare_reset(sock)
             else:
-                with contextlib.suppress(CommandFailed, errors.DeviceError):
+                with contextlib.suppress(errors.DeviceError):
                     await self._write_options(sock)  # an earlier owner of the id may have reset
         if sock.link != link:
             return  # closed and given to somebody else meanwhile
@@ -204,7 +204,7 @@ class Esp8266Stack(Esp8266Notices):
                 mode = simple(f"AT+CIPCLOSEMODE={sock.link},1")
                 await self.channel.run(mode, urgent=True)
         elif self.capabilities["tcp.abort"].supported:
-            with contextlib.suppress(CommandFailed, errors.DeviceError):
+            with contextlib.suppress(errors.DeviceError):
                 await self._write_options(sock, abort=True)
 
     # -- data ---------------------------------------------------------------------------------

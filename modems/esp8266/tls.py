@@ -64,7 +64,6 @@ class Esp8266Tls(Esp8266Options):
     async def _restore(self) -> None:
         for former in self._former_modes.values():
             await self._try(f"AT+CIPSSLCCONF={former}")
-        self._former_modes = {}
         await super()._restore()
 
 

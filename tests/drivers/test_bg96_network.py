@@ -227,6 +227,16 @@ async def test_a_pin_that_is_refused_is_not_tried_again() -> None:
 
 
 @virtual
+async def test_another_pin_may_be_tried() -> None:
+    """It was that one that was refused."""
+    bench = assemble("bg96", fake={"pin": "4321"}, pin="1234")
+    await fails(bench, errors.AuthenticationFailed)
+    again = assemble("bg96", fake={"pin": "4321"}, pin="4321")
+    async with again.net:
+        assert "AT+CPIN=4321" in written(again)
+
+
+@virtual
 async def test_a_pin_that_blocks_the_sim() -> None:
     bench = assemble("bg96", pin="1234")
     bench.step(on=r"AT\+CPIN\?", say=("+CPIN: SIM PIN", "OK"), times=1)

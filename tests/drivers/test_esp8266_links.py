@@ -140,6 +140,19 @@ async def test_what_is_left_of_what_a_look_found_is_read_at_once() -> None:
         assert now() - begun < 0.5
 
 
+@pytest.mark.parametrize("answer", ["ERROR", "OK"])
+@virtual
+async def test_a_refused_read_behind_the_end_is_the_end(answer: str) -> None:
+    """Nothing is told of what the link holds: then it holds nothing."""
+    async with opened("esp8266") as bench:
+        tcp = await stream(bench)
+        bench.step(on=READS["esp8266"], say=("ERROR",))
+        bench.step(on=r"AT\+CIPRECVLEN\?", say=(answer,))
+        bench.channel.data_received(b"\r\n+IPD,0,300\r\n0,CLOSED\r\n")
+        await asyncio.sleep(0.1)
+        assert await tell(lambda: bench.stack.recv(tcp, 10)) == b""
+
+
 # -- sending -----------------------------------------------------------------------------------------
 
 

@@ -331,6 +331,27 @@ async def test_all_ids_rest() -> None:
         assert 1.9 < now() - begun < 2.1
 
 
+@virtual
+async def test_a_close_that_crosses_the_peers() -> None:
+    """The id has a new owner before ours is done: whether he was hit, the module knows."""
+    async with opened("esp8266") as bench:
+        listener = await listening(bench)
+        tells(bench, '+LINK_CONN:0,0,"TCP",1,"192.0.2.41",4444,8000')
+        first = await tell(lambda: bench.stack.accept(listener))
+        bench.step(on=r"AT\+CIPCLOSE=0", say=("OK",), after=0.5, times=1)
+        bench.step(on=r"AT\+CIPSTATUS", say=("STATUS:3", "OK"))
+        closing = asyncio.ensure_future(bench.stack.close(first[0]))
+        await asyncio.sleep(0.2)
+        tells(bench, '+LINK_CONN:0,0,"TCP",1,"192.0.2.44",4444,8000')
+        await closing
+        second = await tell(lambda: bench.stack.accept(listener))
+        assert second[1] == PEER
+        await asyncio.sleep(0.5)
+        with pytest.raises(errors.ConnectionReset) as caught:
+            await bench.stack.recv(second[0], 1)
+        assert caught.value.reason == "the link was closed"
+
+
 # -- an id that a peer takes at this moment ----------------------------------------------------------
 
 

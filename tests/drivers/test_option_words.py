@@ -251,6 +251,25 @@ async def test_accepted_links_since_241_have_them() -> None:
         assert written(bench)[-1] == "AT+CIPTCPOPT=0,-1,1,0,0"
 
 
+@pytest.mark.parametrize(
+    ("version", "because"),
+    [
+        ("1.6.2.0(Apr 13 2018)", "AT+CIPCLOSEMODE came with v1.7"),
+        ("2.0.0.0(a - b)", "no linger option before v2.1"),
+    ],
+)
+@virtual
+async def test_a_firmware_that_cannot_reset_a_connection(version: str, because: str) -> None:
+    bench = assemble("esp8266", "N17" if version.startswith("1") else "E2")
+    bench.step(on=r"AT\+GMR", say=(f"AT version:{version}", "OK"))
+    async with bench.net:
+        tcp = await bench.stack.open(Kind.TCP)
+        error = await refused(bench, bench.stack.set_option(tcp, *options.LINGER, RESET))
+        assert error.reason == f"SO_LINGER on the esp8266: {because}"
+        assert error.capability.id == "option.linger"
+        await bench.stack.set_option(tcp, *options.LINGER, OFF)
+
+
 # -- TLS of the module -------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@ then; in virtual time. Each command is in the vendor's manual; which there are i
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -191,6 +192,28 @@ async def test_a_port_for_the_notices_that_is_not_found(
         async with bench.net:
             assert len([line for line in written(bench) if line.startswith("AT+QIOPEN")]) == 4
     assert caplog.messages == ["bg96: it does not tell on which port it sends its notices"]
+
+
+@virtual
+async def test_a_port_for_the_notices_that_is_refused_is_not_put_back() -> None:
+    bench = assemble("bg96", urc_port="usbmodem")
+    bench.step(on=r'AT\+QURCCFG="urcport","usbmodem"', say=("ERROR",))
+    async with bench.net:
+        since = len(bench.wire.lines)
+    assert written(bench, since) == ["AT+CEREG=0", "ATE1"]
+
+
+@virtual
+async def test_the_port_that_was_found_first_is_put_back() -> None:
+    """Also when it is brought up again in between, and the module says another one."""
+    bench = assemble("bg96", urc_port="usbmodem")
+    async with bench.net:
+        bench.fake.raw(b"\r\nRDY\r\n")
+        bench.step(on=r'AT\+QURCCFG="urcport"', say=('+QURCCFG: "urcport","uart1"', "OK"))
+        await asyncio.sleep(10.0)
+        assert bench.net.status is InterfaceStatus.GLOBAL_UP
+        since = len(bench.wire.lines)
+    assert written(bench, since)[0] == 'AT+QURCCFG="urcport","usbat"'
 
 
 @virtual
