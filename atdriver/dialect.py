@@ -32,7 +32,8 @@ class WayOut(NamedTuple):
     """How to lead the module out of a data phase."""
 
     steps: tuple[Step, ...] = ()
-    """As soon as there is doubt. A probe follows."""
+    """As soon as there is doubt. A probe follows: in the same breath where the last step is bytes,
+    not a wait."""
     again: tuple[Step, ...] = ()
     """Before each further probe, until an answer shows that the module hears: a deaf one may have
     missed the steps, and would take the probe for payload."""

@@ -59,7 +59,7 @@ class Resync:
         self._again: tuple[Step, ...] = ()  # the way out of a data phase, while it may be in one
         self._proofs = 0
         self._asked = False
-        self._once_more = False  # the script is the way out again
+        self._leading = False  # the script is a way out, and nothing else
         self._answer_seen = False
         self._doubt = False
         self._quiet = False
@@ -87,8 +87,9 @@ class Resync:
         if way_out.steps:
             self._again = way_out.again
         self._script = deque((*(way_out.steps or self._again), *steps))
+        self._leading = not steps
         self._proofs = 0
-        self._asked = self._once_more = False
+        self._asked = False
         self._doubt = self.probe.answer is None and answers_owed
         self._quiet = False
         self._pause = PROBE_PAUSE
@@ -109,7 +110,7 @@ class Resync:
             _, data = self._script.popleft()
             if data:
                 self._writes.append(data)
-            if self._script or not (data and self._once_more):  # else: in one breath with the probe
+            if self._script or not (data and self._leading):  # else: in one breath with the probe
                 self._plan(now)
                 return Verdict.PROBING
         if self._quiet:
@@ -125,7 +126,7 @@ class Resync:
             return Verdict.PROBING
         self._doubt = self._doubt or self._asked
         if self._asked and self._again:
-            self._asked, self._once_more = False, True
+            self._asked, self._leading = False, True
             self._script = deque(self._again)
             self._plan(now)
             return Verdict.PROBING

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from atdriver.dialect import NO_WAY_OUT, Dialect, Probe, Step, WayOut
+from atdriver.dialect import NO_WAY_OUT, Dialect, Probe, WayOut
 from atdriver.exchange import Command
 from atdriver.framer import Head
 from atdriver.syntax import Encoder
@@ -83,8 +83,8 @@ SPARE = bytes(64)
 """More than the count: bytes of the filling may get lost, too, and a command must not complete it.
 What is left over is the beginning of a line that is refused."""
 SPARE_AFTER = 1.0
-"""Seconds between a filling that is the payload itself and the spare: a result in between says that
-the payload arrived whole, one behind it only that the count was reached."""
+"""Seconds between a filling that is the payload itself and one with a spare: a result in between
+says that the payload arrived whole, one behind it only that the count was reached."""
 FILL_AFTER = 0.2
 """Seconds before the filling."""
 
@@ -98,11 +98,11 @@ def unstick(command: Command, payload_written: bool) -> WayOut:
     if command.payload is None:
         return NO_WAY_OUT
     fill = bytes(len(command.payload)) if payload_written else filler(command.payload)
-    line: tuple[Step, ...] = ((0.5, b"\r"), (0.2, b""))
-    again = ((FILL_AFTER, fill + SPARE + b"\r"),)
+    line = fill + SPARE + b"\r"
+    again = ((FILL_AFTER, line),)
     if fill != command.payload:
-        return WayOut(((FILL_AFTER, fill + SPARE), *line), again)
-    return WayOut(((FILL_AFTER, fill), (SPARE_AFTER, SPARE), *line), again)
+        return WayOut(again, again=again)
+    return WayOut(((FILL_AFTER, fill), (SPARE_AFTER, line)), again=again)
 
 
 DIALECT = Dialect(

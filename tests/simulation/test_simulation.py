@@ -36,6 +36,7 @@ FOUND = (
     ("bg96", "bg96", 11, 0.05, 103),  # the late answer to one name was given to the next
     ("bg96", "bg96", 11, 0.05, 129),  # deaf when the announced data was filled up
     ("bg96", "bg96", 4, 0.15, 6030),  # the same for 20 s: the questions behind it were payload
+    ("bg96", "bg96", 11, 0.15, 5935),  # it began to hear between the filling and the question
     ("bg96", "bg96", 11, 0.05, 176),  # a damaged answer blocked the port for two minutes
 )
 """Runs that failed once, and what was wrong in the driver."""
