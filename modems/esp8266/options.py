@@ -200,7 +200,7 @@ class Esp8266Options(Esp8266Server):
         if wanted == self._link_options.get(link, PLAIN):
             return
         count = await self._option_fields(urgent=abort)
-        if count == 0 or wanted[:count] == self._link_options.get(link, PLAIN)[:count]:
+        if wanted[:count] == self._link_options.get(link, PLAIN)[:count]:
             return
         values = ",".join(map(str, wanted[:count]))
         await self.run(simple(f"AT+CIPTCPOPT={link},{values}"), urgent=abort)

@@ -247,10 +247,12 @@ async def test_a_read_that_is_refused_and_nothing_is_told_of_it(answer: str) -> 
         await ends.hear(300, within=12.0)
 
 
+@pytest.mark.parametrize("answer", ["ERROR", "OK"])
 @virtual
-async def test_a_read_of_a_socket_that_the_module_has_lost() -> None:
+async def test_a_read_of_a_socket_that_the_module_has_lost(answer: str) -> None:
     async with opened("bg96") as bench:
         ends = await connected(bench)
+        bench.step(on=r"AT\+QIRD=0,0", say=(answer,))
         bench.step(on=r"AT\+QIRD=0.*", say=("ERROR",))
         bench.step(on=r"AT\+QISTATE=1,0", say=("OK",))
         ends.say(300)

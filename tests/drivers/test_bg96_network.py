@@ -351,6 +351,24 @@ async def test_a_context_that_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"apn": "a" * 101}, "an APN has at most 100 characters"),
+        ({"user": "u" * 65}, "the APN's user name"),
+        ({"password": "p" * 65}, "the APN's password"),
+    ],
+)
+@virtual
+async def test_names_of_a_context_that_are_too_long(settings: dict[str, str], text: str) -> None:
+    with pytest.raises(OSError, match=text):
+        await assemble("bg96", **{"apn": "a", "auth": "pap", **settings}).net.up()
+    bench = assemble("bg96", apn="a" * 100, user="u" * 64, password="p" * 64, auth="pap")
+    async with bench.net:
+        line = f'AT+QICSGP=1,1,"{"a" * 100}","{"u" * 64}","{"p" * 64}",1'
+        assert line in written(bench)
+
+
+@pytest.mark.parametrize(
     ("settings", "kept"),
     [
         ({"apn": "internet", "user": "me", "password": "pw", "auth": "pap"}, True),

@@ -492,7 +492,7 @@ async def test_what_came_to_a_listener_without_a_notice_is_found() -> None:
 async def test_whose_listener_it_came_to_is_in_its_row() -> None:
     async with opened("bg96") as bench:
         stack = bench.stack
-        await stream(bench)
+        first = await stream(bench)
         listener = await listening(bench, 5)
         row = '+QISTATE: {},"{}","192.0.2.44",{},8000,2,1,{},0,"usbmodem"'
         rows = (row.format(1, "TCP LISTENER", 0, 1), row.format(11, "TCP INCOMING", 4444, 1),
@@ -502,6 +502,9 @@ async def test_whose_listener_it_came_to_is_in_its_row() -> None:
         assert (await tell(lambda: stack.accept(listener)))[1] == PEER
         await asyncio.sleep(1.0)
         assert lines(bench, "AT+QICLOSE=10") == ["AT+QICLOSE=10,0"], "to nobody"
+        await stack.close(first)
+        tells(bench, '+QIURC: "incoming",0,1,"192.0.2.46",7')
+        assert (await tell(lambda: stack.accept(listener)))[1].host == "192.0.2.46"
 
 
 @pytest.mark.parametrize("says", [("ERROR",), ("+QISTATE: 0", "OK"), ("+QISTATE: x,1", "OK")])

@@ -298,6 +298,25 @@ async def test_no_ipv6(module: str) -> None:
 
 @both
 @virtual
+async def test_a_datagram_socket_that_is_closed_while_it_opens(module: str) -> None:
+    """The attempt runs on in the module; what it opened is closed."""
+    async with opened(module) as bench:
+        stack = bench.stack
+        udp = await stack.open(Kind.UDP)
+        bench.step(on=r'AT\+(CIPSTART|QIOPEN).*"UDP.*', passes=True, after=1.0, times=1)
+        binding = asyncio.ensure_future(stack.bind(udp, port(9000)))
+        await asyncio.sleep(0.5)
+        since = len(bench.wire.lines)
+        await stack.close(udp)
+        await asyncio.gather(binding, return_exceptions=True)
+        await asyncio.sleep(0.5)
+        closed = [line for line in written(bench, since) if "CLOSE=0" in line]
+        assert len(closed) == 1
+        assert stack._sockets == {}
+
+
+@both
+@virtual
 async def test_a_datagram_socket_with_a_peer(module: str) -> None:
     """It hears him alone, and may choose another one."""
     async with opened(module) as bench:
