@@ -166,7 +166,7 @@ async def test_a_send_that_waits_for_answers_ends_as_its_stream_does() -> None:
         (b"AT+X\r", "prompt", 60.9, 5, None),
         (b"hello", "result", None, 5, 5),
         (b"hello", "result", None, 3, 3),
-        (b"hello", "result", 120.4, 5, None),
+        (b"hello", "result", 120.1, 5, None),
         (b"hello", "result", None, 6, None),
         (b"hello", "result", None, -1, None),
     ],
