@@ -11,6 +11,9 @@ Rules of this file:
 5. Nothing raises on input. What cannot be understood becomes `Noise`.
 6. Every buffer has a cap.
 
+What usually comes, a plain line or the beginning of a head behind at most two line ends, is found
+by one pattern (`_usual`), a shortcut: what it does not match goes step by step, to the same tokens.
+
 Each token carries its *lead*: the line-end bytes skipped before it. Pull reads check with it that a
 counted payload ended exactly where its trailer begins.
 """
@@ -112,12 +115,20 @@ class Noise(NamedTuple):
 Token = Line | Data | Prompt | Noise
 
 
+def _usual(prefixes: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """No, one or two line ends, and a whole plain line (its text), or where a head may begin or the
+    prompt stand, which are looked at then."""
+    marks = b"|".join([b">", *map(re.escape, prefixes)])
+    return re.compile(rb"((?:\r\n){0,2})(?:(?!%b)([^\r\n\0]{1,1024})\r\n|(?=%b))" % (marks, marks))
+
+
 class Framer:
     """Incremental tokenizer: `push` bytes, then call `next` until it returns None."""
 
     def __init__(self, heads: tuple[Head, ...] = ()) -> None:
-        self._heads: tuple[tuple[bytes, int, Head], ...] = ()
+        self._heads: tuple[Head, ...] = ()
         self._initials: frozenset[int] = frozenset()
+        self._usual = _usual(())
         self.set_heads(heads)
         self.armed = False
         self._buffer = b""
@@ -135,8 +146,9 @@ class Framer:
 
     def set_heads(self, heads: tuple[Head, ...]) -> None:
         """Replace the heads; takes effect with the next token."""
-        self._heads = tuple((head.prefix, len(head.prefix), head) for head in heads)
+        self._heads = heads
         self._initials = frozenset(head.prefix[0] for head in heads)
+        self._usual = _usual(tuple(head.prefix for head in heads))
 
     @property
     def mid_payload(self) -> bool:
@@ -211,34 +223,48 @@ class Framer:
 
     def next(self) -> Token | None:
         """The next token, or None when more bytes are needed."""
-        if self._position >= len(self._buffer):
+        buffer, start = self._buffer, self._position
+        if start >= len(buffer):
             return None
         if self._head is not None:
             return self._take_payload(self._head)
-        if self._echo and not self._skip_echo():
-            return None
-        if self._dropping and not self._skip_to_line_end():
-            return None
-        more = self._skip_blanks()
-        if self._held_low:
-            self._held_low = False
-            return Noise("line held low", b"")
-        if not more:
-            return None
-        buffer, start = self._buffer, self._position
+        if self._echo:
+            if not self._skip_echo():
+                return None
+            start = self._position
+        usual = None
+        if not (self._lead or self._dropping or (self._swallow_blank and buffer[start] == 0x20)):
+            usual = self._usual.match(buffer, start)
+        if usual is not None:
+            lead, text = usual.groups()
+            self._swallow_blank = False
+            self._nuls = 0
+            if text is not None:
+                self._position = usual.end()
+                return Line(text, lead)
+            self._lead = lead
+            self._position = start = usual.end(1)
+        else:
+            if self._dropping and not self._skip_to_line_end():
+                return None
+            more = self._skip_blanks()
+            if self._held_low:
+                self._held_low = False
+                return Noise("line held low", b"")
+            if not more:
+                return None
+            buffer, start = self._buffer, self._position
         initial = buffer[start]
         if initial == 0x3E and self.armed:  # ">"
             self.armed = False
-            self._position = start + 1
             self._lead = b""
-            self._swallow_blank = True
+            self._swallow_blank = buffer[start + 1 : start + 2] != b" "
+            self._position = start + 1 if self._swallow_blank else start + 2
             return Prompt()
         if initial in self._initials:
-            for prefix, size, head in self._heads:
-                if buffer[start : start + size] == prefix:
-                    match = head.pattern.match(buffer, start, start + head.max_head)
-                    if match is None:
-                        continue
+            for head in self._heads:
+                match = head.pattern.match(buffer, start, start + head.max_head)
+                if match is not None:
                     needed = int(match["n"], head.base)
                     if needed <= head.max_length:
                         self._position = match.end()

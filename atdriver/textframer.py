@@ -38,6 +38,11 @@ class TextFramer(Framer):
         self._shell_prompt = prompt
         self._short = short
 
+    def set_heads(self, heads: tuple[Head, ...]) -> None:
+        """See Framer; prompts and short lines stand where usual ones do not."""
+        super().set_heads(heads)
+        self._usual = _NOTHING
+
     @property
     def mid_text(self) -> bool:
         """See Framer."""

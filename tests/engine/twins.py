@@ -27,7 +27,7 @@ PARTS = (Engine, Framer, Resync, Reply, Trailer)
 CONTAINERS = (list, deque, Counter, bytearray)
 IMMUTABLE = (
     *(bytes, str, int, float, bool, type(None), tuple, frozenset, Enum),
-    *(Command, Dialect, Probe, Head, Data, re.Match),
+    *(Command, Dialect, Probe, Head, Data, re.Match, re.Pattern),
 )
 
 

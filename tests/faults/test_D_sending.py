@@ -66,8 +66,8 @@ async def test_D01_prompt_missing(
 
 @pytest.mark.catches(
     "atdriver/framer.py",
-    'if initial == 0x3E and self.armed:  # ">"',
-    "if 0x3E in buffer[start : start + 64] and self.armed:",
+    "                return Line(text, lead)\n",
+    '                return Prompt() if self.armed and b">" in text else Line(text, lead)\n',
 )
 @pytest.mark.parametrize("form", [">", "> ", "\r\n>", "\r\n> ", "\r\n>\r\n", "\r\n> \r\n"])
 @three

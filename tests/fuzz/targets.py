@@ -103,7 +103,7 @@ class Run:
         waiting = len(framer._buffer) - framer._position
         assert waiting <= LINE_CAP
         assert len(framer._lead) <= LEAD_CAP
-        longest = max(head.max_length for *_, head in framer._heads)
+        longest = max(head.max_length for head in framer._heads)
         assert len(framer._payload) <= longest
         assert len(self.engine.anomalies) <= 20
 
