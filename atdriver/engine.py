@@ -62,13 +62,16 @@ class Engine(Answering):
                 self._look_behind(token)
             if isinstance(token, Line):
                 self._line(token)
+                self._behind = False
             elif isinstance(token, Data):
                 self._data(token)
+                self._behind = True
             elif isinstance(token, Prompt):
                 self._prompted()
+                self._behind = False
             else:
                 self._noise(token)
-            self._behind = isinstance(token, Data)
+                self._behind = False
         if self._held is not None and self._command is not None:
             self._wait_for_quiet()
 
@@ -172,16 +175,17 @@ class Engine(Answering):
                     self._doubt(text)
                     self._damaged("result without its payload", text)
                 return
+            if self._payload_written:
+                if text == command.confirm:
+                    self._confirmed = True
+                    return
+            elif text in command.before_prompt:
+                return
             if text in command.error or self.dialect.failures.fullmatch(text):
                 if self._strange is None or command.block is None:
                     self._step(Token.BAD, text)
                 else:  # the head of the block may be what could not be read
                     self._damaged("result behind unknown text", self._strange)
-                return
-            if not self._payload_written and text in command.before_prompt:
-                return
-            if command.confirm == text and self._payload_written:
-                self._confirmed = True
                 return
             if command.info is not None and command.info.fullmatch(text):
                 self._answer_began()
