@@ -221,7 +221,7 @@ class Channel:
         Raises PortLost, ModuleSilent and EncodeError, when nothing is begun.
         """
         line = self._queue.quick if quick else self._queue.others
-        self._submit(Waiting(command, done, still=still), line)
+        self._submit(Waiting(command, done, None, None, still), line)
 
     def _submit(self, waiting: Waiting, line: deque[Waiting]) -> None:
         text = waiting.command.text
@@ -341,7 +341,8 @@ class Channel:
         if self._guest is not None:
             self._guest.data_received(data)
             return
-        self._recording.passed("<", data)
+        if self._recording.trace is not None:
+            self._recording.passed("<", data)
         if len(self.sample) < SAMPLE_CAP and self.mode is ChannelMode.RESYNC:
             self.sample = (self.sample + data)[:SAMPLE_CAP]
         assert self._loop is not None
@@ -397,7 +398,8 @@ class Channel:
     def _write(self) -> None:
         writes, self.engine.writes = self.engine.writes, []
         for data in writes:
-            self._recording.passed(">", data)
+            if self._recording.trace is not None:
+                self._recording.passed(">", data)
             self.link.write(data)
 
     def _go_on_at_once(self) -> None:

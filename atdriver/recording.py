@@ -21,18 +21,19 @@ class Recording:
     def __init__(self, name: str, make: Callable[[], Trace] | None) -> None:
         self.make = make
         """What makes the next trace, None for none."""
+        self.trace: Trace | None = None
+        """The one that is being written. Who has much to say looks first whether there is one."""
         self._name = name
-        self._trace: Trace | None = None
         self._secrets: set[bytes] = set()
 
     def open(self) -> None:
         """Begin a trace, if one is wanted. Raises OSError where its file cannot be written."""
         if self.make is not None:
-            self._trace = self.make()
+            self.trace = self.make()
 
     def close(self) -> None:
         """End it. Idempotent."""
-        trace, self._trace = self._trace, None
+        trace, self.trace = self.trace, None
         if trace is not None:
             with contextlib.suppress(OSError):
                 trace.close()
@@ -41,23 +42,23 @@ class Recording:
         """This command is about to be written: its secrets are known from now on."""
         if command.secrets:
             self._secrets.update(command.hidden)
-        if self._trace is not None:
-            self._call(self._trace.begin, command)
+        if self.trace is not None:
+            self._call(self.trace.begin, command)
 
     def passed(self, direction: str, data: bytes) -> None:
         """Bytes to the module (">") or from it ("<")."""
-        if self._trace is not None:
-            self._call(self._trace.record, direction, data)
+        if self.trace is not None:
+            self._call(self.trace.record, direction, data)
 
     def note(self, text: str) -> None:
         """A remark beside the bytes."""
-        if self._trace is not None:
-            self._call(self._trace.note, text.encode("ascii", "backslashreplace").decode())
+        if self.trace is not None:
+            self._call(self.trace.note, text.encode("ascii", "backslashreplace").decode())
 
     def flush(self) -> None:
         """Put it into its file, for who reads it meanwhile."""
-        if self._trace is not None:
-            self._call(self._trace.flush)
+        if self.trace is not None:
+            self._call(self.trace.flush)
 
     def masked(self, data: bytes) -> bytes:
         """Bytes as they may be shown to people."""
