@@ -90,8 +90,8 @@ def number(field: bytes, low: int, high: int, what: str = "number") -> int:
     Raises MalformedReply for anything else: an unchecked number from the wire is an unchecked
     index. At most 10 digits are read, so a long field costs nothing.
     """
-    digits = field.strip()
-    negative = digits.startswith(b"-")
+    digits = field if field.isdigit() else field.strip()
+    negative = digits[:1] == b"-"
     if negative:
         digits = digits[1:]
     if not (digits.isdigit() and len(digits) <= 10):

@@ -296,11 +296,11 @@ class ModuleStack(Transfers):
     # -- what happens by itself ---------------------------------------------------------------
 
     def _on_event(self, event: Event) -> None:
-        if isinstance(event, Received):
-            self._pushed(event)
-        elif isinstance(event, Unsolicited):
+        if isinstance(event, Unsolicited):  # the most frequent one
             if not event.doubtful or not self._verify(event.name, event.text):
                 self._notice(event.name, event.text)
+        elif isinstance(event, Received):
+            self._pushed(event)
         elif isinstance(event, Restarted):
             self._line.restarted(self._spawn)
             self._on_restart()

@@ -223,7 +223,7 @@ class Receiving(SocketOptions):
             self._read_over(sock, error)
 
     def _answered(self, sock: ModuleSocket, link: int, outcome: Outcome) -> None:
-        if sock.asked is None or isinstance(outcome, CommandDropped):  # in doubt, or not begun
+        if sock.asked is None:  # in doubt
             self._read_over(sock)
         elif isinstance(outcome, Reply):
             held = len(sock.buffer)
@@ -232,6 +232,8 @@ class Receiving(SocketOptions):
             sock.came += came
             sock.bulky = came >= BULK
             self._go_on(sock, came)
+        elif isinstance(outcome, CommandDropped):  # not begun
+            self._read_over(sock)
         elif isinstance(outcome, CommandFailed):
             self._spawn(self._behind(sock, partial(self._nothing_read, sock), self._go_on))
         elif isinstance(outcome, ReplyCorrupt | CommandTimeout):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from atdriver.exchange import ERROR, Command, with_secret
 from modems.bg96.dialect import MAX_READ, READ, READ_TLS, SSL_CONTEXT
@@ -110,6 +110,12 @@ def state(link: int, *, tls: bool = False) -> Command:
     return query(f"AT+QISTATE=1,{link}", rb"\+QISTATE: .*")
 
 
+@cache
+def _cut(link: int) -> re.Pattern[bytes]:
+    """Notices behind which nothing is sent on this connection."""
+    return re.compile(rb'\+Q(?:I|SSL)URC: "(?:closed",%d|pdpdeact",1)' % link)
+
+
 def send(
     link: int, payload: bytes, remote: tuple[str, int] | None, *, tls: bool = False
 ) -> Command:
@@ -125,7 +131,7 @@ def send(
         ok=(b"SEND OK",),
         error=(ERROR, b"SEND FAIL"),
         stray=(b"SEND OK", 0.3),
-        cut=re.compile(rb'\+Q(?:I|SSL)URC: "(?:closed",%d|pdpdeact",1)' % link),
+        cut=_cut(link),
     )
 
 

@@ -6,7 +6,7 @@ Sections refer to the ESP-AT User Guide ("AT Command Set"); limits in seconds.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from atdriver.exchange import ERROR, Command, with_secret
 from atdriver.framer import Head
@@ -72,6 +72,12 @@ def start_udp(link: int, local_port: int, peer: tuple[str, int] | None) -> Comma
     )
 
 
+@cache
+def _closed(link: int) -> re.Pattern[bytes]:
+    """The end of a link."""
+    return re.compile(rb"%d,CLOSED" % link)
+
+
 def send(link: int, payload: bytes, remote: tuple[str, int] | None, patience: float) -> Command:
     """Send one block. `Recv n bytes` must confirm exactly this block before SEND OK counts."""
     target = f',"{remote[0]}",{remote[1]}' if remote else ""
@@ -85,7 +91,7 @@ def send(link: int, payload: bytes, remote: tuple[str, int] | None, patience: fl
         ok=(b"SEND OK",),
         error=(ERROR, b"SEND FAIL", b"SEND Canceled", b"SEND CANCELLED"),
         stray=(b"SEND OK", 0.3),  # AT 1.5: SEND FAIL, then SEND OK for the same block
-        cut=re.compile(rb"%d,CLOSED" % link),
+        cut=_closed(link),
     )
 
 

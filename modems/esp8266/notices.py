@@ -42,12 +42,12 @@ class Esp8266Notices(Esp8266Tls):
     network_trouble = Trouble.AIR
 
     def _notice(self, name: str, text: bytes) -> None:
-        if name in ("closed", "connect_failed"):
-            self._on_closed(text[0] - 0x30)
-        elif name == "data":
+        if name == "data":
             sock = self._by_link(text[5] - 0x30)
             if sock is not None:
-                self._announce(sock, number(text.rpartition(b",")[2], 0, 2**31, "length"))
+                self._announce(sock, number(text[7:], 0, 2**31, "length"))
+        elif name in ("closed", "connect_failed"):
+            self._on_closed(text[0] - 0x30)
         elif name == "connect":
             self._on_connect(text[0] - 0x30)
         elif name == "link":

@@ -238,10 +238,10 @@ class Esp8266Stack(Esp8266Notices):
         sender = None if stream else sock.first_peer or sender_of(block.fields)
         if not sock.deliver(block.payload, sender):
             return
-        ask = self.capabilities.limit("frame.max_recv")
-        sock.held = max(0, sock.held - len(block.payload))
-        if len(block.payload) >= ask or sock.held or sock.tls:  # TLS: one record at a time
-            sock.announced = True
+        size = len(block.payload)
+        sock.held = sock.held - size if sock.held > size else 0
+        if sock.held or sock.tls or size >= self.capabilities.limit("frame.max_recv"):
+            sock.announced = True  # TLS: one record at a time
 
     def _unclear_owner(self, link: int) -> None:
         """The id changed hands while it was read, and the bytes may be the new owner's: as neither

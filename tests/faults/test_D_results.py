@@ -149,9 +149,7 @@ async def test_D07_answer_before_send_ok(
         assert ends.told() == 1500
 
 
-@pytest.mark.catches(
-    "modems/esp8266/commands.py", 'cut=re.compile(rb"%d,CLOSED" % link),\n    )', ")"
-)
+@pytest.mark.catches("modems/esp8266/commands.py", "cut=_closed(link),\n    )", ")")
 @pytest.mark.parametrize(
     ("place", "silent"),
     [(PROMPT, False), (PROMPT, True), (r"\r\nRecv \d+ bytes\r\n", False), (SENT, False)],
