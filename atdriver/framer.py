@@ -186,12 +186,14 @@ class Framer:
 
     def _skip_echo(self) -> bool:
         """True when there is something behind it, or no echo."""
-        start = self._position + (self._swallow_blank and self._buffer[self._position] == 0x20)
+        if self._swallow_blank:
+            self._swallow_blank = False
+            self._position += self._buffer[self._position] == 0x20
+        start = self._position
         held = self._buffer[start : start + len(self._echo)]
         if not held or (len(held) < len(self._echo) and self._echo.startswith(held)):
             return False
         if held == self._echo:
-            self._swallow_blank = False
             self._position = start + len(held)
         self._echo = b""
         return self._position < len(self._buffer)
