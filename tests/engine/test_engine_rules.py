@@ -1823,6 +1823,21 @@ def test_an_unknown_line_tells_whether_it_touches_a_payload(said: bytes, behind:
     assert line == Anomaly("unknown line", b"xyz", behind)
 
 
+def test_an_unknown_line_behind_a_prompt_does_not_touch_the_payload_before_it() -> None:
+    bench = esp_bench()
+    bench.send(SEND)
+    bench.feed(b"\r\n+IPD,0,2:ab>xyz\r\n")
+    (line,) = (each for each in bench.events if isinstance(each, Anomaly))
+    assert line == Anomaly("unknown line", b"xyz", False)
+
+
+def test_a_result_without_the_payload_that_was_asked_for_is_named_so() -> None:
+    bench = esp_bench()
+    bench.send(READ)
+    bench.feed(OK)
+    assert bench.take()[0] == odd("result without its payload", b"OK")
+
+
 def test_in_step_is_told_when_nothing_is_suspect_any_more() -> None:
     """A suspicion in the middle of probing: the module is probed once more, and "in step" is told
     once, when the engine is."""

@@ -125,6 +125,24 @@ def test_the_prompt_takes_its_lead_and_one_blank_with_it() -> None:
     assert not framer.armed
 
 
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (b">OK\r\n", Line(b"OK", b"")),
+        (b"> OK\r\n", Line(b"OK", b"")),
+        (b">  OK\r\n", Line(b" OK", b"")),
+        (b">!OK\r\n", Line(b"!OK", b"")),
+        (b">\r\nOK\r\n", Line(b"OK", b"\r\n")),
+        (b"> \r\nOK\r\n", Line(b"OK", b"\r\n")),
+    ],
+)
+def test_behind_the_prompt_nothing_but_one_blank_is_left_out(said: bytes, line: Line) -> None:
+    for cut in range(1, len(said)):
+        framer = Framer()
+        framer.armed = True
+        assert feed(framer, said[:cut], said[cut:]) == [Prompt(), line], cut
+
+
 def test_no_more_than_a_head_may_be_long_is_looked_at() -> None:
     narrow = Head("ipd", b"+IPD,", HEAD.pattern, 2048, max_head=7)
     (data,) = feed(Framer((narrow,)), b"+IPD,1:x")
