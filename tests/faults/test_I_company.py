@@ -10,7 +10,7 @@ import random
 import signal
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -216,18 +216,24 @@ async def test_I13_signals(monkeypatch: pytest.MonkeyPatch, injected: Injected) 
     with plugged("bg96", peers={"echo.test:7": Peer("echo")}) as fake:
         calls = [Failing(monkeypatch, os, name, on(fake.port)) for name in ("read", "write")]
 
-        def interrupted(real: Any, *arguments: Any) -> Any:
-            injected()
-            if sum(each.calls for each in calls) % 3 == 0:
-                raise InterruptedError(errno.EINTR, "a signal came")
-            return real(*arguments)
+        def interrupted(call: Failing) -> Callable[..., Any]:
+            """Two of its calls in a row, then none of two: a write that is interrupted is tried
+            again in another way."""
+
+            def outcome(real: Any, *arguments: Any) -> Any:
+                injected()
+                if call.calls % 4 < 2:
+                    raise InterruptedError(errno.EINTR, "a signal came")
+                return real(*arguments)
+
+            return outcome
 
         former = signal.signal(signal.SIGUSR1, lambda *_: injected())
         try:
             async with aopen_modem(f"bg96:{fake.port}") as net:
                 sock = await net.connect(("echo.test", 7), timeout=10)
                 for each in calls:
-                    each.outcome = interrupted
+                    each.outcome = interrupted(each)
                 sending = asyncio.create_task(sock.sendall(data))
                 back = bytearray()
                 async with asyncio.timeout(30):
