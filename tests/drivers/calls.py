@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from netsocket.address import SocketAddress
-from netsocket.stack import Handle, Kind
+from netsocket.stack import Handle, InterfaceStatus, Kind
 from tests.faults.bench import BOTH, Bench
 
 both = pytest.mark.parametrize("module", [module for module, _ in BOTH])
@@ -17,6 +17,9 @@ READS = {"esp8266": r"AT\+CIPRECVDATA=\d,[1-9].*", "bg96": r"AT\+QIRD=\d+,[1-9].
 """The commands that ask for data."""
 ECHO, SINK = SocketAddress("echo.test", 7), SocketAddress("sink.test", 9)
 UDP_PEER = SocketAddress("192.0.2.1", 7)
+START = r'AT\+CIPSTART=\d,"TCP".*'
+OPEN = r'AT\+QIOPEN=1,\d+,"{}".*'
+"""The commands that open a link, on Espressif and on a BG96 (its kind to be filled in)."""
 
 
 def held(bench: Bench) -> Any:
@@ -50,3 +53,49 @@ async def line_is_busy(bench: Bench) -> asyncio.Task[object]:
 
 def nobody() -> None:
     """Is told."""
+
+
+def port(number: int, host: str = "0.0.0.0") -> SocketAddress:
+    """A port of our own."""
+    return SocketAddress(host, number)
+
+
+async def listening(bench: Bench, backlog: int = 4, host: str = "0.0.0.0") -> Handle:
+    """A listener on port 8000."""
+    handle = await bench.stack.open(Kind.TCP)
+    await bench.stack.bind(handle, port(8000, host))
+    await bench.stack.listen(handle, backlog)
+    return handle
+
+
+def statuses(bench: Bench) -> list[InterfaceStatus]:
+    """What is told of the interface from now on."""
+    found: list[InterfaceStatus] = []
+    bench.stack.attach(lambda _handle, _generation: None, found.append)
+    return found
+
+
+# -- what passes on the wire -------------------------------------------------------------------------
+
+
+def written(bench: Bench, since: int = 0) -> list[str]:
+    """The command lines that the driver wrote; payload is written apart from them."""
+    found = [data for _, way, data in bench.wire.lines[since:] if way == ">"]
+    return [line.decode("latin-1").strip() for line in found]
+
+
+def commands(bench: Bench, name: str, since: int = 0) -> list[str]:
+    """Those that begin so."""
+    return [line for line in written(bench, since) if line.startswith(name)]
+
+
+def tells(bench: Bench, *lines: str) -> None:
+    """The module says so by itself."""
+    lead = b"\r\n" if bench.fake.kind == "bg96" else b""
+    bench.fake.raw(b"".join(lead + line.encode() + b"\r\n" for line in lines))
+
+
+def fails(bench: Bench, on: str, code: int, times: int | None = 1) -> int:
+    """A command of a BG96 that ends in ERROR, and AT+QIGETERROR says why."""
+    bench.step(on=r"AT\+QIGETERROR", say=(f"+QIGETERROR: {code},whatever", "OK"), times=times)
+    return bench.step(on=on, say=("ERROR",), times=times)

@@ -14,25 +14,11 @@ from modems.bg96.network import DENIED_PATIENCE
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.module_tls import SET_HOSTNAME, TLS_LEVEL
-from netsocket.stack import Handle, Kind
+from netsocket.stack import Kind
+from tests.drivers.calls import OPEN, commands, fails, listening
 from tests.faults.bench import Bench, assemble, opened, virtual
 from tests.faults.ends import connected, dial
 from tests.faults.talk import round_trip
-
-OPEN = r'AT\+QIOPEN=1,\d+,"{}".*'
-
-
-def fails(bench: Bench, on: str, code: int, times: int | None = 1) -> int:
-    """A command that ends in ERROR, and AT+QIGETERROR says why."""
-    bench.step(on=r"AT\+QIGETERROR", say=(f"+QIGETERROR: {code},whatever", "OK"), times=times)
-    return bench.step(on=on, say=("ERROR",), times=times)
-
-
-def commands(bench: Bench, name: str) -> list[str]:
-    """What the driver wrote that begins so."""
-    lines = bench.wire.written.split(b"\r")
-    return [line.decode("latin-1") for line in lines if line.startswith(name.encode())]
-
 
 # -- connecting ------------------------------------------------------------------------------------
 
@@ -282,14 +268,6 @@ async def test_notices_that_make_no_sense_are_counted_and_change_nothing() -> No
 # -- ids -------------------------------------------------------------------------------------------
 
 
-async def listening(bench: Bench, backlog: int = 1) -> Handle:
-    """A listener on port 8000, with connect id 0."""
-    handle = await bench.stack.open(Kind.TCP)
-    await bench.stack.bind(handle, SocketAddress("0.0.0.0", 8000))
-    await bench.stack.listen(handle, backlog)
-    return handle
-
-
 async def streams(bench: Bench, count: int) -> None:
     for _ in range(count):
         await bench.stack.connect(await bench.stack.open(Kind.TCP), SocketAddress("sink.test", 9))
@@ -299,7 +277,7 @@ async def streams(bench: Bench, count: int) -> None:
 async def test_an_id_that_is_being_closed_again_is_waited_for() -> None:
     """A connection more than may wait is closed at once, and its id is the last that is free."""
     async with opened("bg96") as bench:
-        await listening(bench)
+        await listening(bench, 1)
         await streams(bench, 9)
         bench.step(on=r"AT\+QICLOSE=10,0", passes=True, after=0.5, times=1)
         dial(bench, 8000)
@@ -313,7 +291,7 @@ async def test_an_id_that_is_being_closed_again_is_waited_for() -> None:
 async def test_no_id_is_free() -> None:
     """What came in and cannot be closed takes one: an error, not a connection too many."""
     async with opened("bg96") as bench:
-        await listening(bench)
+        await listening(bench, 1)
         await streams(bench, 9)
         bench.step(on=r"AT\+QICLOSE=10,0")
         dial(bench, 8000)
@@ -329,7 +307,7 @@ async def test_a_listener_that_gets_no_answer(says: tuple[str, ...]) -> None:
     async with opened("bg96") as bench:
         bench.step(on=OPEN.format("TCP LISTENER"), say=says, times=1)
         with pytest.raises(OSError):
-            await listening(bench)
+            await listening(bench, 1)
         assert commands(bench, "AT+QICLOSE=0,0")
         await round_trip(bench)
 
@@ -352,7 +330,7 @@ async def test_a_listener_that_is_closed_before_it_listens() -> None:
 async def test_an_id_that_the_module_gives_to_somebody_else() -> None:
     """It gives away free ids only: our stream is gone, and the other one is taken."""
     async with opened("bg96") as bench:
-        handle = await listening(bench)
+        handle = await listening(bench, 1)
         ends = await connected(bench)
         bench.fake.raw(b'\r\n+QIURC: "incoming",1,0,"192.0.2.44",4444\r\n')
         error = await ends.end()

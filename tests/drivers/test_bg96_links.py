@@ -9,18 +9,12 @@ import pytest
 
 from netsocket import errors
 from netsocket.stack import Handle, Kind
-from tests.drivers.calls import READS, UDP_PEER, held, line_is_busy, nobody, stream, tell
+from tests.drivers.calls import READS, UDP_PEER, commands, held, line_is_busy, nobody, stream, tell
 from tests.faults.bench import Bench, opened, virtual
 from tests.faults.ends import SENT, connected, now
 
 SEND = r"AT\+QISEND=0,[1-9].*"
 ROW = '+QISTATE: 0,"TCP","192.0.2.1",9,50000,{},1,0,0,"usbmodem"'
-
-
-def commands(bench: Bench, name: str) -> list[str]:
-    """What the driver wrote that begins so; payload is written apart from it."""
-    lines = [data.decode("latin-1").strip() for _, way, data in bench.wire.lines if way == ">"]
-    return [line for line in lines if line.startswith(name)]
 
 
 def told(bench: Bench) -> list[Handle]:

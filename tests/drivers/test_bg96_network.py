@@ -13,7 +13,7 @@ from modems.bg96 import sim
 from netsocket import errors
 from netsocket.cellular import CellularState, Registration, Signal, SimState
 from netsocket.interface_kinds import AsyncCellularInterface
-from tests.drivers.test_starts import written
+from tests.drivers.calls import written
 from tests.faults.bench import Bench, assemble, virtual
 from tests.faults.ends import now
 

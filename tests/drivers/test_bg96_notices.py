@@ -14,23 +14,25 @@ from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.module_tls import ENABLE, TLS_LEVEL
 from netsocket.stack import Handle, InterfaceStatus, Kind
-from tests.drivers.calls import ECHO, SINK, UDP_PEER, held, stream, tell
-from tests.drivers.test_bg96_answers import OPEN, fails, listening
-from tests.drivers.test_starts import written
+from tests.drivers.calls import (
+    ECHO,
+    OPEN,
+    SINK,
+    UDP_PEER,
+    commands,
+    fails,
+    held,
+    listening,
+    stream,
+    tell,
+    tells,
+    written,
+)
 from tests.faults.bench import Bench, opened, virtual
 from tests.faults.ends import connected, dial, now
 
 PEER = SocketAddress("192.0.2.44", 4444)
 ROW = '+QISTATE: {},"{}","192.0.2.44",{},50000,{},1,0,0,"usbmodem"'
-
-
-def tells(bench: Bench, *lines: str) -> None:
-    """The module says so by itself."""
-    bench.fake.raw(b"".join(b"\r\n" + line.encode() + b"\r\n" for line in lines))
-
-
-def lines(bench: Bench, name: str, since: int = 0) -> list[str]:
-    return [line for line in written(bench, since) if line.startswith(name)]
 
 
 # -- opening -----------------------------------------------------------------------------------------
@@ -131,7 +133,7 @@ async def test_a_code_that_says_that_the_context_is_gone(code: int) -> None:
         )
         assert [getattr(each, "module_code", "") for each in found] == [str(code)] * 2
         await asyncio.sleep(0.5)
-        assert len(lines(bench, "AT+QIACT?", since)) == (0 if code == 566 else 1)
+        assert len(commands(bench, "AT+QIACT?", since)) == (0 if code == 566 else 1)
         assert bench.net.status is InterfaceStatus.GLOBAL_UP
 
 
@@ -247,7 +249,7 @@ async def test_the_addresses_of_a_name() -> None:
                 "OK", f'+QIURC: "dnsgip",0,{count},600', *(f'+QIURC: "dnsgip","{each}"' for each in told),
             ), times=1)  # fmt: skip
             assert await bench.stack.resolve("n.test") == found
-        assert lines(bench, "AT+QIDNSGIP")[-1] == 'AT+QIDNSGIP=1,"n.test"'
+        assert commands(bench, "AT+QIDNSGIP")[-1] == 'AT+QIDNSGIP=1,"n.test"'
 
 
 @pytest.mark.parametrize(
@@ -306,7 +308,7 @@ async def test_how_long_a_name_may_be() -> None:
             times=1,
         )
         assert await bench.stack.ping("n" * 150) == 0.235  # type: ignore[attr-defined]
-        assert lines(bench, "AT+QPING") == [f'AT+QPING=1,"{"n" * 150}",10,1']
+        assert commands(bench, "AT+QPING") == [f'AT+QPING=1,"{"n" * 150}",10,1']
 
 
 @pytest.mark.parametrize(
@@ -399,7 +401,7 @@ async def test_a_listener_that_fails(code: int, kind: type[OSError], text: str) 
         bench.step(on=OPEN.format("TCP LISTENER"), say=("OK", f"+QIOPEN: 0,{code}"), times=1)
         since = len(bench.wire.lines)
         with pytest.raises(kind) as caught:
-            await listening(bench)
+            await listening(bench, 1)
         assert type(caught.value) is kind
         assert getattr(caught.value, "reason", "") == text
         assert getattr(caught.value, "module_code", "") == str(code)
@@ -431,23 +433,23 @@ async def test_a_datagram_socket_that_fails(code: int, kind: type[OSError], text
 async def test_a_peer_is_who_the_notice_says_and_one_too_many_is_closed() -> None:
     async with opened("bg96") as bench:
         stack = bench.stack
-        listener = await listening(bench)
+        listener = await listening(bench, 1)
         since = len(bench.wire.lines)
         tells(bench, '+QIURC: "incoming",11,0,"192.0.2.44",4444', '+QIURC: "incoming",10,0,"192.0.2.45",1',
               '+QIURC: "incoming",9,5,"192.0.2.46",1')  # fmt: skip
         found = await tell(lambda: stack.accept(listener))
         assert found[1] == PEER
         await asyncio.sleep(0.5)
-        assert sorted(lines(bench, "AT+QICLOSE", since)) == ["AT+QICLOSE=10,0", "AT+QICLOSE=9,0"]
+        assert sorted(commands(bench, "AT+QICLOSE", since)) == ["AT+QICLOSE=10,0", "AT+QICLOSE=9,0"]
         assert await stack.accept(listener) is None
         await stack.close(listener)
-        assert lines(bench, "AT+QICLOSE", since)[-1] == "AT+QICLOSE=0,0"
+        assert commands(bench, "AT+QICLOSE", since)[-1] == "AT+QICLOSE=0,0"
 
 
 @virtual
 async def test_notices_that_make_no_sense_are_counted() -> None:
     async with opened("bg96") as bench:
-        listener = await listening(bench)
+        listener = await listening(bench, 1)
         before = bench.stack.anomalies
         for count, line in enumerate((
             '+QIURC: "recv",12', '+QIURC: "closed",12', "+QIOPEN: 12,0",
@@ -501,7 +503,7 @@ async def test_whose_listener_it_came_to_is_in_its_row() -> None:
         bench.step(on=r"AT\+QISTATE=1,11", say=(rows[1], "OK"))
         assert (await tell(lambda: stack.accept(listener)))[1] == PEER
         await asyncio.sleep(1.0)
-        assert lines(bench, "AT+QICLOSE=10") == ["AT+QICLOSE=10,0"], "to nobody"
+        assert commands(bench, "AT+QICLOSE=10") == ["AT+QICLOSE=10,0"], "to nobody"
         await stack.close(first)
         tells(bench, '+QIURC: "incoming",0,1,"192.0.2.46",7')
         assert (await tell(lambda: stack.accept(listener)))[1].host == "192.0.2.46"
@@ -527,7 +529,7 @@ async def test_looks_go_on_behind_one_that_failed(says: tuple[str, ...]) -> None
 async def test_a_listener_that_the_module_has_lost(times: int) -> None:
     """A row may be lost on the serial line: only what is said twice counts."""
     async with opened("bg96") as bench:
-        listener = await listening(bench)
+        listener = await listening(bench, 1)
         bench.step(on=r"AT\+QISTATE\?", say=("OK",), times=times)
         await asyncio.sleep(16.0)
         since = len(bench.wire.lines)
@@ -540,7 +542,7 @@ async def test_a_listener_that_the_module_has_lost(times: int) -> None:
             await bench.stack.accept(listener)
         assert caught.value.reason == "the module has lost the socket"
         await bench.stack.close(listener)
-        assert lines(bench, "AT+QICLOSE", since) == [], "its id may be another's"
+        assert commands(bench, "AT+QICLOSE", since) == [], "its id may be another's"
 
 
 # -- looks at silent sockets -------------------------------------------------------------------------
@@ -600,13 +602,13 @@ async def test_what_a_row_says_counts_when_it_is_said_twice(row: str, times: int
 @virtual
 async def test_datagram_sockets_and_listeners_are_not_asked_whether_they_stand() -> None:
     async with opened("bg96") as bench:
-        await listening(bench)
+        await listening(bench, 1)
         udp = await bench.stack.open(Kind.UDP)
         await bench.stack.sendto(udp, b"x", UDP_PEER)
         bench.step(before=r'\r\n\+QIURC: "recv".*', instead="")
         since = len(bench.wire.lines)
         await asyncio.sleep(11.0)
-        assert lines(bench, "AT+QISTATE=1", since) == []
+        assert commands(bench, "AT+QISTATE=1", since) == []
         assert "AT+QIRD=0,1500" not in written(bench, since)
         assert bench.stack.ready(udp, 1) is None
 
@@ -620,7 +622,7 @@ async def test_a_close_that_may_be_a_piece_of_a_payload_is_asked_for() -> None:
         since = len(bench.wire.lines)
         await bench.stack.status()
         await asyncio.sleep(0.5)
-        assert lines(bench, "AT+QISTATE=1,0", since) == ["AT+QISTATE=1,0"]
+        assert commands(bench, "AT+QISTATE=1,0", since) == ["AT+QISTATE=1,0"]
         await ends.send(10)
         bench.step(on=r"AT\+COPS\?", say=('+QIURC: "closed",0', '+COPS: 0,0,"x",8', "OK"), times=1)
         bench.step(on=r"AT\+QISTATE=1,0", say=(ROW.format(0, "TCP", 9, 4), "OK"), times=1)

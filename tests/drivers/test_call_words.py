@@ -15,8 +15,18 @@ from modems.sockets import BUFFER_CAP
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.stack import Handle, InterfaceStatus, Kind
-from tests.drivers.calls import ECHO, SINK, UDP_PEER, both, held, nobody, stream, tell
-from tests.drivers.test_starts import written
+from tests.drivers.calls import (
+    ECHO,
+    SINK,
+    UDP_PEER,
+    both,
+    held,
+    nobody,
+    port,
+    stream,
+    tell,
+    written,
+)
 from tests.faults.bench import Bench, assemble, opened, virtual
 from tests.faults.ends import connected, dial, now
 
@@ -33,10 +43,6 @@ async def says(bench: Bench, kind: type[OSError], call: Awaitable[Any]) -> str:
     assert written(bench, since) == []
     reason = getattr(caught.value, "reason", None)
     return str(reason if reason is not None else caught.value.strerror)
-
-
-def port(number: int, host: str = "0.0.0.0") -> SocketAddress:
-    return SocketAddress(host, number)
 
 
 @both

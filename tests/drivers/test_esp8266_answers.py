@@ -15,18 +15,10 @@ from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.module_tls import ENABLE, TLS_LEVEL
 from netsocket.stack import Kind
-from tests.faults.bench import Bench, assemble, opened, virtual
+from tests.drivers.calls import START, commands
+from tests.faults.bench import assemble, opened, virtual
 from tests.faults.ends import connected, dial
 from tests.faults.talk import round_trip
-
-START = r'AT\+CIPSTART=\d,"TCP".*'
-
-
-def commands(bench: Bench, name: str) -> list[str]:
-    """What the driver wrote that begins so."""
-    lines = bench.wire.written.split(b"\r\n")
-    return [line.decode("latin-1") for line in lines if line.startswith(name.encode())]
-
 
 # -- connecting ------------------------------------------------------------------------------------
 

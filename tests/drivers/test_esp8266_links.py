@@ -12,20 +12,23 @@ import pytest
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.stack import Handle, Kind
-from tests.drivers.calls import ECHO, READS, SINK, UDP_PEER, held, line_is_busy, stream, tell
-from tests.drivers.test_esp8266_answers import START
+from tests.drivers.calls import (
+    ECHO,
+    READS,
+    SINK,
+    START,
+    UDP_PEER,
+    commands,
+    held,
+    line_is_busy,
+    listening,
+    stream,
+    tell,
+)
 from tests.faults.bench import Bench, opened, virtual
 from tests.faults.ends import dial, now
 
 SOL, TCP = socket.SOL_SOCKET, socket.IPPROTO_TCP
-
-
-def commands(bench: Bench, name: str, since: int = 0) -> list[str]:
-    """What the driver wrote that begins so; payload is written apart from it."""
-    lines = [
-        data.decode("latin-1").strip() for _, way, data in bench.wire.lines[since:] if way == ">"
-    ]
-    return [line for line in lines if line.startswith(name)]
 
 
 def block(text: bytes) -> bytes:
@@ -33,13 +36,9 @@ def block(text: bytes) -> bytes:
     return b"+CIPRECVDATA:%d,%b\r\nOK\r\n" % (len(text), text)
 
 
-async def listening(bench: Bench, *, accept: bool = True) -> Handle:
-    """A listener on port 8000; what came in there first."""
-    listener = await bench.stack.open(Kind.TCP)
-    await bench.stack.bind(listener, SocketAddress("0.0.0.0", 8000))
-    await bench.stack.listen(listener, 2)
-    if not accept:
-        return listener
+async def accepted(bench: Bench) -> Handle:
+    """What came in first at a listener on port 8000."""
+    listener = await listening(bench, 2)
     dial(bench, 8000)
     found = await tell(lambda: bench.stack.accept(listener))
     handle: Handle = found[0]
@@ -256,7 +255,7 @@ async def test_a_link_that_the_peer_has_closed(unread: bool, listens: bool, clos
     be the next peer's already, and is left alone."""
     async with opened("esp8266") as bench:
         stack = bench.stack
-        tcp = await listening(bench) if listens else await stream(bench)
+        tcp = await accepted(bench) if listens else await stream(bench)
         talk = bench.talks("dial:8000" if listens else "sink.test:9")[0]
         if unread:
             bench.channel.data_received(b"\r\n+IPD,0,6\r\n0,CLOSED\r\n")
@@ -317,7 +316,7 @@ async def test_a_datagram_link_is_given_back_to_the_listener_as_it_wants_it(rece
         stack = bench.stack
         for listens in (False, True):
             if listens:
-                await listening(bench, accept=False)
+                await listening(bench, 2)
             udp = await stack.open(Kind.UDP)
             await stack.sendto(udp, b"x", UDP_PEER)
             link = stack._sockets[udp.number].link

@@ -13,21 +13,23 @@ from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.module_tls import ENABLE, SET_HOSTNAME, TLS_LEVEL
 from netsocket.stack import Handle, InterfaceStatus, Kind
-from tests.drivers.calls import ECHO, READS, SINK, held, stream, tell
-from tests.drivers.test_esp8266_answers import START
-from tests.drivers.test_esp8266_server import listening, tells
-from tests.drivers.test_starts import written
+from tests.drivers.calls import (
+    ECHO,
+    READS,
+    SINK,
+    START,
+    held,
+    listening,
+    statuses,
+    stream,
+    tell,
+    tells,
+    written,
+)
 from tests.faults.bench import Bench, assemble, opened, virtual
 from tests.faults.ends import connected, now
 
 UP, CONNECTING = InterfaceStatus.GLOBAL_UP, InterfaceStatus.CONNECTING
-
-
-def statuses(bench: Bench) -> list[InterfaceStatus]:
-    """What is told of the interface from now on."""
-    found: list[InterfaceStatus] = []
-    bench.stack.attach(lambda _handle, _generation: None, found.append)
-    return found
 
 
 async def reason(call: Any, kind: type[OSError]) -> str:

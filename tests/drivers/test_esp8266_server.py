@@ -10,27 +10,24 @@ import pytest
 
 from netsocket import errors
 from netsocket.address import SocketAddress
-from netsocket.stack import Handle, Kind
-from tests.drivers.calls import ECHO, UDP_PEER, held, line_is_busy, stream, tell
-from tests.drivers.test_esp8266_answers import START
-from tests.drivers.test_starts import written
+from netsocket.stack import Kind
+from tests.drivers.calls import (
+    ECHO,
+    START,
+    UDP_PEER,
+    held,
+    line_is_busy,
+    listening,
+    stream,
+    tell,
+    tells,
+    written,
+)
 from tests.faults.bench import Bench, opened, virtual
 from tests.faults.ends import dial, now
 
 NOWHERE = SocketAddress("0.0.0.0", 0)
 PEER = SocketAddress("192.0.2.44", 4444)
-
-
-async def listening(bench: Bench, backlog: int = 4, host: str = "0.0.0.0") -> Handle:
-    handle = await bench.stack.open(Kind.TCP)
-    await bench.stack.bind(handle, SocketAddress(host, 8000))
-    await bench.stack.listen(handle, backlog)
-    return handle
-
-
-def tells(bench: Bench, *lines: str) -> None:
-    """The module says so by itself."""
-    bench.fake.raw(b"".join(line.encode() + b"\r\n" for line in lines))
 
 
 # -- what goes over the wire -------------------------------------------------------------------------

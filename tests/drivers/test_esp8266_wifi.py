@@ -14,7 +14,7 @@ from netsocket.address import SocketAddress
 from netsocket.interface_kinds import AsyncWiFiInterface
 from netsocket.stack import AccessPoint, InterfaceStatus, Kind
 from netsocket.wifi import Security, WiFiCredentials
-from tests.drivers.test_starts import written
+from tests.drivers.calls import written
 from tests.faults.bench import Bench, assemble, opened, virtual
 from tests.faults.ends import now
 

@@ -11,9 +11,8 @@ from atdriver.errors import CommandFailed, ModuleSilent, PortLost, RestartSeen, 
 from modems.module import ModuleStack
 from netsocket import errors
 from netsocket.stack import InterfaceStatus, Kind
-from tests.drivers.calls import ECHO, both, stream
-from tests.drivers.test_starts import written
-from tests.faults.bench import Bench, assemble, opened, virtual
+from tests.drivers.calls import ECHO, both, statuses, stream, written
+from tests.faults.bench import assemble, opened, virtual
 from tests.faults.ends import now
 
 UP, CONNECTING, DOWN = (
@@ -23,12 +22,6 @@ UP, CONNECTING, DOWN = (
 )
 BANNER = {"esp8266": b"\r\nready\r\n", "bg96": b"\r\nRDY\r\n"}
 CANARY = {"esp8266": "AT+CIPMUX?", "bg96": "AT+CEREG?"}
-
-
-def statuses(bench: Bench) -> list[InterfaceStatus]:
-    found: list[InterfaceStatus] = []
-    bench.stack.attach(lambda _handle, _generation: None, found.append)
-    return found
 
 
 async def until(stack: ModuleStack, status: InterfaceStatus) -> None:

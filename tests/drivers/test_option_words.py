@@ -16,8 +16,7 @@ from netsocket import errors
 from netsocket.capability.model import Level
 from netsocket.module_tls import ENABLE, SET_CACERT, SET_HOSTNAME, TLS_LEVEL
 from netsocket.stack import Handle, Kind
-from tests.drivers.calls import ECHO, stream, tell
-from tests.drivers.test_starts import written
+from tests.drivers.calls import ECHO, stream, tell, written
 from tests.faults.bench import Bench, assemble, opened, virtual
 from tests.faults.ends import dial
 

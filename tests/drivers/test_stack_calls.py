@@ -14,16 +14,12 @@ from modems.module import ModuleStack
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.stack import Handle, Kind
-from tests.drivers.calls import ECHO, both, stream
+from tests.drivers.calls import ECHO, both, port, stream
 from tests.faults.bench import assemble, opened, virtual
 from tests.faults.ends import dial
 from tests.faults.talk import round_trip
 
 ANY = SocketAddress("0.0.0.0", 0)
-
-
-def port(number: int, host: str = "0.0.0.0") -> SocketAddress:
-    return SocketAddress(host, number)
 
 
 async def heard(stack: ModuleStack, handle: Handle, count: int) -> bytes:

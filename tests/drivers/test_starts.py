@@ -10,14 +10,8 @@ import pytest
 
 from atdriver.errors import RestartSeen, UnsupportedFirmware, WrongModule
 from netsocket.stack import InterfaceStatus
-from tests.faults.bench import Bench, assemble, opened, virtual
-
-
-def written(bench: Bench, since: int = 0) -> list[str]:
-    """The command lines that the driver wrote."""
-    found = [data for _, way, data in bench.wire.lines[since:] if way == ">"]
-    return [line.decode("latin-1").strip() for line in found]
-
+from tests.drivers.calls import written
+from tests.faults.bench import assemble, opened, virtual
 
 # -- Espressif ---------------------------------------------------------------------------------------
 
