@@ -7,104 +7,17 @@ on the line tells, if it leaves something.
 from __future__ import annotations
 
 import random
-import re
 from collections import Counter
-from dataclasses import dataclass
 
 import pytest
 
-from atdriver.dialect import Dialect
 from atdriver.events import Anomaly, Completed, Failed, Received
-from atdriver.exchange import Command
-from atdriver.framer import Head
-from modems.bg96 import commands as bg96_at
-from modems.bg96 import dialect as bg96
-from modems.esp8266 import commands as esp_at
 from modems.esp8266 import dialect as esp
 from modems.esp8266.notices import MISSING
 
 from .grammar import HOSTILE
 from .harness import Bench
-
-OK = b"\r\nOK\r\n"
-
-
-@dataclass(frozen=True)
-class Shape:
-    """One way of reading: what is asked, and what the module prints."""
-
-    name: str
-    dialect: Dialect
-    head: Head
-    opening: bytes
-    closing: bytes
-    answer: re.Pattern[bytes]
-    """An answer as the manual has it: the length, and all the rest."""
-    notice: bytes
-
-    def command(self, size: int) -> Command:
-        if self.dialect is bg96.DIALECT:
-            return bg96_at.read(0, 1500, datagram=False)
-        return esp_at.read(0, size, self.head)
-
-
-_ESP_NOTICES = rb"(?:(?:\r\n)?[0-4],(?:CLOSED|CONNECT)\r\n|\r\n\+IPD,[0-4],(?:\d+\r\n|3:...))*"
-_BG96_NOTICES = rb'(?:\r\n\+QIURC: "(?:recv|closed)",\d+(?:,\d+)?\r\n)*'
-SHAPES = [
-    Shape(
-        "nonos",
-        esp.DIALECT,
-        esp.RECEIVED_N,
-        b"\r\n+CIPRECVDATA,%d:",
-        OK,
-        re.compile(rb"\+CIPRECVDATA,(\d+):(.*)", re.DOTALL),
-        b"0,CLOSED\r\n",
-    ),
-    Shape(
-        "esp-at",
-        esp.DIALECT,
-        esp.RECEIVED_E,
-        b"+CIPRECVDATA:%d,",
-        OK,
-        re.compile(rb"\+CIPRECVDATA:(\d+),(.*)", re.DOTALL),
-        b"\r\n+IPD,0,99\r\n",
-    ),
-    Shape(
-        "esp-at-sender",
-        esp.DIALECT,
-        esp.RECEIVED_E_SENDER,
-        b'+CIPRECVDATA:%d,"192.0.2.1",7,',
-        OK,
-        re.compile(rb'\+CIPRECVDATA:(\d+),"[0-9.]+",\d+,(.*)', re.DOTALL),
-        b"1,CONNECT\r\n",
-    ),
-    Shape(
-        "bg96",
-        bg96.DIALECT,
-        bg96.READ,
-        b"\r\n+QIRD: %d\r\n",
-        b"\r\n" + OK,
-        re.compile(rb'\+QIRD: (\d+)(?:,"[0-9.]+",\d+)?\r\n(.*)', re.DOTALL),
-        b'\r\n+QIURC: "recv",0\r\n',
-    ),
-]
-
-
-def is_an_answer(shape: Shape, stream: bytes, payload: bytes) -> bool:
-    """Whether the end of the stream is, letter for letter, what a sound module prints when it holds
-    `payload`. Then no reader can tell, and nobody is to blame."""
-    for match in re.finditer(re.escape(shape.head.prefix), stream):
-        found = shape.answer.match(stream, match.start())
-        if found is None or int(found[1]) != len(payload) or not found[2].startswith(payload):
-            continue
-        rest = found[2][len(payload) :]
-        if shape.dialect is bg96.DIALECT:
-            tail = _BG96_NOTICES + rb"\r\n" + _BG96_NOTICES + OK
-        else:
-            tail = _ESP_NOTICES + OK
-        if re.fullmatch(tail, rest, re.DOTALL):
-            return True
-    return False
+from .reads import OK, SHAPES, Shape, is_an_answer
 
 
 def ending(shape: Shape, damaged: bytes, payload: bytes, later: bytes = b"") -> str:
