@@ -265,15 +265,17 @@ class Recovery:
         return self._patient.told is InterfaceStatus.GLOBAL_UP
 
     async def _paused(self, seconds: float) -> bool:
-        """Wait; True when something happened meanwhile that changes what is to be done."""
+        """Wait; True when something happened meanwhile that changes what is to be done, or when."""
         before = self._trouble
+        restarts = self._restarts
         self._cut.clear()
         try:
             async with asyncio.timeout(seconds):
                 await self._cut.wait()
         except TimeoutError:
             return False
-        return self._trouble is not before
+        again = self._trouble is Trouble.RESTART and self._restarts != restarts
+        return again or self._trouble is not before
 
     def _stand_by(self) -> None:
         """Given up, but the cause lies outside: when it ends, the module comes back."""

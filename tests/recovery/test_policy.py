@@ -465,6 +465,35 @@ async def test_restarts_while_one_is_being_met() -> None:
     assert isinstance(box.recovery.failure, DeviceError)
 
 
+@virtual
+async def test_a_restart_during_a_pause_begins_the_longer_one() -> None:
+    """A module that goes down again before it was tried is not tried the sooner for that."""
+    box = Module(*[None] * 10)
+    await restarts(box, 4, 1.0)
+    box.tried.clear()
+    begun = now() - box.begun
+    box.recovery.meet(Trouble.RESTART, FAILURE)  # the fifth: 4.1 s
+    await asyncio.sleep(2.0)
+    box.recovery.meet(Trouble.RESTART, FAILURE)  # the sixth: 8.1 s
+    await asyncio.sleep(20.0)
+    assert box.tried == [(pytest.approx(begun + 2.0 + 8.1, abs=0.01), "again 0")]
+    assert box.told is UP
+
+
+@virtual
+async def test_what_comes_up_during_a_pause_is_not_tried() -> None:
+    box = Module(*[None] * 10)
+    await restarts(box, 4, 1.0)
+    box.tried.clear()
+    box.recovery.meet(Trouble.RESTART, FAILURE)
+    await asyncio.sleep(2.0)
+    box.tell(UP)
+    box.recovery.up()
+    await asyncio.sleep(20.0)
+    assert box.tried == []
+    assert not box.recovery.running
+
+
 def test_nothing_failed() -> None:
     box = asyncio.run(made())
     assert box.recovery.account == ""
