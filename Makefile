@@ -8,7 +8,7 @@ PYTEST  = PYTHONWARNINGS=error $(BIN)/python -m pytest
 SEEDS  ?= 0-499
 COVERED = $(PYTEST) --cov --cov-report= -n auto --dist loadgroup
 COVERAGE = $(BIN)/python -m coverage report
-PARSER  = atdriver/framer.py,atdriver/stages.py,atdriver/flight.py,atdriver/answering.py,atdriver/engine.py,atdriver/trailer.py,atdriver/resync.py,atdriver/syntax.py,atdriver/exchange.py,atdriver/dialect.py,atdriver/events.py,atdriver/channel.py,atdriver/command_queue.py
+PARSER  = atdriver/tokens.py,atdriver/framer.py,atdriver/stages.py,atdriver/flight.py,atdriver/answering.py,atdriver/engine.py,atdriver/trailer.py,atdriver/resync.py,atdriver/syntax.py,atdriver/exchange.py,atdriver/dialect.py,atdriver/events.py,atdriver/channel.py,atdriver/command_queue.py
 # With Python 3.11, whose tracing leaves out what follows an await in which an exception was caught:
 # newer ones see more (docs/reliability.md, R2).
 DRIVERS = 94

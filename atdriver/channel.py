@@ -37,11 +37,11 @@ from atdriver.events import (
     Unsolicited,
 )
 from atdriver.exchange import Command, Reply
-from atdriver.framer import Head
 from atdriver.lifecycle import ChannelLife, ChannelMode
 from atdriver.link import Link, Receiver
 from atdriver.recording import Recording
 from atdriver.resync import RESYNC_LIMIT
+from atdriver.tokens import Head
 from atdriver.trace import Trace, printable
 
 log = logging.getLogger("atdriver.channel")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from atdriver.exchange import Command
-from atdriver.framer import Head
+from atdriver.tokens import Head
 
 Step = tuple[float, bytes]
 """Wait so many seconds, then write these bytes (none: just wait)."""

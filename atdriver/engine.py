@@ -15,8 +15,9 @@ from atdriver.dialect import Dialect
 from atdriver.errors import ReplyCorrupt
 from atdriver.events import Anomaly, Doubted, Received, Unsolicited
 from atdriver.exchange import Command
-from atdriver.framer import SAMPLE, Data, Line, Noise, Prompt
+from atdriver.framer import SAMPLE
 from atdriver.stages import Stage, Token
+from atdriver.tokens import Data, Line, Noise, Prompt
 from atdriver.trailer import Trailer
 
 TRAILER = "payload does not end at its trailer"

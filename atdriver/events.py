@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from atdriver.errors import ATError
 from atdriver.exchange import Command, Reply
-from atdriver.framer import Data
+from atdriver.tokens import Data
 
 
 class Unsolicited(NamedTuple):

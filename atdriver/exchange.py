@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from atdriver.framer import Data, Head
+from atdriver.tokens import Data, Head
 
 OK = b"OK"
 HIDDEN = b"***"

@@ -13,10 +13,11 @@ from atdriver.dialect import NO_WAY_OUT, Dialect, Probe, Step, WayOut
 from atdriver.errors import ATError, ModuleBusy, ModuleSilent, PortLost, ReplyCorrupt, RestartSeen
 from atdriver.events import Anomaly, Completed, Deaf, Event, Failed, InStep, OutOfStep, Restarted
 from atdriver.exchange import Command, Reply
-from atdriver.framer import Framer, Head
+from atdriver.framer import Framer
 from atdriver.resync import RESYNC_LIMIT, Judgement, Resync, Verdict
 from atdriver.stages import Stage, Token
 from atdriver.textframer import TextFramer
+from atdriver.tokens import Head
 from atdriver.trailer import Trailer
 
 START = "start"
@@ -155,7 +156,8 @@ class Flight:
         self._go_deaf()
 
     def forget(self) -> None:
-        """The port is another one: what had begun to come from the former is dropped."""
+        """The port is another one: what had begun to come from the former is dropped. What leads
+        out of a data phase is kept: behind the new port may be the same module, still waiting."""
         self.framer.abandon_payload()
         self.framer.abandon_line()
         self._mistrust = False

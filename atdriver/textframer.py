@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import re
 
-from atdriver.framer import Data, Framer, Head, Line, Token
+from atdriver.framer import Framer
+from atdriver.tokens import Data, Head, Line, Token
 
 SHORT = 32
 """Longest line that may end with a CR alone, bytes."""

@@ -9,7 +9,7 @@ import re
 from functools import cache, lru_cache
 
 from atdriver.exchange import ERROR, Command, with_secret
-from atdriver.framer import Head
+from atdriver.tokens import Head
 from modems.commands import BASIC, SLOWEST_LINE, query, simple
 
 JOIN = 25.0

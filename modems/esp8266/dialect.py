@@ -10,8 +10,8 @@ import re
 
 from atdriver.dialect import NO_WAY_OUT, Dialect, Probe, Step, WayOut
 from atdriver.exchange import Command
-from atdriver.framer import Head
 from atdriver.syntax import Encoder
+from atdriver.tokens import Head
 from modems.filling import filler
 
 LINKS = 5

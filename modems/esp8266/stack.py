@@ -11,8 +11,8 @@ from typing import NoReturn
 
 from atdriver.errors import CommandFailed, CommandTimeout, MalformedReply, RestartSeen
 from atdriver.exchange import Command, Reply
-from atdriver.framer import Head
 from atdriver.syntax import number, string
+from atdriver.tokens import Head
 from modems.clock import now
 from modems.commands import simple
 from modems.esp8266 import commands

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from atdriver.dialect import Dialect, Probe
-from atdriver.framer import Head
+from atdriver.tokens import Head
 
 NOTHING = re.compile(rb"(?!)")
 LINE = 384

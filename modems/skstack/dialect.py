@@ -10,7 +10,7 @@ import ipaddress
 import re
 
 from atdriver.dialect import Dialect, Probe
-from atdriver.framer import Head
+from atdriver.tokens import Head
 
 NOTHING = re.compile(rb"(?!)")
 MAX_DATAGRAM = 0x4D0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from atdriver.dialect import Dialect
 from atdriver.exchange import Command
-from atdriver.framer import Head
+from atdriver.tokens import Head
 from modems.bg96 import commands as bg96_at
 from modems.bg96 import dialect as bg96
 from modems.commands import query, simple

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from atdriver.dialect import Dialect
 from atdriver.exchange import Command
-from atdriver.framer import Head
+from atdriver.tokens import Head
 from modems.bg96 import commands as bg96_at
 from modems.bg96 import dialect as bg96
 from modems.esp8266 import commands as esp_at

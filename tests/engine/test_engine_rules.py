@@ -17,9 +17,10 @@ from atdriver.errors import ATError, CommandFailed, CommandTimeout, PortLost
 from atdriver.events import Anomaly, Completed, Failed, Unsolicited
 from atdriver.exchange import Command, mask, with_secret
 from atdriver.flight import STALL
-from atdriver.framer import HELD_LOW, LINE_CAP, Framer, Head, Line, Noise, Prompt
+from atdriver.framer import HELD_LOW, LINE_CAP, Framer
 from atdriver.resync import DOUBTFUL_QUIET, PROBE_PAUSE, PROBE_TIMEOUT, QUIET
 from atdriver.stages import STEPS, Stage, Token
+from atdriver.tokens import Head, Line, Noise, Prompt
 from modems.bg96 import commands as bg96_at
 from modems.bg96 import dialect as bg96
 from modems.commands import query, simple

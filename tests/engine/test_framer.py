@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from atdriver.framer import HELD_LOW, LEAD_CAP, LINE_CAP, Data, Framer, Head, Line, Noise, Prompt
+from atdriver.framer import HELD_LOW, LEAD_CAP, LINE_CAP, Framer
 from atdriver.textframer import TextFramer
+from atdriver.tokens import Data, Head, Line, Noise, Prompt
 
 HEAD = Head("ipd", b"+IPD,", re.compile(rb"\+IPD,(?P<n>\d+):"), 2048)
 OTHER = Head("read", b"+READ:", re.compile(rb"\+READ: (?P<n>\d+)\r\n"), 100)

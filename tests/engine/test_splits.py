@@ -14,7 +14,8 @@ import pytest
 
 from atdriver.dialect import Dialect
 from atdriver.engine import Engine
-from atdriver.framer import Framer, Line
+from atdriver.framer import Framer
+from atdriver.tokens import Line
 
 from .grammar import ESP
 from .harness import Action, Bench, Case, Feed, bytewise, normal, perform, play

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from atdriver.framer import Data, Head, Line, Prompt
 from atdriver.textframer import SHORT, TextFramer
+from atdriver.tokens import Data, Head, Line, Prompt
 
 from .test_framer import feed
 

@@ -145,6 +145,15 @@ def test_a_deaf_module_is_led_out_before_it_is_reset() -> None:
     assert bench.take_writes() == (b"\rAT+CFUN=1,1\r",)
 
 
+def test_a_port_that_is_opened_anew_does_not_end_it() -> None:
+    """Behind a USB bridge that came back the module still waits for what was announced."""
+    bench = given_up(bg96.DIALECT, QISEND)
+    bench.engine.forget()
+    bench.probing()
+    for _ in range(3):
+        assert to_probe(bench)[-2:] == (b"ping" + SPARE, b"AT\r")
+
+
 def test_what_was_given_up_first_is_forgotten_with_the_next_send() -> None:
     bench = given_up(bg96.DIALECT, QISEND)
     for _ in range(2):

@@ -19,8 +19,9 @@ from typing import Any
 from atdriver.dialect import Dialect, Probe
 from atdriver.engine import Engine
 from atdriver.exchange import Command, Reply
-from atdriver.framer import Data, Framer, Head
+from atdriver.framer import Framer
 from atdriver.resync import Resync
+from atdriver.tokens import Data, Head
 from atdriver.trailer import Trailer
 
 PARTS = (Engine, Framer, Resync, Reply, Trailer)

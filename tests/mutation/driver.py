@@ -27,8 +27,8 @@ from tests.mutation.grafts import Mutant
 EXEMPT = Path(__file__).with_name("driver_exempt.txt")
 ENGINE = [
     f"atdriver/{name}.py"
-    for name in ("framer", "textframer", "resync", "syntax", "exchange", "dialect", "events", "trailer", "stages",
-                 "flight", "answering", "engine")
+    for name in ("tokens", "framer", "textframer", "resync", "syntax", "exchange", "dialect", "events", "trailer",
+                 "stages", "flight", "answering", "engine")
 ]  # fmt: skip
 """Parser and engine."""
 DRIVERS = [
