@@ -32,8 +32,9 @@ from netsocket.wifi import Security, WiFiCredentials
 
 FORMAT: Final = 2
 HIDDEN: Final = "***"
+NEWLINE: Final = printable(b"\n")
 TOGETHER: Final = 0.03
-"""Seconds within which reads are joined."""
+"""Seconds within which one read goes on where the last one ended."""
 
 
 class SessionTrace(Trace):
@@ -65,7 +66,7 @@ class SessionTrace(Trace):
 
     def store(self, path: Path, disguise: Mapping[str, str]) -> None:
         """Write the file. Raises OSError."""
-        records = merged([json.loads(line) for line in self._text.getvalue().splitlines()])
+        records = whole_lines([json.loads(line) for line in self._text.getvalue().splitlines()])
         text = "".join(json.dumps(record) + "\n" for record in records)
         path.parent.mkdir(parents=True, exist_ok=True)
         with gzip.GzipFile(path, "wb", mtime=0) as file:
@@ -78,15 +79,21 @@ def load(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in file]
 
 
-def merged(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The records with reads that follow each other at once joined: how a read is cut is chance."""
+def whole_lines(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The records with a line that a read has cut in two put into the second of both: a name can
+    only be disguised as a whole. The driver does nothing for half a line. Whole ones stay in the
+    read that brought them: it may do another thing for a result and a notice than for both at once.
+    """
     found: list[dict[str, Any]] = []
-    for record in records:
+    for record in map(dict, records):
         last = found[-1] if found else None
         if last and record["dir"] == "<" == last["dir"] and record["t"] - last["t"] < TOGETHER:
-            last["data"] += record["data"]
-        else:
-            found.append(dict(record))
+            end = last["data"].rfind(NEWLINE) + len(NEWLINE) if NEWLINE in last["data"] else 0
+            record["data"] = last["data"][end:] + record["data"]
+            last["data"] = last["data"][:end]
+            if not end:
+                found.pop()
+        found.append(record)
     return found
 
 

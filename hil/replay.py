@@ -24,7 +24,7 @@ from atdriver.exchange import Command
 from atdriver.link import Receiver
 from atdriver.registry import Value, load_driver
 from atdriver.trace import from_printable
-from hil.recording import FORMAT, decode, digest, failure, merged
+from hil.recording import FORMAT, decode, digest, failure
 from hil.timers import Arguments, name_of
 from netsocket.ports import PORTS
 
@@ -140,7 +140,7 @@ class Player:
     """One recording against one fresh driver."""
 
     def __init__(self, records: Sequence[Mapping[str, Any]]) -> None:
-        self._records = deque(merged(records))
+        self._records = deque(records)
         self._at = 0
         head = self._records.popleft()
         if head["dir"] != "!" or not head["data"].startswith("session "):

@@ -13,7 +13,7 @@ import pytest
 
 from hil import results
 from hil.bench import Bench, Options
-from hil.recording import SessionTrace, decode, encode, load
+from hil.recording import SessionTrace, decode, encode, load, whole_lines
 from hil.replay import Mismatch, replay
 from hil.seam import Meter, Seam
 from hil.timers import NotingLoop, OutsideLink, context
@@ -150,6 +150,19 @@ def test_what_comes_at_once_to_a_late_computer_is_recorded_one_after_the_other()
         with asyncio.Runner(loop_factory=NotingLoop) as runner:
             said = runner.run(late(first))
         assert said[:3] == ["timer", "looked", first], said
+
+
+def test_half_a_line_goes_to_its_other_half_and_whole_ones_stay() -> None:
+    reads = [(0.0, r"OK\r\n\r\n+CWJAP:\x5c"), (0.01, "net"), (0.02, r'work"\r\nOK\r\n'),
+             (0.03, r"\r\n+IPD,0,5\r\n"), (0.04, "half a"), (0.1, r" line\r\n")]  # fmt: skip
+    records: Records = [{"t": t, "dir": "<", "data": data} for t, data in reads]
+    records[4:4] = [{"t": 0.035, "dir": ">", "data": "half"}]
+    found = whole_lines(records)
+    assert [(record["t"], record["data"]) for record in found] == [
+        (0.0, r"OK\r\n\r\n"), (0.02, r'+CWJAP:\x5cnetwork"\r\nOK\r\n'), (0.03, r"\r\n+IPD,0,5\r\n"),
+        (0.035, "half"), (0.04, "half a"), (0.1, r" line\r\n")]  # fmt: skip
+    assert whole_lines(found) == found
+    assert records[0]["data"] == reads[0][1], "a copy"
 
 
 def test_what_is_no_recording() -> None:
