@@ -58,6 +58,8 @@ class ModuleSocket:
     """How many bytes at the least, where its notices tell."""
     peer_closed: bool = False
     """The module said that the connection has ended."""
+    in_company: bool = False
+    """Then: another connection ended at the same moment, so it was perhaps no peer's doing."""
     drained: bool = False
     """After `peer_closed`: nothing is left in the module."""
     broken: OSError | None = None

@@ -10,6 +10,7 @@ from atdriver.engine import SHIFTED
 from atdriver.errors import MalformedReply
 from atdriver.events import Anomaly, Received
 from atdriver.syntax import fields, number
+from modems.clock import now
 from modems.esp8266 import commands
 from modems.esp8266.dialect import LINKS
 from modems.esp8266.tls import Esp8266Tls
@@ -28,6 +29,9 @@ LOOK_AT = 5
 and whoever reads without a time-out would wait for ever."""
 JOIN_AT = 2
 """The first look for a lost WiFi that joins anew: most firmware does so by itself."""
+AT_ONCE = 1.0
+"""Seconds within which connections that end have perhaps one reason: the WiFi is lost, and the line
+that says so got lost as well."""
 CHECK_DELAY = 0.5
 """Seconds from a notice that the WiFi is back to the look at the links."""
 MISSING = frozenset(
@@ -129,9 +133,28 @@ class Esp8266Notices(Esp8266Tls):
             self._lost_its_air(sock)
             return
         sock.peer_closed = True
+        if not sock.closing:
+            moment = now()
+            if moment - self._ended_at < AT_ONCE:
+                for each in self._sockets.values():
+                    each.in_company = each.peer_closed
+            self._ended_at = moment
         if not sock.pull:
             sock.drained = True
         self._wake(sock)
+
+    async def _still_joined(self, sock: ModuleSocket) -> bool:
+        """Whether the end of a connection may be its peer's doing. Asked only where several ended
+        at once; what is found then holds for all of them."""
+        if not sock.in_company:
+            return True
+        company = [each for each in self._sockets.values() if each.in_company]
+        await self._look_at_network()
+        for each in company:
+            each.in_company = False
+            if self._air_lost:
+                self._lost_its_air(each)
+        return not self._air_lost
 
     def _pushed(self, event: Received) -> None:
         data = event.data

@@ -266,7 +266,7 @@ class Esp8266Stack(Esp8266Notices):
             held = 0
         sock.held = 0
         if held <= 0:
-            sock.drained = sock.peer_closed
+            sock.drained = sock.peer_closed and await self._still_joined(sock)
             return
         await asyncio.sleep(0.05)
         self._announce(sock)

@@ -8,6 +8,7 @@ import pytest
 
 from fakes import Scenario, Step
 from fakes.actions import perform
+from tests.drivers.calls import commands, stream, tell
 from tests.faults.bench import opened, virtual
 from tests.faults.talk import receive
 
@@ -31,3 +32,43 @@ async def test_closes_before_an_unheard_loss_are_no_ends_of_data(firmware: str) 
         again = await bench.net.connect(("echo.test", 7), timeout=30)
         await again.sendall(b"again")
         assert await receive(again, 5) == b"again"
+
+
+@pytest.mark.parametrize("firmware", ["N17", "E24", "E33"])
+@virtual
+async def test_connections_that_end_at_once_are_no_ends_of_data_while_the_network_is_gone(
+    firmware: str,
+) -> None:
+    """Several closes and no word of the WiFi: the module is asked whether it is in one, before
+    anybody is told. Nothing else would say so until the network is back (simulation, seed 7399430949)."""
+    async with opened("esp8266", firmware, scenario=UNHEARD) as bench:
+        socks = [await bench.net.connect(("echo.test", 7), timeout=30) for _ in range(2)]
+        perform(bench.fake, "event", "ap_lost")
+        for sock in socks:
+            with pytest.raises(ConnectionResetError, match="the WiFi connection was lost"):
+                await sock.recv(10)
+        assert bench.net.status.name == "CONNECTING"
+        assert bench.stack.recovery["wifi lost"] == 1
+
+
+@virtual
+async def test_peers_that_end_at_once_end_their_data() -> None:
+    """One question tells for both; a connection that ends alone needs none, nor do our own closes."""
+    async with opened("esp8266", "E33") as bench:
+        stack = bench.stack
+        for apart, questions in ((0.0, 1), (1.5, 0)):
+            since = len(bench.wire.lines)
+            first, second, third = [await stream(bench) for _ in range(3)]
+            talks = bench.talks("sink.test:9")
+            talks[-3].fin()
+            await asyncio.sleep(apart)
+            talks[-2].fin()
+            await asyncio.sleep(0.1)
+            await stack.close(third)
+            for handle in (first, second):
+                assert await tell(lambda handle=handle: stack.recv(handle, 10)) == b""
+            assert len(commands(bench, "AT+CWJAP?", since)) == questions
+            assert bench.net.status.name == "GLOBAL_UP"
+            for handle in (first, second):
+                await stack.close(handle)
+            await asyncio.sleep(2.0)
