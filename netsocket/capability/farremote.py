@@ -129,25 +129,25 @@ class RemoteFarEnd(FarEnd):
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, dict[str, Any]]:
         where = "{}:{}".format(*self.control)
         writer: asyncio.StreamWriter | None = None
+        greeted = False
         try:
             async with asyncio.timeout(PATIENCE):
                 reader, writer = await asyncio.open_connection(*self.control, limit=LINE_LIMIT)
                 challenge = str(hear(await reader.readline())["challenge"])
                 say(writer, {**wish, "answer": answer_to(challenge, self._token)})
                 found = hear(await reader.readline())
+            greeted = "error" not in found
         except TimeoutError:
-            if writer is not None:
-                writer.close()
             raise TimeoutError(f"far end {where}: no answer within {PATIENCE:g} s") from None
         except (ValueError, KeyError, EOFError) as error:
-            if writer is not None:
-                writer.close()
             raise FarEndRefused(f"{where} is no control port of an atdriver far-end") from error
         except OSError as error:
             text = error.strerror or str(error)
             raise type(error)(error.errno, f"far end {where}: {text}") from error
-        if "error" in found:
-            writer.close()
+        finally:  # also when it is cancelled
+            if writer is not None and not greeted:
+                writer.close()
+        if not greeted:
             raise FarEndRefused(f"far end {where}: {found['error']}")
         return reader, writer, found
 

@@ -105,6 +105,43 @@ async def test_something_else_at_that_port() -> None:
         await RemoteFarEnd("127.0.0.1", port, TOKEN).__aenter__()
 
 
+async def test_who_gives_up_while_it_greets_leaves_nothing_open() -> None:
+    ended = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'{"challenge": "00"}\n')
+        await reader.read()
+        writer.close()
+        ended.set()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    greeting = asyncio.create_task(RemoteFarEnd("127.0.0.1", port, TOKEN).__aenter__())
+    await asyncio.sleep(0.3)
+    greeting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await greeting
+    async with asyncio.timeout(5):
+        await ended.wait()
+    server.close()
+    await server.wait_closed()
+
+
+class Belated(FarEnd):
+    """One that a listener has accepted hears of it half a second later."""
+
+    async def dial(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        found = await super().dial(host, port)
+        await asyncio.sleep(0.5)
+        return found
+
+
+async def test_a_far_end_that_hears_late_of_its_connections() -> None:
+    async with Belated() as far:
+        found = await run(HostStack(), far, only=["TCPSOCKET_LISTEN_BACKLOG"])
+    assert found.results[0].outcome is Outcome.PASS, found.results[0].evidence
+
+
 async def test_a_lost_far_end_is_no_verdict_about_the_module() -> None:
     async with (
         FarEnd() as real,

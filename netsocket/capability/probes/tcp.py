@@ -281,6 +281,8 @@ async def backlog(net: AsyncNetworkInterface, far: FarEnd) -> Verdict:
             pass
         finally:
             welcomed = 0
+            # Who was accepted may hear of it a moment later; who was not hears nothing for long.
+            await asyncio.wait(dialling, timeout=LIMIT if served == len(dialling) else 1.0)
             for task in dialling:
                 task.cancel()
             for found in await asyncio.gather(*dialling, return_exceptions=True):
