@@ -35,8 +35,13 @@ class Shape:
         return esp_at.read(0, size, self.head)
 
 
-_ESP_TAIL = rb"(?:(?:\r\n)?[0-4],(?:CLOSED|CONNECT)\r\n|\r\n\+IPD,[0-4],(?:\d+\r\n|3:...))*"
-_BG96_NOTICES = rb'(?:\r\n\+QIURC: "(?:recv|closed)",\d+(?:,\d+)?\r\n)*'
+def _notices(dialect: Dialect) -> bytes:
+    return b"(?:" + re.sub(rb"\(\?P<\w+>", b"(?:", dialect.notices.pattern) + b")"
+
+
+_PUSHED = rb"\+IPD,[0-4],3:[\x00-\xff]{3}"
+_ESP_TAIL = rb"(?:(?:\r\n)?%b\r\n|\r\n%b)*" % (_notices(esp.DIALECT), _PUSHED)
+_BG96_NOTICES = rb"(?:\r\n%b\r\n)*" % _notices(bg96.DIALECT)
 _BG96_TAIL = _BG96_NOTICES + rb"\r\n" + _BG96_NOTICES
 """What may stand between payload and result."""
 SHAPES = [
@@ -83,7 +88,7 @@ def is_an_answer(shape: Shape, stream: bytes, payload: bytes, *, to_its_end: boo
     """Whether the stream holds, at its end or anywhere, letter for letter what a sound module prints
     when it holds `payload`. Then no reader can tell, and nobody is to blame."""
     tail = (_BG96_TAIL if shape.dialect is bg96.DIALECT else _ESP_TAIL) + OK
-    fits = re.compile(tail + (rb"\Z" if to_its_end else b""), re.DOTALL)
+    fits = re.compile(tail + (rb"\Z" if to_its_end else b""))
     for match in re.finditer(re.escape(shape.head.prefix), stream):
         found = shape.answer.match(stream, match.start())
         if found is None or int(found[1]) != len(payload) or not found[2].startswith(payload):

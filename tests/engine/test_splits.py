@@ -8,6 +8,9 @@ and another in a later one are covered, too.
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +34,8 @@ from .transcripts import (
     short_transcript,
 )
 from .twins import state, twin
+
+ROOT = Path(__file__).parents[2]
 
 
 def outcome(engine: Engine, *pieces: bytes, now: float) -> tuple[Any, ...]:
@@ -127,6 +132,21 @@ def test_a_framer_that_depends_on_the_cuts_is_caught(framer: type[Framer]) -> No
     engine.framer = framer(ESP.dialect.heads)
     with pytest.raises(AssertionError):
         cuts(engine, data, 0.0, three=False)
+
+
+def test_a_transcript_is_a_function_of_its_number() -> None:
+    """Also in a process that has loaded other modules, and has drawn others before."""
+    script = (
+        "from tests.engine.transcripts import long_transcript\n"
+        "print(*(step.data for step in long_transcript(4).steps if type(step).__name__ == 'Feed'))"
+    )
+    told = [
+        subprocess.run([sys.executable, "-c", before + script], cwd=ROOT, capture_output=True,
+                       text=True, check=True, timeout=60).stdout
+        for before in ("", "import atdriver.cli, hil.bench, netsocket.core\n")
+    ]  # fmt: skip
+    fed = [step.data for step in long_transcript(4).steps if isinstance(step, Feed)]
+    assert told == [" ".join(map(str, fed)) + "\n"] * 2
 
 
 def test_the_quarter_of_a_month_is_a_quarter() -> None:
