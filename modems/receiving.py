@@ -132,7 +132,7 @@ class Receiving(SocketOptions):
     def _worth_reading(self, sock: ModuleSocket) -> bool:
         """Whether the module may hold something for this socket."""
         if sock.link is None or not sock.pull or sock.broken is not None:
-            sock.drained = sock.drained or sock.peer_closed
+            sock.drained = sock.drained or (sock.peer_closed and not sock.in_company)
             return False
         return sock.announced or sock.reading or (sock.peer_closed and not sock.drained)
 

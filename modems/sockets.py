@@ -58,8 +58,11 @@ class ModuleSocket:
     """How many bytes at the least, where its notices tell."""
     peer_closed: bool = False
     """The module said that the connection has ended."""
+    ended: float = float("-inf")
+    """When it said so, in the loop's time."""
     in_company: bool = False
-    """Then: another connection ended at the same moment, so it was perhaps no peer's doing."""
+    """Another connection ended at the same moment, so it was perhaps no peer's doing: that is to be
+    found out before anybody is told."""
     drained: bool = False
     """After `peer_closed`: nothing is left in the module."""
     broken: OSError | None = None

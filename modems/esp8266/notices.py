@@ -134,14 +134,43 @@ class Esp8266Notices(Esp8266Tls):
             return
         sock.peer_closed = True
         if not sock.closing:
-            moment = now()
-            if moment - self._ended_at < AT_ONCE:
-                for each in self._sockets.values():
-                    each.in_company = each.peer_closed
-            self._ended_at = moment
-        if not sock.pull:
+            self._look_for_company(sock)
+        if not sock.pull and not sock.in_company:
             sock.drained = True
         self._wake(sock)
+
+    def _look_for_company(self, sock: ModuleSocket) -> None:
+        sock.ended = now()
+        company = [each for each in self._sockets.values() if sock.ended - each.ended < AT_ONCE]
+        if len(company) == 1:
+            return
+        for each in company:
+            if each.pull and not each.drained:
+                each.in_company = True  # asked for when all is read
+            elif not each.pull:
+                each.in_company, each.drained = True, False
+        if not self._judging and any(each.in_company and not each.pull for each in company):
+            self._judging = True
+            self._spawn(self._judge_ends())
+
+    async def _judge_ends(self) -> None:
+        """Of pushed data, behind which no read comes to nothing."""
+        try:
+            while company := [
+                each for each in self._sockets.values() if each.in_company and not each.pull
+            ]:
+                try:
+                    await self._still_joined(company[0])
+                except OSError as error:
+                    why = f"whether its peer ended it cannot be found out: {error}"
+                    for each in company:
+                        each.in_company = False
+                        self._break(each, errors.ConnectionReset(why))
+                for each in company:
+                    each.drained = True
+                    self._wake(each)
+        finally:
+            self._judging = False
 
     async def _still_joined(self, sock: ModuleSocket) -> bool:
         """Whether the end of a connection may be its peer's doing. Asked only where several ended

@@ -63,8 +63,8 @@ class Esp8266Setup(ModuleStack):
         self._looked = False
         self._checking = False  # whether the links are being asked for
         self._check_due = False  # whether they will be, soon
+        self._judging = False  # whether it is being found out who ended pushed connections
         self._air_lost = False  # between WIFI DISCONNECT and WIFI GOT IP
-        self._ended_at = float("-inf")  # when a connection ended last
         self._receive_setting = receive
         self._send_timeout = send_timeout
         self._receive_mode = "push"

@@ -8,6 +8,7 @@ import pytest
 
 from fakes import Scenario, Step
 from fakes.actions import perform
+from netsocket import errors
 from tests.drivers.calls import commands, stream, tell
 from tests.faults.bench import opened, virtual
 from tests.faults.talk import receive
@@ -34,14 +35,15 @@ async def test_closes_before_an_unheard_loss_are_no_ends_of_data(firmware: str) 
         assert await receive(again, 5) == b"again"
 
 
+@pytest.mark.parametrize("receive", ["auto", "push"])
 @pytest.mark.parametrize("firmware", ["N17", "E24", "E33"])
 @virtual
 async def test_connections_that_end_at_once_are_no_ends_of_data_while_the_network_is_gone(
-    firmware: str,
+    firmware: str, receive: str
 ) -> None:
     """Several closes and no word of the WiFi: the module is asked whether it is in one, before
     anybody is told. Nothing else would say so until the network is back (simulation, seed 7399430949)."""
-    async with opened("esp8266", firmware, scenario=UNHEARD) as bench:
+    async with opened("esp8266", firmware, scenario=UNHEARD, receive=receive) as bench:
         socks = [await bench.net.connect(("echo.test", 7), timeout=30) for _ in range(2)]
         perform(bench.fake, "event", "ap_lost")
         for sock in socks:
@@ -51,10 +53,11 @@ async def test_connections_that_end_at_once_are_no_ends_of_data_while_the_networ
         assert bench.stack.recovery["wifi lost"] == 1
 
 
+@pytest.mark.parametrize("receive", ["auto", "push"])
 @virtual
-async def test_peers_that_end_at_once_end_their_data() -> None:
+async def test_peers_that_end_at_once_end_their_data(receive: str) -> None:
     """One question tells for both; a connection that ends alone needs none, nor do our own closes."""
-    async with opened("esp8266", "E33") as bench:
+    async with opened("esp8266", "E33", receive=receive) as bench:
         stack = bench.stack
         for apart, questions in ((0.0, 1), (1.5, 0)):
             since = len(bench.wire.lines)
@@ -72,3 +75,33 @@ async def test_peers_that_end_at_once_end_their_data() -> None:
             for handle in (first, second):
                 await stack.close(handle)
             await asyncio.sleep(2.0)
+
+
+@virtual
+async def test_an_end_that_cannot_be_judged_is_none() -> None:
+    """Pushed: nobody reads, so it is asked for by itself, and the module does not answer."""
+    async with opened("esp8266", "E33", receive="push") as bench:
+        handles = [await stream(bench) for _ in range(2)]
+        bench.step(on=r"AT\+CWJAP\?", say=(), times=1)
+        for talk in bench.talks("sink.test:9"):
+            talk.fin()
+        for handle in handles:
+            with pytest.raises(errors.ConnectionReset) as caught:
+                await tell(lambda handle=handle: bench.stack.recv(handle, 10))
+            assert caught.value.reason.startswith("whether its peer ended it cannot be found out: ")
+
+
+@virtual
+async def test_an_old_end_stays_what_it_was() -> None:
+    """It was told; the loss of the network a minute later changes nothing about it."""
+    async with opened("esp8266", "E33", scenario=UNHEARD) as bench:
+        stack = bench.stack
+        old, *others = [await stream(bench) for _ in range(3)]
+        bench.talks("sink.test:9")[0].fin()
+        assert await tell(lambda: stack.recv(old, 10)) == b""
+        await asyncio.sleep(30.0)
+        perform(bench.fake, "event", "ap_lost")
+        for handle in others:
+            with pytest.raises(errors.ConnectionReset):
+                await tell(lambda handle=handle: stack.recv(handle, 10))
+        assert await stack.recv(old, 10) == b""
