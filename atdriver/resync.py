@@ -154,8 +154,10 @@ class Resync:
             self._quiet = True
             self.deadline = now + (DOUBTFUL_QUIET if self._doubt else QUIET)
             return Judgement.TAKEN
-        if self._refused(text):
-            self.free()
+        busy = self._dialect.busy.fullmatch(text)
+        if busy or self._refused(text):
+            if not busy:  # what it is busy with may end in waiting for payload
+                self.free()
             if not self._script:
                 self._quiet = False
                 self.deadline = now + self._pause
@@ -176,10 +178,7 @@ class Resync:
         return Judgement.LATE
 
     def _refused(self, text: bytes) -> bool:
-        dialect = self._dialect
-        return text == b"ERROR" or bool(
-            dialect.failures.fullmatch(text) or dialect.busy.fullmatch(text)
-        )
+        return text == b"ERROR" or self._dialect.failures.fullmatch(text) is not None
 
     def _plan(self, now: float) -> None:
         self.deadline = now + (self._script[0][0] if self._script else QUIET)

@@ -133,6 +133,22 @@ def test_a_notice_does_not_show_that_the_module_hears() -> None:
     assert to_probe(bench) == (b"ping" + SPARE, b"AT\r")
 
 
+@pytest.mark.parametrize("busy", [b"\r\nbusy p...\r\n", b"busy s...\r\n"])
+def test_a_busy_module_may_be_about_to_wait_for_the_payload(busy: bytes) -> None:
+    """It carries the send out at last, and its prompt is lost: the probe behind would be payload."""
+    bench = given_up(esp.DIALECT, SEND)
+    for pause in (0.5, 0.75, 1.0):
+        bench.feed(busy)
+        bench.tick(pause)
+        bench.tick(0.2)
+        assert bench.take_writes() == (b"+++",)
+        assert to_probe(bench) == (b"AT\r\n",)
+    bench.feed(b"\r\nERROR\r\n")
+    for _ in range(10):
+        bench.tick(PROBE_TIMEOUT)
+    assert set(bench.take_writes()) == {b"AT\r\n"}
+
+
 def test_a_deaf_module_is_led_out_before_it_is_reset() -> None:
     """Or the reset would be payload."""
     bench = given_up(bg96.DIALECT, QISEND)

@@ -188,7 +188,7 @@ async def test_E11_slow_reader(
 
 @pytest.mark.catches(
     "modems/esp8266/notices.py",
-    "        if not sock.pull:\n            sock.drained = True\n",
+    "        if not sock.pull and not sock.in_company:\n            sock.drained = True\n",
     "        sock.drained = True\n",
 )
 @pytest.mark.catches("modems/receiving.py", " or (sock.peer_closed and not sock.drained)", "")
@@ -244,8 +244,8 @@ async def test_E13_buffered_data_of_the_old_connection_replaced_by_the_new_one(
 
 @pytest.mark.catches(
     "modems/esp8266/notices.py",
-    "            sock.drained = True\n        self._wake(sock)\n\n    def _pushed",
-    "            sock.drained = True\n\n    def _pushed",
+    "            sock.drained = True\n        self._wake(sock)\n\n    def _look_for_company",
+    "            sock.drained = True\n\n    def _look_for_company",
 )
 @pytest.mark.catches(
     "modems/bg96/notices.py",

@@ -32,6 +32,7 @@ FOUND = (
     ("esp8266", "E33", 5, 0.15, 2005),  # the same; it was told when the module joined again
     ("esp8266", "E33", 5, 0.05, 2001),  # a forged +IPD behind a damaged head was taken for data
     ("esp8266", "E33", 5, 0.15, 7399430949),  # three CLOSED at once, and not a word of the WiFi
+    ("esp8266", "E24", 4, 0.15, 7399438652),  # busy with the send, then its prompt was lost
     ("bg96", "bg96", 4, 0.05, 26),  # the context was gone without a notice
     ("bg96", "bg96", 4, 0.05, 4),  # a prompt later than the patience: a probe was sent as data
     ("bg96", "bg96", 11, 0.05, 103),  # the late answer to one name was given to the next
