@@ -5,9 +5,10 @@ The middle layer of the engine. It sees no bytes: which token a line is, is deci
 
 from __future__ import annotations
 
+from atdriver.dialect import NO_WAY_OUT, WayOut
 from atdriver.errors import CommandFailed, CommandTimeout, ModuleBusy, ReplyCorrupt
-from atdriver.events import Completed
-from atdriver.exchange import mask
+from atdriver.events import Completed, Failed
+from atdriver.exchange import Command, mask
 from atdriver.flight import STALL, Flight
 from atdriver.stages import STEPS, Stage, Token
 
@@ -60,6 +61,7 @@ class Answering(Flight):
         way_out = self.dialect.unstick(command, self._payload_written)
         self._mistrust = command.block is not None
         self._unprompted = command if self.stage is Stage.PROMPT else None
+        self._denied = False
         self._fail(CommandTimeout(str(command), limit))
         self._enter_resync("an answer did not come in time", way_out)
 
@@ -100,10 +102,15 @@ class Answering(Flight):
             self._count("result without a command", text)
 
     def _escape(self) -> None:
-        """The prompt of a send that was given up comes at last: what is written now is payload."""
+        """The prompt of a send that was given up comes at last: what is written now is payload. Its
+        own bytes must not be, when it was told to be not carried out."""
         command, self._unprompted = self._unprompted, None
         if command is not None:
-            self._enter_resync("a prompt came late", self.dialect.unstick(command, False))
+            denied = self._denied
+            if self._retry is not None:
+                self._retry = None
+                self.events.append(Failed(command, CommandTimeout(str(command), BUSY_PATIENCE)))
+            self._enter_resync("a prompt came late", self.dialect.unstick(command, denied))
 
     def _wait_for_quiet(self) -> None:
         """A result may be a piece of a name: the last one counts, when nothing follows."""
@@ -183,9 +190,18 @@ class Answering(Flight):
             self._damaged("result behind unknown text", self._strange)  # as with an error
             return
         if self._attempts >= BUSY_ATTEMPTS or not command.repeatable:
+            way_out = self._perhaps_prompted(command, denied=True)
             self._fail(ModuleBusy(f"{command}: the module stays busy"))
-            self._enter_resync("the module stays busy")
+            self._enter_resync("the module stays busy", way_out)
             return
         self._command = None
         self._retry = command
-        self._enter_resync("the module was busy")
+        self._enter_resync("the module was busy", self._perhaps_prompted(command, denied=False))
+
+    def _perhaps_prompted(self, command: Command, *, denied: bool) -> WayOut:
+        """A line that was answered with "busy" may be carried out all the same (ESP-AT 4.1.1 did):
+        the prompt of a send may come yet, or be lost. The way out is one that sends nothing."""
+        if command.payload is None:
+            return NO_WAY_OUT
+        self._unprompted, self._denied = command, denied
+        return WayOut((), again=self.dialect.unstick(command, True).again)

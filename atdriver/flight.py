@@ -64,6 +64,7 @@ class Flight:
         self._retry: Command | None = None
         self._suspicion = ""
         self._unprompted: Command | None = None  # a send that was given up before its prompt came
+        self._denied = False  # and was told to be not carried out
         self._mistrust = False  # an answer was damaged, and pieces of it may still come
         self._echoing = False
         self._quiet = True  # the command in flight was not repeated
@@ -198,6 +199,7 @@ class Flight:
         it again would do it twice."""
         command, self._retry = self._retry, None
         if command is not None:
+            self._denied = True
             error = ModuleBusy(f"{command}: the module was busy and carried it out too late")
             self.events.append(Failed(command, error))
 

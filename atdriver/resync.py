@@ -84,7 +84,7 @@ class Resync:
         """
         if limit is not None:
             self._end = now + limit
-        if way_out.steps:
+        if way_out.again:
             self._again = way_out.again
         self._script = deque((*(way_out.steps or self._again), *steps))
         self._leading = not steps

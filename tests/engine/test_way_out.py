@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from atdriver.answering import BUSY_ATTEMPTS
 from atdriver.dialect import Dialect
 from atdriver.exchange import Command
 from atdriver.resync import PROBE_TIMEOUT, QUIET
@@ -149,6 +150,51 @@ def test_a_busy_module_may_be_about_to_wait_for_the_payload(busy: bytes) -> None
     assert set(bench.take_writes()) == {b"AT\r\n"}
 
 
+def busy(command: Command = SEND) -> Bench:
+    """A send that the module answered with "busy", and no answer for a second."""
+    bench = Bench(esp.DIALECT)
+    bench.send(command)
+    bench.feed(b"\r\nbusy p...\r\n")
+    bench.tick(1.0)
+    to_probe(bench)
+    bench.take()
+    return bench
+
+
+@pytest.mark.parametrize("said", [OK + b"\r\n>", b"\r\n>", b""])
+def test_a_busy_module_carries_the_send_out_after_all(said: bytes) -> None:
+    """Seen on ESP-AT 4.1.1, log L37. Whatever comes of its prompt, no probe becomes payload; it is
+    offered again only when it did not come."""
+    bench = busy()
+    bench.feed(said)
+    if said:
+        bench.tick(0.2)
+        assert bench.take_writes() == (b"+++",)
+        ended = [each for each in bench.take() if each[0] == "failed"]
+        assert [each[2] for each in ended] == ["CommandTimeout"]
+        to_probe(bench)
+    for _ in range(5):
+        bench.tick(PROBE_TIMEOUT)
+        bench.tick(0.2)
+        assert bench.take_writes() == (b"+++",)
+        assert to_probe(bench) == (b"AT\r\n",)
+    for _ in range(2):
+        bench.feed(OK)
+        bench.tick(QUIET)
+        bench.tick(1.0)
+    assert (SEND.text + b"\r\n" in bench.take_writes()) is not bool(said)
+
+
+def test_a_busy_module_carries_the_send_out_when_it_was_told_not_to_be() -> None:
+    """Then its own bytes must not follow the prompt: who was told sends them again."""
+    bench = busy(esp_at.send(0, b"ping", None, 15.0))
+    bench.feed(OK + OK)
+    assert [each[2] for each in bench.take() if each[0] == "failed"] == ["ModuleBusy"]
+    bench.feed(b"\r\n>")
+    bench.tick(0.2)
+    assert bench.take_writes() == (b"+++",)
+
+
 def test_a_deaf_module_is_led_out_before_it_is_reset() -> None:
     """Or the reset would be payload."""
     bench = given_up(bg96.DIALECT, QISEND)
@@ -183,3 +229,20 @@ def test_what_was_given_up_first_is_forgotten_with_the_next_send() -> None:
     bench.tick(longer.prompt_timeout)
     to_probe(bench)
     assert to_probe(bench) == (b"ping pong" + SPARE, b"AT\r")
+
+
+def test_a_module_that_stays_busy_may_carry_it_out_as_well() -> None:
+    bench = busy()
+    for _ in range(BUSY_ATTEMPTS - 1):
+        for _ in range(2):
+            bench.feed(OK)
+            bench.tick(QUIET)
+            bench.tick(1.0)
+        assert bench.take_writes()[-1] == SEND.text + b"\r\n"
+        bench.feed(b"\r\nbusy p...\r\n")
+        bench.tick(1.0)
+        to_probe(bench)
+    assert [each[2] for each in bench.take() if each[0] == "failed"] == ["ModuleBusy"]
+    bench.feed(OK + b"\r\n>")
+    bench.tick(0.2)
+    assert bench.take_writes() == (b"+++",)
