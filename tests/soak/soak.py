@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import random
 import statistics
 import sys
@@ -65,9 +66,13 @@ class Soak:
 
     @property
     def slope(self) -> float:
-        """Bytes an hour, from the first warm hour on."""
-        warm = self.sizes[WARM:]
-        return statistics.linear_regression(range(len(warm)), warm).slope
+        """Bytes an hour, from the first warm hour on: the median of the slopes between all pairs (Theil
+        and Sen), which a few samples that catch a transfer (70 KiB) do not move."""
+        warm = list(enumerate(self.sizes[WARM:]))
+        return statistics.median(
+            (later - earlier) / (hour - before)
+            for (before, earlier), (hour, later) in itertools.combinations(warm, 2)
+        )
 
     def run(self) -> Soak:
         PORTS.seed(self.seed)
