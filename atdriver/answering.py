@@ -106,11 +106,10 @@ class Answering(Flight):
         own bytes must not be, when it was told to be not carried out."""
         command, self._unprompted = self._unprompted, None
         if command is not None:
-            denied = self._denied
             if self._retry is not None:
                 self._retry = None
                 self.events.append(Failed(command, CommandTimeout(str(command), BUSY_PATIENCE)))
-            self._enter_resync("a prompt came late", self.dialect.unstick(command, denied))
+            self._enter_resync("a prompt came late", self.dialect.unstick(command, self._denied))
 
     def _wait_for_quiet(self) -> None:
         """A result may be a piece of a name: the last one counts, when nothing follows."""
@@ -204,4 +203,4 @@ class Answering(Flight):
         if command.payload is None:
             return NO_WAY_OUT
         self._unprompted, self._denied = command, denied
-        return WayOut((), again=self.dialect.unstick(command, True).again)
+        return WayOut(again=self.dialect.unstick(command, True).again)

@@ -88,10 +88,9 @@ def whole_lines(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     for record in map(dict, records):
         last = found[-1] if found else None
         if last and record["dir"] == "<" == last["dir"] and record["t"] - last["t"] < TOGETHER:
-            end = last["data"].rfind(NEWLINE) + len(NEWLINE) if NEWLINE in last["data"] else 0
-            record["data"] = last["data"][end:] + record["data"]
-            last["data"] = last["data"][:end]
-            if not end:
+            whole, newline, half = last["data"].rpartition(NEWLINE)
+            last["data"], record["data"] = whole + newline, half + record["data"]
+            if not newline:
                 found.pop()
         found.append(record)
     return found

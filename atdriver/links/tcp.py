@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 from atdriver.errors import PortLost, PortMissing
 from atdriver.link import Receiver
@@ -34,7 +35,10 @@ class TcpLink(asyncio.Protocol):
                 transport, _ = await loop.create_connection(lambda: self, *self._address)
         except OSError as error:
             self._receiver = None
-            raise PortMissing(f"{self.name}: {error.strerror or error or 'no answer'}") from error
+            text = error.strerror or str(error) or "no answer"
+            if (error.errno or 0) > 0:  # asyncio has words of its own
+                text = os.strerror(error.errno or 0)
+            raise PortMissing(f"{self.name}: {text}") from error
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:

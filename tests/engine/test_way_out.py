@@ -7,6 +7,8 @@ import pytest
 
 from atdriver.answering import BUSY_ATTEMPTS
 from atdriver.dialect import Dialect
+from atdriver.errors import CommandTimeout
+from atdriver.events import Failed
 from atdriver.exchange import Command
 from atdriver.resync import PROBE_TIMEOUT, QUIET
 from modems.bg96 import commands as bg96_at
@@ -170,8 +172,9 @@ def test_a_busy_module_carries_the_send_out_after_all(said: bytes) -> None:
     if said:
         bench.tick(0.2)
         assert bench.take_writes() == (b"+++",)
-        ended = [each for each in bench.take() if each[0] == "failed"]
-        assert [each[2] for each in ended] == ["CommandTimeout"]
+        (ended,) = (each for each in bench.events if isinstance(each, Failed))
+        assert str(ended.error) == "AT+CIPSEND=0,24: no answer within 1 s"
+        assert isinstance(ended.error, CommandTimeout)
         to_probe(bench)
     for _ in range(5):
         bench.tick(PROBE_TIMEOUT)
@@ -231,18 +234,36 @@ def test_what_was_given_up_first_is_forgotten_with_the_next_send() -> None:
     assert to_probe(bench) == (b"ping pong" + SPARE, b"AT\r")
 
 
-def test_a_module_that_stays_busy_may_carry_it_out_as_well() -> None:
-    bench = busy()
-    for _ in range(BUSY_ATTEMPTS - 1):
+@pytest.mark.parametrize("prompted", [True, False])
+def test_a_small_send_is_not_filled_up_while_it_may_be_offered_again(prompted: bool) -> None:
+    """When its prompt comes it is, and its fate is unknown."""
+    bench = busy(esp_at.send(0, b"ping", None, 15.0))
+    if prompted:
+        bench.feed(b"\r\n>")
+        bench.tick(0.2)
+        assert bench.take_writes() == (b"ping\r\n", b"AT\r\n")
+    else:
+        bench.tick(PROBE_TIMEOUT)
+        bench.tick(0.2)
+        assert bench.take_writes() == (b"+++",)
+
+
+@pytest.mark.parametrize("prompt", [OK + b"\r\n>", b"\r\n>", b""])
+@pytest.mark.parametrize("data", [b"ping", b"ping and so on and so on"])
+def test_a_module_that_stays_busy_may_carry_it_out_as_well(data: bytes, prompt: bytes) -> None:
+    command = esp_at.send(0, data, None, 15.0)
+    bench = busy(command)
+    for left in reversed(range(BUSY_ATTEMPTS - 1)):
         for _ in range(2):
             bench.feed(OK)
             bench.tick(QUIET)
             bench.tick(1.0)
-        assert bench.take_writes()[-1] == SEND.text + b"\r\n"
+        assert bench.take_writes()[-1] == command.text + b"\r\n"
         bench.feed(b"\r\nbusy p...\r\n")
         bench.tick(1.0)
-        to_probe(bench)
+        if left:
+            to_probe(bench)
     assert [each[2] for each in bench.take() if each[0] == "failed"] == ["ModuleBusy"]
-    bench.feed(OK + b"\r\n>")
+    bench.feed(prompt)
     bench.tick(0.2)
     assert bench.take_writes() == (b"+++",)

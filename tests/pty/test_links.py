@@ -132,6 +132,13 @@ async def test_a_network_port_that_hangs_up_ends_everything() -> None:
     await server.wait_closed()
 
 
+async def test_a_network_port_where_nobody_listens() -> None:
+    number = free_port()
+    with pytest.raises(PortMissing) as caught:
+        await aopen_modem(f"bg96:tcp://127.0.0.1:{number}")
+    assert caught.value.strerror == f"tcp://127.0.0.1:{number}: Connection refused"
+
+
 async def test_a_port_is_opened_once_only() -> None:
     """Twice by us is told as busy; the advisory lock holds for root too."""
     with simulated("bg96", "bg96") as path:
