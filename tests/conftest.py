@@ -18,7 +18,9 @@ import pytest
 
 from atdriver import answering, resync
 from modems.bg96 import sim
+from netsocket.capability import freeports
 from netsocket.ports import PORTS
+from tests.ports import MINE
 
 HERE = Path(__file__).parent
 ALLOWED = HERE / "allowed-skips.txt"
@@ -39,6 +41,7 @@ def allowed_skips() -> tuple[str, ...]:
 
 
 def pytest_configure() -> None:
+    freeports.FAR_PORTS = MINE
     logging.getLogger("transitions").setLevel(logging.WARNING)  # else most of a failure's log
     # A run that a shell started in the background ignores Ctrl-C, and so would all it starts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

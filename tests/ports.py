@@ -7,37 +7,17 @@ These lie below all that systems give by themselves, and each worker has its sha
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import os
-import random
-import socket
+
+from netsocket.capability.freeports import FreePorts
 
 SHARED = range(10_000, 20_000)
-"""Of all workers; the probes' far end takes its ports above."""
-
-
-def _share() -> range:
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    return SHARED[worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
-
-
-_mine = _share()
-_ports = itertools.cycle(_mine)
-for _ in range(random.randrange(len(_mine))):  # two runs side by side begin at different places
-    next(_ports)
+"""Of all workers, and of their far ends (tests/conftest.py). Those of programs that a test starts take
+theirs above."""
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+MINE = FreePorts(SHARED[_worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))])
 
 
 def free_port(address: str = "127.0.0.1") -> int:
     """A port of an address at which nobody listens, neither TCP nor UDP; each call gives another."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    for port in itertools.islice(_ports, len(_mine)):
-        with (
-            contextlib.suppress(OSError),
-            socket.socket(family) as stream,
-            socket.socket(family, socket.SOCK_DGRAM) as datagram,
-        ):
-            stream.bind((address, port))
-            datagram.bind((address, port))
-            return port
-    raise OSError(f"no port of {SHARED.start} to {SHARED.stop} is free")
+    return MINE.take(address)

@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import secrets
 import socket as _socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from netsocket.capability import farend_tls
+from netsocket.capability import farend_tls, freeports
 from netsocket.capability.farend_services import (
     BURST,
     DATAGRAM_SERVICES,
@@ -286,23 +285,10 @@ class FarEnd:
         return self.host, self.udp[service].port
 
     def refusing(self) -> tuple[str, int]:
-        """An address at which nobody listens, TCP or UDP.
-
-        Below the ports that systems choose by themselves, so that no other program is given it
-        by chance in the meantime.
-        """
+        """An address at which nobody listens, TCP or UDP."""
         if self._refused is not None:
             return self.host, self._refused.getsockname()[1]
-        while True:
-            port = 20_000 + secrets.randbelow(12_000)
-            with (
-                _socket.socket() as stream,
-                _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM) as datagram,
-                contextlib.suppress(OSError),
-            ):
-                stream.bind((self._bound, port))
-                datagram.bind((self._bound, port))
-                return self.host, port
+        return self.host, freeports.FAR_PORTS.take(self._bound)
 
     def free_port(self) -> int:
         """A local port for the stack under test that nobody uses at this moment."""

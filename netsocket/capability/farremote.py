@@ -13,6 +13,7 @@ import json
 import socket as _socket
 from typing import Any, Final, Self
 
+from netsocket.capability import freeports
 from netsocket.capability.farcontrol import (
     IDLE_LIMIT,
     LINE_LIMIT,
@@ -220,10 +221,7 @@ class RemoteFarEnd(FarEnd):
 
     def free_port(self) -> int:
         """One that is free on this computer; a module has all of its own."""
-        with _socket.socket() as sock:
-            sock.bind(("", 0))
-            port: int = sock.getsockname()[1]
-        return port
+        return freeports.FAR_PORTS.take()
 
     async def dial(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """The far end connects to a listener of the module; raises OSError when it cannot."""
