@@ -2,8 +2,8 @@
 
 A vendor's driver derives from `ModuleStack` and supplies the steps that differ: how the module is
 configured and attached, how a link is opened, read, written and closed, what its notices mean. The
-class comes in layers: the socket table, listening, options, transfers, and, here, the life of the
-module.
+class comes in layers: the socket table, listening, options, transfers, identity, and, here, the
+life of the module.
 """
 
 from __future__ import annotations
@@ -11,14 +11,12 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
-import re
-from collections.abc import AsyncIterator, Mapping
-from typing import ClassVar
+from collections.abc import Mapping
 
 from atdriver.channel import Channel
 from atdriver.dialect import Probe, Step
 from atdriver.engine import ECHO
-from atdriver.errors import CommandFailed, RestartSeen, WrongModule
+from atdriver.errors import RestartSeen
 from atdriver.events import (
     Anomaly,
     Deaf,
@@ -30,10 +28,9 @@ from atdriver.events import (
     Restarted,
     Unsolicited,
 )
-from atdriver.exchange import Command
 from atdriver.flight import START
 from modems.clock import now
-from modems.commands import BASIC
+from modems.identity import Identity
 from modems.lifecycle import ModuleState
 from modems.rate import AFTER_RESET, LineRate
 from modems.recovering import Recovery
@@ -46,7 +43,6 @@ from modems.recovery import (
     Trouble,
 )
 from modems.table import log
-from modems.transfer import Transfers
 from netsocket import errors
 from netsocket.stack import InterfaceStatus, StackStatus
 
@@ -54,24 +50,15 @@ CLOSE_LIMIT, RESTORE_LIMIT, RATE_LIMIT, UNWIND_LIMIT = 5.0, 3.0, 1.0, 1.0
 """Seconds in which the module may, when all is taken down, reset its sockets (what it does not, the
 next start does), take its settings and its baud rate back, and be told what cancelled calls leave
 behind."""
-IDENTITY_ATTEMPTS = 3
-"""How often a module that says something new of itself is asked again, until it says so twice."""
 
 
-class ModuleStack(Transfers):
+class ModuleStack(Identity):
     """A Stack (see netsocket.stack) inside a module behind an AT channel."""
 
     network_trouble: Trouble
     """What a lost network is to this kind of module."""
-    identity: tuple[Command, ...]
-    """Questions for what no other module answers (IMEI, MAC address), the first that is known."""
     reset_steps: tuple[Step, ...] = ()
     """How to reset a module that does not answer as it should."""
-    keeps: tuple[Command, ...] = ()
-    """Questions about settings that the module keeps over a restart and that this driver, or the
-    firmware by itself, may touch: the answers must be the same before and after."""
-    rewrites: ClassVar[Mapping[str, tuple[str, str]]] = {}
-    """How an answer to one of them is written back: its head, and what stands there instead."""
 
     def __init__(self, channel: Channel, *, line: LineRate, reconnect: bool = True) -> None:
         super().__init__(channel)
@@ -81,16 +68,10 @@ class ModuleStack(Transfers):
         self.anomalies = 0
         self._recovery = Recovery(self, self._spawn, automatic=reconnect)
         self._health: asyncio.Task[None] | None = None
-        self._me = ""  # what this module answered to `identity`
         self._wanted_up = False
         self._configured = False  # the module holds settings of ours
-        self._up_lock = asyncio.Lock()
 
     # -- what a vendor supplies ---------------------------------------------------------------
-
-    @abc.abstractmethod
-    async def _find(self) -> None:
-        """Get in step with the module; the channel is open."""
 
     @abc.abstractmethod
     async def _configure(self) -> None:
@@ -160,52 +141,6 @@ class ModuleStack(Transfers):
             if self.life.state in (ModuleState.OFF, ModuleState.REBOOTED, ModuleState.FAULT):
                 await self._configure_only()
 
-    async def kept_settings(self) -> dict[str, str]:
-        """What the module answers to `keeps` now; nothing is changed. May hold secrets.
-
-        A module that is not up is found for this and left alone again. Raises what that raises.
-        """
-        async with self._found():
-            return await self._ask_kept()
-
-    async def put_back(self, former: Mapping[str, str]) -> dict[str, str]:
-        """Write what `kept_settings` said before, as far as `rewrites` knows how; returns what the
-        module says then. Raises as `kept_settings`."""
-        async with self._found():
-            for question, answer in (await self._ask_kept()).items():
-                if question in self.rewrites and former.get(question, answer) != answer:
-                    head, command = self.rewrites[question]
-                    text = command + former[question].removeprefix(head)
-                    line = text.encode()
-                    quoted = tuple(each.span(1) for each in re.finditer(rb'"([^"]*)"', line))
-                    with contextlib.suppress(CommandFailed):
-                        await self.channel.run(Command(line, BASIC, secrets=quoted))
-            return await self._ask_kept()
-
-    @contextlib.asynccontextmanager
-    async def _found(self) -> AsyncIterator[None]:
-        """A module that answers, nothing configured; one that is up stays so."""
-        async with self._up_lock:
-            if self.life.state not in (ModuleState.OFF, ModuleState.FAULT):
-                yield
-                return
-            self.life.begin()
-            try:
-                await self.channel.open()
-                await self._find()
-                yield
-            finally:
-                self.life.end()
-                await self.channel.close()
-
-    async def _ask_kept(self) -> dict[str, str]:
-        found = {}
-        for command in self.keeps:
-            with contextlib.suppress(CommandFailed):  # not of this firmware
-                reply = await self.channel.run(command)
-                found[str(command)] = b" / ".join(reply.lines).decode("ascii", "replace")
-        return found
-
     async def _configure_only(self) -> None:
         self.life.begin()
         await self.channel.open()
@@ -220,33 +155,6 @@ class ModuleStack(Transfers):
         await self._line.raise_it(self.name)
         self._still(epoch)
         self.life.fire("configured")
-
-    async def _check_identity(self) -> None:
-        """Where a port was opened anew another module of the same type may answer: it is left
-        alone. Raises WrongModule. What is new is asked for until it is said twice in a row: once it
-        may be damaged."""
-        found = await self._ask_identity()
-        if found in ("", self._me):
-            return
-        for _ in range(IDENTITY_ATTEMPTS):
-            said, found = found, await self._ask_identity()
-            if found == said:
-                break
-        if not self._me:
-            self._me = found
-        elif found not in ("", self._me):
-            where = self.channel.link.name
-            await self.channel.close()
-            text = f"{where}: another {self.name} answers here ({found}, not {self._me})"
-            raise WrongModule(text, self._me, found)
-
-    async def _ask_identity(self) -> str:
-        for command in self.identity:
-            with contextlib.suppress(CommandFailed):  # not of this firmware
-                reply = await self.channel.run(command)
-                if reply.lines:
-                    return reply.lines[0].decode("ascii", "backslashreplace").strip()
-        return ""
 
     async def _bring_up(self) -> None:
         if self.life.state is not ModuleState.CONFIGURED:
@@ -265,7 +173,7 @@ class ModuleStack(Transfers):
     async def down(self) -> None:
         """See Stack.down."""
         self._wanted_up = False
-        self._me = ""
+        self._forget_identity()
         self._recovery.end()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_LIMIT):

@@ -5,7 +5,7 @@ module is known to hold some; as long as it holds more and the host has room, th
 the same turn of the event loop in which the last one ended. Then the module keeps the rest, and its
 window slows the peer down.
 
-The last but two of the layers of `modems.module.ModuleStack`.
+The last but three of the layers of `modems.module.ModuleStack`.
 """
 
 from __future__ import annotations

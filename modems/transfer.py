@@ -1,6 +1,6 @@
 """Sending: one frame or datagram with three outcomes.
 
-The last but one of the layers of `modems.module.ModuleStack`.
+The last but two of the layers of `modems.module.ModuleStack`.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ async def test_I04_back_under_another_name(
             assert "before" not in str(await ending(sock.recv(10), 5))
 
 
-@pytest.mark.catches("modems/module.py", "raise WrongModule(", "WrongModule(")
+@pytest.mark.catches("modems/identity.py", "raise WrongModule(", "WrongModule(")
 async def test_I04_another_module_under_the_old_name(tmp_path: Path, injected: Injected) -> None:
     """A port that is known by its name alone: the module is asked who it is, and a stranger is left
     alone, nothing is set in it."""
