@@ -11,15 +11,15 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit status (0 ok, 1 failed, 2 usage, 130 Ctrl-C)."""
     try:
-        from atdriver.cli.failure import prepare, report
+        from atdriver.cli.failure import report, terminal
 
-        try:
-            prepare()
-            from atdriver.cli.commands import app
+        with terminal():
+            try:
+                from atdriver.cli.commands import app
 
-            status = app(arguments, prog_name="atdriver", standalone_mode=False)
-            return int(status or 0)
-        except BaseException as error:
-            return report(error)
+                status = app(arguments, prog_name="atdriver", standalone_mode=False)
+                return int(status or 0)
+            except BaseException as error:
+                return report(error)
     except KeyboardInterrupt:
         return 130

@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from atdriver.errors import ATError, EncodeError, SpecificationError
 
@@ -24,6 +24,7 @@ INTERRUPTED = 130
 TERMINATED = 143
 """128 + SIGTERM."""
 
+_LOGGERS = tuple(logging.getLogger(name) for name in ("atdriver", "netsocket"))
 _SECRET = re.compile(r"\b(password|pin|puk)=([^,:;\s'\"…]+)", re.IGNORECASE)
 
 
@@ -43,15 +44,24 @@ class _State:
     verbose = False
 
 
-def prepare() -> None:
-    """Keep the library's log off the terminal, and no character can make printing fail."""
-    _State.verbose = False
+@contextlib.contextmanager
+def terminal() -> Iterator[None]:
+    """Keep the library's log off the terminal, and no character can make printing fail. Nothing of
+    `be_verbose` outlives this: a program may call `main` and go on."""
     root = logging.getLogger()
     if not root.handlers:
         root.addHandler(logging.NullHandler())
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    former = [(each, each.handlers[:], each.level, each.propagate) for each in _LOGGERS]
+    try:
+        yield
+    finally:
+        _State.verbose = False
+        for logger, handlers, level, propagate in former:
+            logger.handlers[:], logger.propagate = handlers, propagate
+            logger.setLevel(level)
 
 
 def be_verbose() -> None:
@@ -59,8 +69,7 @@ def be_verbose() -> None:
     _State.verbose = True
     handler = logging.StreamHandler()
     handler.setFormatter(_SafeFormatter("%(relativeCreated)7d ms %(name)s: %(message)s"))
-    for name in ("atdriver", "netsocket"):
-        logger = logging.getLogger(name)
+    for logger in _LOGGERS:
         logger.handlers[:] = [handler]
         logger.setLevel(logging.DEBUG)
         logger.propagate = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import grp
+import logging
 import os
 import signal
 import socket
@@ -32,6 +33,22 @@ def test_no_such_port(cli: Cli) -> None:
     done = cli("info", "bg96:/dev/ttyUSB97")
     assert done.status == 1
     assert "/dev/ttyUSB97: no such port (plugged in? see `atdriver ports`)" in done.line
+
+
+def test_what_v_switches_on_ends_with_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """A program that calls `main` had the log on its stderr for ever after."""
+    loggers = [logging.getLogger(name) for name in ("atdriver", "netsocket")]
+    own = logging.NullHandler()
+    loggers[0].addHandler(own)
+    try:
+        for _ in range(2):
+            assert main(["info", "bg96:fake", "-v"]) == 0
+            assert " ms " in capsys.readouterr().err
+            assert not any(each.isEnabledFor(logging.DEBUG) for each in loggers)
+            assert [each.handlers for each in loggers] == [[own], []]
+            assert all(each.propagate for each in loggers)
+    finally:
+        loggers[0].removeHandler(own)
 
 
 def test_a_file_is_no_port(cli: Cli, tmp_path: Path) -> None:

@@ -55,21 +55,14 @@ def test_every_way_to_print(
     failure.note(text)
     failure.report(failure.Failure(text))
     failure.report(OSError(5, text))
-    failure.be_verbose()
-    try:
+    with failure.terminal():
+        failure.be_verbose()
         failure.report(RuntimeError(text))
         logging.getLogger("atdriver.modems").warning("%s: %s", "bg96", text)
         try:
             raise OSError(5, text)
         except OSError:
             logging.getLogger("atdriver.channel").exception("failed")
-    finally:
-        failure.prepare()
-        for name in ("atdriver", "netsocket"):
-            logger = logging.getLogger(name)
-            logger.handlers[:] = []
-            logger.propagate = True
-            logger.setLevel(logging.NOTSET)
     shown = capsys.readouterr()
     assert "Traceback" in shown.err
     for stream in (shown.out, shown.err):
