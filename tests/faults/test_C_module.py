@@ -93,7 +93,6 @@ async def test_C08_command_from_a_handler(module: str, firmware: str, injected: 
         bench.channel.listener = listen
         said = "WIFI GOT IP\r\n" if module == "esp8266" else "\r\n+QIND: 1\r\n"
         bench.step(before=r"\r\nOK\r\n", times=10, instead=said + "\r\nOK\r\n")  # in one read
-        bench.net.on_status(lambda _: asked.append(asyncio.ensure_future(ask())))
         for _ in range(5):
             for name, address in NAMES.items():
                 assert await within(20, bench.net.resolve(name)) == [address]
