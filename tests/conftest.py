@@ -33,6 +33,7 @@ IN_MEMORY = tuple(
 The silences themselves are judged in tests/engine, tests/faults and tests/recovery, at full length."""
 SHORT_QUIET = 0.02
 _skipped: dict[str, None] = {}
+_terminal: list[pytest.TerminalReporter] = []
 
 
 def allowed_skips() -> tuple[str, ...]:
@@ -46,6 +47,10 @@ def pytest_configure() -> None:
     # A run that a shell started in the background ignores Ctrl-C, and so would all it starts.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    _terminal[:] = filter(None, [session.config.pluginmanager.get_plugin("terminalreporter")])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -76,8 +81,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
 
 
+@pytest.hookimpl(trylast=True)  # behind the letter of the test
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     _note(report)
+    if report.failed and _terminal:  # at once: a night is long
+        crash = getattr(report.longrepr, "reprcrash", None)
+        why = crash.message.partition("\n")[0] if crash else ""
+        _terminal[0].write(f"\n{report.nodeid} failed: {why}\n", red=True)
 
 
 def pytest_collectreport(report: pytest.CollectReport) -> None:
