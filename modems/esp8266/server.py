@@ -153,11 +153,11 @@ class Esp8266Server(Esp8266Setup):
             ) from error
 
     async def _stop_listening(self, sock: ModuleSocket) -> None:
-        if self._listener is sock:
-            try:
-                await self.run(simple("AT+CIPSERVER=0"))
-            finally:
-                self._listener = None
+        del sock  # there is one
+        try:
+            await self.run(simple("AT+CIPSERVER=0"))
+        finally:
+            self._listener = None
 
     def _lost(self, error: OSError) -> None:
         self._listener = None

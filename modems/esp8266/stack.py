@@ -228,8 +228,7 @@ class Esp8266Stack(Esp8266Notices):
 
     def _take_in(self, sock: ModuleSocket, link: int, reply: Reply) -> None:
         block = reply.block
-        if block is None:
-            return
+        assert block is not None, "without it a read does not end well: see Engine._line"
         if sock.link != link:
             self._unclear_owner(link)
             return

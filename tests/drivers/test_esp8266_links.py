@@ -11,6 +11,7 @@ import pytest
 
 from netsocket import errors
 from netsocket.address import SocketAddress
+from netsocket.module_tls import ENABLE, TLS_LEVEL
 from netsocket.stack import Handle, Kind
 from tests.drivers.calls import (
     ECHO,
@@ -25,7 +26,7 @@ from tests.drivers.calls import (
     stream,
     tell,
 )
-from tests.faults.bench import Bench, opened, virtual
+from tests.faults.bench import Bench, assemble, opened, virtual
 from tests.faults.ends import dial, now
 
 SOL, TCP = socket.SOL_SOCKET, socket.IPPROTO_TCP
@@ -152,6 +153,20 @@ async def test_a_refused_read_behind_the_end_is_the_end(answer: str) -> None:
         assert await tell(lambda: bench.stack.recv(tcp, 10)) == b""
 
 
+@virtual
+async def test_a_read_that_brings_no_block() -> None:
+    """OK alone: what it should have brought is gone from the module, as far as anybody knows."""
+    async with opened("esp8266") as bench:
+        tcp = await stream(bench, ECHO)
+        bench.step(on=READS["esp8266"], say=("OK",), times=1)
+        bench.channel.data_received(b"\r\n+IPD,0,5\r\n")
+        with pytest.raises(errors.ConnectionReset) as caught:
+            await asyncio.wait_for(bench.stack.recv(tcp, 10), 5.0)
+        assert caught.value.strerror.endswith(
+            "AT+CIPRECVDATA=0,5760: result without its payload: b'OK'"
+        )
+
+
 # -- sending -----------------------------------------------------------------------------------------
 
 
@@ -183,6 +198,22 @@ async def test_a_send_behind_the_peers_end_asks_nothing() -> None:
         assert caught.value.strerror == "the peer has closed the connection"
         await asking
         assert commands(bench, "AT+CIPSTA", since) == []
+
+
+@virtual
+async def test_a_send_whose_link_is_lost_while_it_reads_first() -> None:
+    """What the peer said is read before; what ends the connection meanwhile is what the send says."""
+    async with opened("esp8266") as bench:
+        tcp = await stream(bench)
+        bench.step(on=READS["esp8266"], raw=block(b"hello"), after=0.5, times=1)
+        bench.channel.data_received(b"\r\n+IPD,0,5\r\n")
+        sending = bench.stack.begin_send(tcp, b"x", lambda: None)
+        await asyncio.sleep(0.1)
+        bench.channel.data_received(b"WIFI DISCONNECT\r\n0,CLOSED\r\n")
+        with pytest.raises(errors.ConnectionReset) as caught:
+            await asyncio.wait_for(sending, 5.0)
+        assert caught.value.strerror == "the WiFi connection was lost"
+        assert commands(bench, "AT+CIPSEND=") == []
 
 
 # -- opening -----------------------------------------------------------------------------------------
@@ -240,6 +271,23 @@ async def test_what_a_link_is_told_before_it_opens() -> None:
         assert start.startswith('AT+CIPSTART=0,"TCP",')
         assert start.endswith(",9,60")
         assert commands(bench, "AT+CIPRECVTYPE=0")[-1:] == ["AT+CIPRECVTYPE=0,1"]
+
+
+@virtual
+async def test_a_server_name_that_the_module_refuses_is_said_again() -> None:
+    """The connection is made without it; it is not taken for said."""
+    async with opened("esp8266") as bench:
+        stack = bench.stack
+        bench.step(on=r"AT\+CIPSSLCSNI=.*", say=("ERROR",), times=1)
+        bench.step(on=r"AT\+CIPSSLC(CONF|SNI)=.*", say=("OK",))
+        bench.step(on=r"AT\+CIPSTART=.*", say=("0,CONNECT", "OK"))
+        bench.step(on=r"AT\+CIPCLOSE=0", say=("0,CLOSED", "OK"))
+        for said in (1, 2, 2):
+            tcp = await stack.open(Kind.TCP)
+            await stack.set_option(tcp, TLS_LEVEL, ENABLE, 1)
+            await stack.connect(tcp, SocketAddress("echo.test", 443))
+            assert commands(bench, "AT+CIPSSLCSNI=") == ['AT+CIPSSLCSNI=0,"echo.test"'] * said
+            await stack.close(tcp)
 
 
 # -- closing -----------------------------------------------------------------------------------------
@@ -306,6 +354,20 @@ async def test_how_a_close_treats_the_peer(refused: str) -> None:
             assert written[-1] == "AT+CIPCLOSE=0"
         resets = [any("CIPTCPOPT=0,0," in line for line in written) for written in lines]
         assert resets == [False, True, False, True]
+
+
+@virtual
+async def test_an_abort_where_no_reset_can_be_had() -> None:
+    """ESP-AT before v2.1 has no linger option: none is asked for, the link is closed all the same."""
+    bench = assemble("esp8266", "E2")
+    bench.step(on=r"AT\+GMR", say=("AT version:2.0.0.0(a - b)", "OK"))
+    async with bench.net:
+        assert not bench.stack.capabilities["tcp.abort"].supported
+        tcp = await stream(bench)
+        since = len(bench.wire.lines)
+        await bench.stack.close(tcp, abort=True)
+        assert commands(bench, "AT+", since) == ["AT+CIPCLOSE=0"]
+        assert bench.talks("sink.test:9") == []
 
 
 @pytest.mark.parametrize("receive", ["pull", "push"])

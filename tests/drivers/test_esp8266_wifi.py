@@ -121,6 +121,25 @@ async def test_a_join_that_fails(code: str, kind: type[OSError], text: str) -> N
     assert bench.net.status is InterfaceStatus.DISCONNECTED
 
 
+@pytest.mark.parametrize(
+    ("says", "kind", "code"),
+    [
+        (("+CWJAP:3", "no ip"), errors.NetworkNotFound, 3),
+        (("no ip",), errors.NetworkDown, 0),
+        (("+CWJAP:102",), errors.NetworkDown, 0),
+        (("+CWJAP:3", "+CWJAP:102"), errors.NetworkDown, 0),
+    ],
+)
+@virtual
+async def test_a_join_that_fails_with_more_than_a_code(
+    says: tuple[str, ...], kind: type[OSError], code: int
+) -> None:
+    """What else is told is no code; and one that no firmware has is damage, which says nothing."""
+    bench = assemble("esp8266")
+    bench.step(on=r"AT\+CWJAP=.*", say=(*says, "FAIL"))
+    assert (await fails(bench, kind)).module_code == f"+CWJAP:{code}"
+
+
 @virtual
 async def test_a_join_that_does_not_end() -> None:
     """15 s is its own limit (AT+CWJAP, jap_timeout)."""

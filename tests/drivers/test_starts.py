@@ -86,6 +86,18 @@ async def test_what_a_program_left_open_is_closed() -> None:
 
 
 @virtual
+async def test_a_module_that_does_not_tell_what_a_program_left_open() -> None:
+    """It comes up all the same, and no link is closed at a guess; the server is ended in any case."""
+    bench = assemble("esp8266")
+    bench.step(on=r"AT\+CIPSTATUS", say=("ERROR",), times=1)
+    async with bench.net:
+        closes = [
+            line for line in written(bench) if line.startswith(("AT+CIPCLOSE", "AT+CIPSERVER"))
+        ]
+        assert closes == ["AT+CIPSERVER=0"]
+
+
+@virtual
 async def test_what_an_espressif_module_says_of_itself() -> None:
     async with opened("esp8266", "E24") as bench:
         found = await bench.stack.status()
