@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -27,7 +28,7 @@ class _Entry:
         self.broken: OSError | None = None
 
 
-class ForwardedSockets:
+class ForwardedSockets(abc.ABC):
     """The socket calls of netsocket.stack.Stack, handed to the stack of the call that is up."""
 
     name: str
@@ -43,9 +44,9 @@ class ForwardedSockets:
         self._status = InterfaceStatus.DISCONNECTED
 
     @property
+    @abc.abstractmethod
     def failure(self) -> OSError | None:
         """Why it is not up."""
-        raise NotImplementedError
 
     def attach(self, changed: Changed, status_changed: StatusChanged) -> None:
         """See Stack.attach."""

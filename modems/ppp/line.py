@@ -54,6 +54,8 @@ class PppLine:
         self.client = PppClient(settings)
         self.dropped = 0
         """Packets that the stack had no room for."""
+        self.gone: OSError | None = None
+        """Why an established link has ended by itself."""
         self._carrier = carrier
         self._dial = dial
         self._note = note
@@ -236,14 +238,12 @@ class PppLine:
         self._note(f"PPP is {'down' if isinstance(event, NetworkDown) else 'over'}: {error}")
         if isinstance(event, Ended):
             self._over.set()
-        if up is not None and not up.done():
-            if isinstance(event, Ended):
-                up.set_exception(error or CarrierLost("the link was closed"))
+        if up is not None and not up.done():  # so it is the end: nothing was up that could go down
+            up.set_exception(error or CarrierLost("the link was closed"))
         elif not self._leaving:
             # Negotiated anew, it would have another address: to the sockets that is the end, too.
-            self._leaving = True
             self._stop_packets()
-            self._ended(error or CarrierLost("the other end negotiates anew"))
+            self._end(error or CarrierLost("the other end negotiates anew"))
 
     def _hand_over(self, packets: list[bytes]) -> None:
         if self._packets is None:
@@ -285,15 +285,19 @@ class PppLine:
 
     def _go_on(self) -> None:
         self._pause = None
-        if self._packets is not None:
-            self._loop.add_reader(self._packets, self._take_packets)
+        assert self._packets is not None, "else this would have been cancelled"
+        self._loop.add_reader(self._packets, self._take_packets)
 
     def _back_end_gone(self) -> None:
         """The IP stack has closed its end."""
         self._stop_packets()
         if not self._leaving:
-            self._leaving = True
-            self._ended(CarrierLost("the IP stack of this computer has ended"))
+            self._end(CarrierLost("the IP stack of this computer has ended"))
+
+    def _end(self, error: OSError) -> None:
+        self._leaving = True
+        self.gone = error
+        self._ended(error)
 
     def _stop_packets(self) -> None:
         packets, self._packets = self._packets, None

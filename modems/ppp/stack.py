@@ -110,7 +110,7 @@ class PppStack(ForwardedSockets):
         call, self._call = self._call, None
         self._break_all(errors.NetworkDown("the interface was taken down"))
         if call is not None:
-            await self._end(call, final=True)
+            await self._end(call)
         await self.control.down()
         self._tell(InterfaceStatus.DISCONNECTED)
 
@@ -141,6 +141,8 @@ class PppStack(ForwardedSockets):
             inner = await backend(IpPacketLink(f"PPP on {carrier.name}", theirs, settings_of(up)))
             inner.attach(self._noticed, nobody)
             await inner.up()
+            if line.gone is not None:  # meanwhile, when there was no call yet to be lost
+                raise line.gone
         except BaseException as error:
             await asyncio.shield(self._undo(carrier, line, inner))
             if isinstance(error, OSError):
@@ -171,7 +173,7 @@ class PppStack(ForwardedSockets):
         with contextlib.suppress(OSError):
             await carrier.give_back(answers=line.over)
 
-    async def _end(self, call: _Call, *, final: bool = False) -> None:
+    async def _end(self, call: _Call) -> None:
         """Take one call down; never raises for what is gone already."""
         with contextlib.suppress(OSError):
             await call.inner.down()
@@ -180,8 +182,6 @@ class PppStack(ForwardedSockets):
             await call.carrier.give_back(answers=call.line.over)
         except OSError as error:
             log.debug("%s: after the call: %s", self.name, error)
-            if final:
-                return
 
     # -- what happens by itself ----------------------------------------------------------------
 

@@ -9,12 +9,13 @@ import pytest
 from atdriver.errors import PortLost
 from atdriver.ppp import AuthenticationRefused, CarrierLost, ClosedByPeer, EchoLost, PppSettings
 from modems.ppp import Dial
+from modems.ppp import line as line_module
 from modems.ppp.errors import DialFailed
 from modems.ppp.line import PppLine
 from netsocket import errors
 from tests.engine.virtual_time import virtual
 from tests.ppp.modem import Port, pair
-from tests.ppp.peer import LCP, TERM
+from tests.ppp.peer import IPCP, IPV6CP, LCP, TERM
 from tests.ppp.rig import V4, V6, WHO
 
 
@@ -102,6 +103,15 @@ async def test_a_wrong_password() -> None:
         await call.up()
     await call.line.hang_up()
     assert call.port.mode == "command"
+
+
+def problems() -> list[str]:
+    """What from now on goes wrong where nobody is told of it: in a callback of the loop."""
+    found: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _loop, context: found.append(repr(context.get("exception") or context["message"]))
+    )
+    return found
 
 
 async def until_ended(call: Call, limit: float) -> OSError:
@@ -192,12 +202,149 @@ async def test_the_port_goes_while_dialling() -> None:
 
 
 @virtual
+async def test_the_port_goes_when_the_module_has_had_its_time() -> None:
+    """In the very moment: then that is the reason, and not that the module answered nothing."""
+    call = Call(Port(b""))
+    await call.port.take(call.line)
+    asyncio.get_running_loop().call_later(
+        Dial().patience, call.line.link_lost, PortLost("unplugged")
+    )
+    with pytest.raises(CarrierLost, match="unplugged"):
+        await call.line.dial()
+    await call.line.hang_up()
+
+
+@virtual
+async def test_a_channel_that_an_earlier_call_was_left_on() -> None:
+    """It does not answer AT: it is called out of data mode, and the old call ended, before it dials."""
+    port = Port()
+    port.beside = True
+    port.mode = "data"
+    call = await Call(port).up()
+    assert port.commands == [b"ATH\r", b"ATD*99***1#\r"]
+    await call.end()
+
+
+@virtual
+async def test_nothing_of_ppp_is_written_into_the_silence_around_the_escape(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The other end does not take its leave, and the module does not hear +++: the goodbye that would be
+    said again then would spoil it."""
+    monkeypatch.setattr(line_module, "GOODBYE", 1.0)
+    written: list[bytes] = []
+
+    class Deaf(Port):
+        def write(self, data: bytes) -> None:
+            written.append(data)
+            if data != b"+++":
+                super().write(data)
+
+    call = await Call(Deaf()).up()
+    assert call.port.far is not None
+    call.port.far.deaf = True
+    written.clear()
+    await call.end()
+    assert [said.code for said in call.port.far.heard[-1:]] == [TERM]
+    assert len(written) == 2
+    assert written[1] == b"+++"
+
+
+@virtual
 async def test_the_stack_goes() -> None:
     call = await Call(Port()).up()
     call.packets.close()
     await asyncio.sleep(0.1)
     assert len(call.ended) == 1
     await call.line.hang_up()
+
+
+@virtual
+async def test_the_stack_goes_with_packets_unread() -> None:
+    """Then the system tells of it by an error, and not by an end."""
+    wrong = problems()
+    call = await Call(Port()).up()
+    assert call.port.far is not None
+    call.port.far.put(0x21, V4)
+    await asyncio.sleep(0.1)
+    call.packets.close()
+    await asyncio.sleep(0.1)
+    assert [str(error) for error in call.ended] == ["the IP stack of this computer has ended"]
+    assert wrong == []
+    await call.line.hang_up()
+
+
+@virtual
+async def test_the_stack_goes_while_a_packet_comes_for_it() -> None:
+    wrong = problems()
+    call = await Call(Port()).up()
+    assert call.port.far is not None
+    call.packets.close()
+    call.port.far.put(0x21, V4)
+    await asyncio.sleep(0.1)
+    assert [str(error) for error in call.ended] == ["the IP stack of this computer has ended"]
+    assert wrong == []
+    await call.line.hang_up()
+
+
+@virtual
+async def test_a_link_that_ends_before_there_is_a_stack_ends_once() -> None:
+    """The stack that is made of it all the same finds its descriptor closed, or closes it itself."""
+    port = Port()
+    call = Call(port)
+    await port.take(call.line)
+    await call.line.dial()
+    await call.line.establish()
+    call.line.link_lost(PortLost("unplugged"))
+    ours, theirs = pair()
+    call.line.pump(ours)
+    theirs.close()
+    await asyncio.sleep(0.1)
+    assert ours.fileno() == -1
+    assert [str(error) for error in call.ended] == ["unplugged"]
+    await call.line.hang_up()
+
+
+@virtual
+async def test_the_other_end_begins_anew_and_comes_up_again() -> None:
+    """To the sockets that is the end, told once; what is agreed upon until they are gone is nobody's."""
+    wrong = problems()
+    call = await Call(Port()).up()
+    far = call.port.far
+    assert far is not None
+    far.request(LCP, far.lcp)
+    error = await until_ended(call, 1.0)
+    assert str(error) == "the other end negotiates anew"
+    for protocol in (IPCP, IPV6CP):
+        far.request(protocol, far._own(protocol))
+    await asyncio.sleep(10.0)
+    assert sum(note.startswith("PPP is up") for note in call.notes) == 2
+    assert wrong == []
+    assert len(call.ended) == 1
+    await call.end()
+
+
+@virtual
+async def test_a_packet_that_the_other_end_has_no_use_for() -> None:
+    """It speaks no IPv6: nothing at all is written for such a packet."""
+    written: list[bytes] = []
+
+    class Noting(Port):
+        def write(self, data: bytes) -> None:
+            written.append(data)
+            super().write(data)
+
+    call = await Call(Noting(unknown={IPV6CP})).up()
+    written.clear()
+    call.packets.send(V6)
+    await asyncio.sleep(0.1)
+    assert written == []
+    call.packets.send(V4)
+    await asyncio.sleep(0.1)
+    assert len(written) == 1
+    assert call.port.far is not None
+    assert call.port.far.packets == [V4]
+    await call.end()
 
 
 @virtual
@@ -229,6 +376,20 @@ async def test_packets_wait_while_the_port_is_full() -> None:
     call.port.backlog = 0
     await asyncio.sleep(1)
     assert len(call.port.far.packets) == sent
+    await call.end()
+
+
+@virtual
+async def test_a_port_that_goes_while_packets_wait_for_it() -> None:
+    wrong = problems()
+    call = await Call(Port()).up()
+    call.port.backlog = 100_000
+    call.packets.send(V4)
+    await asyncio.sleep(0.001)
+    call.line.link_lost(PortLost("unplugged"))
+    assert "unplugged" in str(await until_ended(call, 1.0))
+    await asyncio.sleep(1)
+    assert wrong == []
     await call.end()
 
 

@@ -4,6 +4,7 @@ In virtual time."""
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from modems.ppp.errors import DialFailed
 from modems.ppp.stack import PppStack
 from netsocket import errors
 from netsocket.interface_kinds import AsyncCellularInterface
+from netsocket.ip.link import IpPacketLink
 from netsocket.stack import InterfaceStatus, Kind
 from tests.drivers.rig import Rig, assemble
 from tests.engine.virtual_time import virtual
@@ -36,12 +38,13 @@ class Ppp:
         stack: Any = self.rig.stack
         self.stack: PppStack = stack
         self.stack._backend = lambda: self._over
+        self.make: Callable[[IpPacketLink], PacketStack] = PacketStack
         self.stacks: list[PacketStack] = []
         self.told: list[InterfaceStatus] = []
         self.rig.net.on_status(self.told.append)
 
     async def _over(self, link: Any) -> PacketStack:
-        self.stacks.append(PacketStack(link))
+        self.stacks.append(self.make(link))
         return self.stacks[-1]
 
     @property
