@@ -231,8 +231,7 @@ class PppStack(ForwardedSockets):
         """Wait until the module is registered again; its own recovery sees to that."""
         while self.control.state is not ModuleState.IP_READY:
             self._control_news.clear()
-            if self.control.failure is not None:
-                self._failure = self.control.failure
+            self._failure = self.control.failure or self._failure
             if self.control.told is InterfaceStatus.DISCONNECTED:
                 self._tell(InterfaceStatus.DISCONNECTED)
             await self._control_news.wait()
@@ -327,10 +326,8 @@ class PppStack(ForwardedSockets):
 def settings_of(up: NetworkUp) -> IpSettings:
     """What PPP agreed upon, for an IP stack."""
     prefixes = {4: 32, 6: 64}
-    peers = {peer.version: str(peer) for peer in up.peers}
+    peers = {4: NO_PEER, **{peer.version: str(peer) for peer in up.peers}}
     versions = [address.version for address in up.addresses]
-    if 4 in versions:
-        peers.setdefault(4, NO_PEER)
     return IpSettings(
         tuple(f"{address}/{prefixes[address.version]}" for address in up.addresses),
         tuple(map(str, up.dns)),

@@ -5,18 +5,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from ipaddress import IPv4Address, ip_address
 from typing import Any
 
 import pytest
 
 from atdriver.errors import SpecificationError
 from atdriver.modem import assemble as assemble_specification
+from atdriver.ppp import NetworkUp, PppSettings
 from fakes.actions import perform
+from modems.ppp import Dial
 from modems.ppp.errors import DialFailed
-from modems.ppp.stack import PppStack
+from modems.ppp.stack import PppStack, settings_of
 from netsocket import errors
+from netsocket.cellular import AccessPointName, Authentication, SimState
+from netsocket.hostclaims import HOST_CAPABILITIES
 from netsocket.interface_kinds import AsyncCellularInterface
-from netsocket.ip.link import IpPacketLink
+from netsocket.ip.link import IpPacketLink, IpSettings
 from netsocket.stack import InterfaceStatus, Kind
 from tests.drivers.rig import Rig, assemble
 from tests.engine.virtual_time import virtual
@@ -248,3 +253,96 @@ async def test_what_is_missing_is_said_before_dialling() -> None:
     with pytest.raises(errors.NetworkDown, match="install something"):
         await ppp.rig.net.up()
     await ppp.rig.net.close()
+
+
+@virtual
+async def test_a_module_is_asked_before_it_dials() -> None:
+    """What `atdriver info` needs is a module that is found and set, and no call."""
+    ppp = Ppp()
+    await ppp.stack.configure()
+    status = await ppp.stack.status()
+    assert status.details["sim"] == "ready"
+    assert not {"ppp", "name servers", "recovery"} & set(status.details)
+    assert (status.ip_address, ppp.stacks, ppp.told) == (None, [], [])
+    assert (await ppp.stack.cellular()).sim is SimState.READY
+    await ppp.stack.down()
+
+
+@virtual
+async def test_pings_are_the_ip_stacks() -> None:
+    """Not every one has them."""
+
+    class Pinging(PacketStack):
+        async def ping(self, host: str) -> float:
+            return {"n.test": 0.02}[host]
+
+    ppp = Ppp()
+    with pytest.raises(errors.NetworkDown, match="the bg96 is not attached"):
+        await ppp.stack.ping("n.test")
+    async with ppp:
+        with pytest.raises(errors.NotSupported, match="not by this IP stack"):
+            await ppp.stack.ping("n.test")
+        await ppp.rig.net.down()
+        ppp.make = Pinging
+        await ppp.rig.net.up()
+        assert await ppp.rig.net.ping("n.test") == 0.02
+
+
+@virtual
+async def test_the_access_point_and_the_pin_are_the_modules_and_the_calls() -> None:
+    """Chosen before `up`: the SIM is unlocked by one, the other is what PPP logs in with."""
+    ppp = Ppp({"pin": "1234", "ppp_auth": "chap", "ppp_user": "me", "ppp_password": "hush"})
+    net: Any = ppp.rig.net
+    net.set_credentials("other", "me", "hush")
+    assert net.access_point_name == AccessPointName("other", "me", "hush", Authentication.CHAP)
+    assert net.access_point_name is ppp.stack.access_point_name
+    with pytest.raises(errors.AuthenticationFailed):
+        await net.up()
+    net.set_sim_pin("1234")
+    async with ppp:
+        assert ppp.told[-1] is UP
+        assert ppp.stack.address == "10.0.2.15"
+
+
+@virtual
+async def test_a_name_that_ppp_has_no_room_for() -> None:
+    """It is refused before anything is dialled (RFC 1334, 2.2.1: 255 octets)."""
+    ppp = Ppp({"dial": "busy"}, user="m" * 256, auth="chap")
+    with pytest.raises(errors.InvalidArgument, match="a user name for PPP has at most 255 bytes"):
+        await ppp.rig.net.up()
+    assert ppp.stacks == []
+    assert ppp.told == [AGAIN, DOWN]
+    await ppp.rig.net.close()
+
+
+@virtual
+async def test_a_modem_without_a_sim() -> None:
+    """Of what only a SIM has it says so."""
+    control = assemble("esp8266", "E24").stack
+    stack = PppStack(
+        control, Dial(), PppSettings, lambda: PacketStack.over, claims=HOST_CAPABILITIES
+    )
+    with pytest.raises(errors.NotSupported, match="this module has no SIM"):
+        stack.set_sim_pin("1234")
+    with pytest.raises(errors.NotSupported, match="this module has no SIM"):
+        await stack.cellular()
+
+
+@pytest.mark.parametrize(
+    ("addresses", "peers", "given", "gateways"),
+    [
+        (["10.1.2.3"], ["10.64.0.1"], ("10.1.2.3/32",), ("10.64.0.1",)),
+        (["10.1.2.3"], [], ("10.1.2.3/32",), ("10.64.64.64",)),
+        (["fe80::9"], ["fe80::1"], ("fe80::9/64",), ("fe80::1",)),
+        (["10.1.2.3", "fe80::9"], ["fe80::1"], ("10.1.2.3/32", "fe80::9/64"), ("10.64.64.64", "fe80::1")),
+        (["fe80::9"], [], ("fe80::9/64",), ()),
+    ],
+)  # fmt: skip
+def test_what_an_ip_stack_is_told_of_the_link(
+    addresses: list[str], peers: list[str], given: tuple[str, ...], gateways: tuple[str, ...]
+) -> None:
+    """IPv4 needs somebody to route to, also where the other end says no address; IPv6 does not."""
+    up = NetworkUp(
+        tuple(map(ip_address, addresses)), tuple(map(ip_address, peers)), (IPv4Address("9.9.9.9"),), 1400
+    )  # fmt: skip
+    assert settings_of(up) == IpSettings(given, ("9.9.9.9",), gateways, 1400)
