@@ -105,11 +105,11 @@ class Answering(Flight):
         """The prompt of a send that was given up comes at last: what is written now is payload. Its
         own bytes must not be, when it was told to be not carried out."""
         command, self._unprompted = self._unprompted, None
-        if command is not None:
-            if self._retry is not None:
-                self._retry = None
-                self.events.append(Failed(command, CommandTimeout(str(command), BUSY_PATIENCE)))
-            self._enter_resync("a prompt came late", self.dialect.unstick(command, self._denied))
+        assert command is not None, "only its prompt is looked for while probing"
+        if self._retry is not None:
+            self._retry = None
+            self.events.append(Failed(command, CommandTimeout(str(command), BUSY_PATIENCE)))
+        self._enter_resync("a prompt came late", self.dialect.unstick(command, self._denied))
 
     def _wait_for_quiet(self) -> None:
         """A result may be a piece of a name: the last one counts, when nothing follows."""

@@ -49,10 +49,9 @@ class Engine(Answering):
 
     def tick(self, now: float) -> None:
         """See Answering.tick."""
-        if self.framer.ended_early and now >= self._progress + TEXT_STALL:
+        if now >= self._progress + TEXT_STALL and (text := self.framer.cut_short()) is not None:
             self._now = now
-            if (text := self.framer.cut_short()) is not None:
-                self._data(text)
+            self._data(text)
             self._take_tokens()
         super().tick(now)
 
@@ -81,7 +80,7 @@ class Engine(Answering):
             self._step(Token.PROMPT, b">")
         elif self._command is not None:
             self._step(Token.GOOD, self.dialect.prompt)
-        elif self.stage is Stage.RESYNC:
+        else:  # of a probe: nothing else arms it between commands
             self._resync_line(self.dialect.good)
 
     def _look_behind(self, token: object) -> None:

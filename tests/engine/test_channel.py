@@ -298,6 +298,29 @@ async def test_what_follows_an_answer_is_written_before_its_receiver_goes_on() -
 
 
 @virtual
+async def test_what_follows_an_answer_is_carried_out_one_by_one() -> None:
+    """Who gets an answer asks for two things: the second waits for the end of the first."""
+    link = ScriptedLink(Module())
+    ended: list[Outcome] = []
+    seen: list[list[bytes]] = []
+    async with channel_to(link) as channel:
+
+        def again(outcome: Outcome) -> None:
+            channel.submit(ASK, ended.append)
+            channel.submit(ASK, ended.append)
+            seen.append(list(link.lines))
+
+        channel.submit(simple("AT+ONE"), again)
+        await asyncio.sleep(1)
+        assert seen == [[b"AT+ONE\r\n", b"AT+N?\r\n"]]
+        assert link.lines == [b"AT+ONE\r\n", b"AT+N?\r\n", b"AT+N?\r\n"]
+        first, second = ended
+        assert isinstance(first, Reply)
+        assert isinstance(second, Reply)
+        assert int(second.lines[0][3:]) == int(first.lines[0][3:]) + 1
+
+
+@virtual
 async def test_who_fails_on_an_outcome_harms_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
     link = ScriptedLink(Module())
 
@@ -435,6 +458,31 @@ async def test_the_loss_of_the_link_fails_everything_at_once() -> None:
             await channel.synchronise()
         await asyncio.sleep(100.0)
         assert len(link.written) == 1
+
+
+@virtual
+async def test_the_link_is_lost_between_a_notice_and_the_answer_behind_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Both came in one read, and whoever heard the notice gave the port up: who asked is told that,
+    and nothing else afterwards."""
+    link = ScriptedLink(lambda data: [(0.01, b"0,CLOSED\r\n" + OK)])
+    told: list[Event] = []
+    ended: list[Outcome] = []
+    async with channel_to(link) as channel:
+
+        def listener(event: Event) -> None:
+            told.append(event)
+            if isinstance(event, Unsolicited):
+                link.drop(PortLost("given up"))
+
+        channel.listener = listener
+        channel.submit(AT, ended.append)
+        await asyncio.sleep(1)
+        assert [str(each) for each in ended] == ["given up"]
+        assert [type(event) for event in told] == [Unsolicited, Deaf]
+        assert channel.mode is ChannelMode.LOST
+    assert caplog.text == ""
 
 
 @virtual

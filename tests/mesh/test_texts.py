@@ -195,10 +195,11 @@ def test_a_peer_cannot_write_results_into_what_follows_its_nul(payload: bytes) -
     ("text", "behind"),
     [
         (b"ab", b"> state\r\nleader\r\nDone"),
+        (b"ab", b"> state\r\nleader"),
         (b"ab", b"> TCP: Connection reset"),
         (b"ab", b"3 bytes from " + SENDER + b"x\r\n"),
     ],
-    ids=["answer", "notice", "datagram"],
+    ids=["answer", "line of an answer", "notice", "datagram"],
 )
 def test_output_that_fills_a_cut_text_exactly_is_not_handed_out(text: bytes, behind: bytes) -> None:
     """The count fits, a line end stands behind it, and yet it is no payload."""

@@ -7,10 +7,11 @@ import asyncio
 import pytest
 
 from atdriver.channel import Channel
+from atdriver.command_queue import Outcome
 from atdriver.dialect import Probe
 from atdriver.engine import Engine
 from atdriver.errors import ModuleBusy, PortLost
-from atdriver.exchange import Command
+from atdriver.exchange import Command, Reply
 from atdriver.links.memory import MemoryLink
 from modems.bg96.dialect import DIALECT
 from tests.engine.virtual_time import virtual
@@ -93,6 +94,27 @@ async def test_the_command_under_way_ends_first() -> None:
     assert not later.done()
     channel.take_back()
     await later
+    await channel.close()
+
+
+@virtual
+async def test_what_is_asked_for_on_the_last_answer_waits_for_the_end_of_the_loan() -> None:
+    """Between that answer and the guest's first byte nothing else may be written."""
+    channel, module = await opened()
+    module.delay = 2.0
+    ended: list[Outcome] = []
+    channel.submit(AT, lambda _outcome: channel.submit(Command(b"AT+CREG", 5.0), ended.append))
+    await asyncio.sleep(0)
+    module.heard.clear()
+    guest = Guest()
+    await channel.lend(guest)
+    await asyncio.sleep(60)
+    assert (module.heard, guest.heard, ended) == ([], b"", [])
+    channel.take_back()
+    await asyncio.sleep(5)
+    assert module.heard == [b"AT+CREG\r"]
+    (outcome,) = ended
+    assert isinstance(outcome, Reply)
     await channel.close()
 
 
