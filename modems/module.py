@@ -224,7 +224,8 @@ class ModuleStack(Identity):
             self._on_silence()
         elif isinstance(event, Doubted):
             self._on_doubt(event.command)
-        elif isinstance(event, Anomaly):
+        else:
+            assert isinstance(event, Anomaly), "how a command ends is told to who asked for it"
             self.anomalies += 1
             if event.reason == ECHO:
                 self._spawn(self._silence_echo())

@@ -141,8 +141,7 @@ class Receiving(SocketOptions):
         `held`: how many bytes at the least, 0 where that is not known."""
         sock.announced = True
         sock.held = held
-        if sock.unsure is not None:
-            sock.sure()
+        sock.sure()
         if sock.reading:
             return  # its end tells
         if sock.eager and self._goes_on(sock):
@@ -212,8 +211,7 @@ class Receiving(SocketOptions):
             return
         sock.announced = False  # a notice that comes from here on is a new one
         sock.unread = None  # what comes of this one counts
-        if sock.unsure is not None:
-            sock.sure()
+        sock.sure()
         sock.asked = self._read_command(sock)
         try:
             done = partial(self._answered, sock, sock.link)

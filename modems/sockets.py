@@ -124,7 +124,7 @@ class ModuleSocket:
         """A notice, or a read that begins, tells whether the module holds data."""
         if self.unsure is not None:
             self.unsure.cancel()
-        self.unsure = None
+            self.unsure = None
 
     def begin(self) -> None:
         """Its open is about to be written: what came for its id until now was a former owner's."""

@@ -33,13 +33,11 @@ async def define_context(channel: Channel, apn: str) -> None:
     """AT+CGDCONT for both families, or for IPv4 where the module refuses that. Raises
     CommandFailed."""
     name = ENCODER.text(apn, "the APN", 100, 1).decode("ascii")
-    for family in FAMILIES:
-        try:
+    for family in FAMILIES[:-1]:
+        with contextlib.suppress(CommandFailed):
             await channel.run(simple(f'AT+CGDCONT={CONTEXT},"{family}",{name}'))
             return
-        except CommandFailed:
-            if family == FAMILIES[-1]:
-                raise
+    await channel.run(simple(f'AT+CGDCONT={CONTEXT},"{FAMILIES[-1]}",{name}'))
 
 
 class DialledBg96(Bg96Stack):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
-import itertools
 
 from atdriver.errors import CommandFailed, MalformedReply
 from atdriver.events import Anomaly, Received
@@ -64,7 +63,7 @@ class Bg96Notices(Bg96Tls):
             link = number(fields(text.partition(b": ")[2])[1], 0, SOCKETS - 1, "connect id")
             sock = self._by_link(link)
             if sock is not None and not sock.peer_closed:
-                self._spawn(self._check_closed(sock, link))
+                self._spawn(self._check_closed(sock))
         return True
 
     async def _check_opened(self, text: bytes) -> None:
@@ -80,11 +79,10 @@ class Bg96Notices(Bg96Tls):
             if waiter is not None and not waiter.done() and connected:
                 waiter.set_result(0)
 
-    async def _check_closed(self, sock: ModuleSocket, link: int) -> None:
+    async def _check_closed(self, sock: ModuleSocket) -> None:
         """Whether a close that was announced in a damaged answer is true."""
         with contextlib.suppress(OSError):
-            if sock.link == link:
-                await self._is_gone(sock)
+            await self._is_gone(sock)
 
     def _act_on(self, name: str, parts: list[bytes]) -> None:
         if name in ("recv", "closed"):
@@ -156,8 +154,10 @@ class Bg96Notices(Bg96Tls):
             self._stray_at = now()
 
     async def _poll(self) -> None:
-        for count in itertools.count(1):
+        count = 0
+        while True:
             await asyncio.sleep(POLL_INTERVAL)
+            count += 1
             if count % LISTEN_AT == 0 and any(sock.listening for sock in self._sockets.values()):
                 with contextlib.suppress(OSError, IndexError):
                     await self._look_for_incoming()

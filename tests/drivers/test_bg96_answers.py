@@ -15,7 +15,7 @@ from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.module_tls import SET_HOSTNAME, TLS_LEVEL
 from netsocket.stack import Kind
-from tests.drivers.calls import OPEN, commands, fails, listening
+from tests.drivers.calls import OPEN, commands, fails, listening, stream
 from tests.faults.bench import Bench, assemble, opened, virtual
 from tests.faults.ends import connected, dial
 from tests.faults.talk import round_trip
@@ -324,6 +324,39 @@ async def test_a_listener_that_is_closed_before_it_listens() -> None:
         with pytest.raises(errors.BadHandle):
             await call
         await round_trip(bench)
+
+
+@virtual
+async def test_a_listener_that_begins_as_all_is_taken_down_is_closed_again() -> None:
+    """Else the module goes on accepting, for nobody. It is slow: the close of a stream before it takes
+    the time that there is for closes."""
+    bench = assemble("bg96")
+    async with bench.net:
+        await stream(bench)
+        bench.step(on=OPEN.format("TCP LISTENER"), passes=True, after=9.0, times=1)
+        call = asyncio.ensure_future(listening(bench, 1))
+        await asyncio.sleep(0.5)
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert commands(bench, "AT+QICLOSE=1,") == ["AT+QICLOSE=1,0"]
+
+
+@virtual
+async def test_an_id_that_a_peer_gets_while_it_is_being_opened_stays_the_peers() -> None:
+    """Code 563 is no reason to close it: another one is taken."""
+    async with opened("bg96") as bench:
+        handle = await listening(bench, 1)
+        says = ('+QIURC: "incoming",1,0,"192.0.2.44",4444', "OK", "+QIOPEN: 1,563")
+        bench.step(on=r"AT\+QIOPEN=1,1,.*", say=says, times=1)
+        since = len(bench.wire.lines)
+        ends = await connected(bench)
+        assert [line[:13] for line in commands(bench, "AT+QIOPEN", since)] == [
+            "AT+QIOPEN=1,1", "AT+QIOPEN=1,2"]  # fmt: skip
+        assert commands(bench, "AT+QICLOSE", since) == []
+        found = await bench.stack.accept(handle)
+        assert found is not None
+        assert found[1] == SocketAddress("192.0.2.44", 4444)
+        await ends.send(10)
 
 
 @virtual

@@ -225,6 +225,31 @@ async def test_counters_that_are_not_told_make_a_send_unknown(answer: str) -> No
 
 
 @virtual
+async def test_a_send_that_fails_as_the_context_goes_is_unknown() -> None:
+    """The socket went with it, and its counters."""
+    async with opened("bg96") as bench:
+        tcp = await stream(bench)
+        lost = '\r\nSEND FAIL\r\n\r\n+QIURC: "pdpdeact",1\r\n'
+        bench.step(before=SENT, instead=lost, times=1)
+        with pytest.raises(errors.SendUnknown) as caught:
+            await bench.stack.send(tcp, b"hello")
+        assert (caught.value.accepted, caught.value.unknown) == (0, 5)
+        assert commands(bench, "AT+QISEND") == ["AT+QISEND=0,5"]
+
+
+@pytest.mark.parametrize("taken", [5, 3])
+@virtual
+async def test_an_error_behind_the_payload_is_judged_by_what_the_module_took(taken: int) -> None:
+    async with opened("bg96") as bench:
+        tcp = await stream(bench)
+        bench.step(before=SENT, instead="\r\nERROR\r\n", times=1)
+        bench.step(on=r"AT\+QISEND=0,0", say=(f"+QISEND: {taken},0,{taken}", "OK"), times=1)
+        assert await bench.stack.send(tcp, b"hello") == taken
+        assert len(commands(bench, "AT+QISTATE=1,0")) == 1, "whether it stands"
+        assert await bench.stack.send(tcp, b"more") == 4
+
+
+@virtual
 async def test_a_send_that_is_behind_the_end_of_its_stream() -> None:
     """It waited for what the peer had said, and its socket was closed meanwhile."""
     async with opened("bg96") as bench:
