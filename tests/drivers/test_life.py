@@ -7,13 +7,23 @@ import asyncio
 
 import pytest
 
-from atdriver.errors import CommandFailed, ModuleSilent, PortLost, RestartSeen, SpecificationError
+from atdriver.errors import (
+    CommandFailed,
+    CommandTimeout,
+    ModuleSilent,
+    PortLost,
+    RestartSeen,
+    SpecificationError,
+)
+from atdriver.links.memory import MemoryLink
+from modems.lifecycle import ModuleState
 from modems.module import ModuleStack
 from netsocket import errors
 from netsocket.stack import InterfaceStatus, Kind
 from tests.drivers.calls import ECHO, both, statuses, stream, written
 from tests.faults.bench import assemble, opened, virtual
 from tests.faults.ends import now
+from tests.faults.talk import round_trip
 
 UP, CONNECTING, DOWN = (
     InterfaceStatus.GLOBAL_UP,
@@ -22,6 +32,13 @@ UP, CONNECTING, DOWN = (
 )
 BANNER = {"esp8266": b"\r\nready\r\n", "bg96": b"\r\nRDY\r\n"}
 CANARY = {"esp8266": "AT+CIPMUX?", "bg96": "AT+CEREG?"}
+
+
+class QuickLink(MemoryLink):
+    """Its close does not wait for the module to end."""
+
+    async def close(self) -> None:
+        self._receiver = None
 
 
 async def until(stack: ModuleStack, status: InterfaceStatus) -> None:
@@ -153,6 +170,52 @@ async def test_it_is_reset_and_opened_anew_by_hand(module: str) -> None:
 
 @both
 @virtual
+async def test_a_port_that_is_there_again_is_opened_anew_by_hand(module: str) -> None:
+    """Without recovery it waits for that; what the interface was told before stays true."""
+    async with opened(module, reconnect="never") as bench:
+        bench.channel.link_lost(PortLost("unplugged"))
+        await asyncio.sleep(0.1)
+        assert bench.net.status is DOWN
+        assert not bench.channel.reachable
+        await bench.net.up()
+        assert bench.net.status is UP
+        assert bench.channel.reachable
+        await round_trip(bench)
+
+
+@both
+@virtual
+async def test_a_module_that_stalls_as_it_is_opened_anew_by_hand_is_not_called_up(
+    module: str,
+) -> None:
+    """The module answers again, but has neither its settings nor a network."""
+    async with opened(module) as bench:
+        stack, told = bench.stack, statuses(bench)
+        first = {"esp8266": r"AT\+GMR", "bg96": r"AT\+CGMM|ATI|AT\+CGMR"}[module]
+        bench.step(on=first, passes=True, after=25.0, times=1)
+        assert isinstance(await raised(stack.reopen()), CommandTimeout)
+        await asyncio.sleep(120.0)
+        assert told == [CONNECTING]
+        assert stack.state is not ModuleState.IP_READY
+
+
+@both
+@virtual
+async def test_what_is_configured_while_it_recovers_is_not_configured_again(module: str) -> None:
+    """A program asked it something in the meantime."""
+    async with opened(module) as bench:
+        since = len(bench.wire.lines)
+        bench.fake.raw(BANNER[module])
+        await asyncio.sleep(0.05)
+        await bench.stack.configure()
+        assert bench.stack.told is CONNECTING
+        await until(bench.stack, UP)
+        assert written(bench, since).count("ATE0") == 1
+        await round_trip(bench)
+
+
+@both
+@virtual
 async def test_a_module_that_does_not_come_back_from_its_reset(module: str) -> None:
     """20 s are waited for it."""
     async with opened(module) as bench:
@@ -275,6 +338,29 @@ async def test_an_end_does_not_take_long(module: str) -> None:
     assert now() - begun < 12.0
     assert not bench.channel.reachable
     assert bench.stack._sockets == {}
+
+
+@both
+@virtual
+async def test_an_end_leaves_nothing_behind(module: str) -> None:
+    """Also of what cleans up behind a call that was cut short, and waits for a deaf module; though the
+    port is closed in no time."""
+    bench = assemble(module, link=lambda fake: QuickLink(fake, module))
+    await bench.net.up()
+    left: list[int] = []
+    bench.net.on_status(lambda _status: left.append(len(bench.stack._tasks)))
+    bench.step(on={"esp8266": r"AT\+CIPSTART=.*", "bg96": r"AT\+QIOPEN=.*"}[module], say=())
+    handle = await bench.stack.open(Kind.TCP)
+    call = asyncio.ensure_future(bench.stack.connect(handle, ECHO))
+    await asyncio.sleep(0.5)
+    bench.fake.be_deaf(10_000)
+    begun = now()
+    await bench.net.close()
+    assert now() - begun < 12.0
+    assert left == [0], "when it is told to be down"
+    assert bench.stack._sockets == {}
+    await asyncio.gather(call, return_exceptions=True)
+    await bench.fake.stop()
 
 
 @both

@@ -12,9 +12,10 @@ import pytest
 from atdriver.errors import CommandTimeout, ModuleBusy, PortLost
 from netsocket import errors
 from netsocket.address import SocketAddress
+from netsocket.module_tls import ENABLE, TLS_LEVEL
 from netsocket.stack import Handle, Kind
-from tests.drivers.calls import ECHO, READS, SINK, both, held, stream, tell
-from tests.faults.bench import Bench, opened, virtual
+from tests.drivers.calls import ECHO, READS, SINK, both, commands, held, stream, tell, tells
+from tests.faults.bench import Bench, assemble, opened, virtual
 from tests.faults.ends import connected, dial
 
 READ = {"esp8266": b"AT+CIPRECVDATA=", "bg96": b"AT+QIRD="}
@@ -555,3 +556,42 @@ async def test_a_notice_ends_the_wait_behind_a_short_read() -> None:
         assert [line[1:] for line in lines[at + 1 : at + 4]][-2:] == [
             ("<", notice), (">", b"AT+QIRD=0,1500\r")]  # fmt: skip
         assert lines[at][0] == lines[at + 3][0]
+
+
+@virtual
+async def test_who_waits_for_a_read_that_is_looked_into_goes_on_when_all_is_taken_down() -> None:
+    """The module refused it, though it holds something: that is tried again in a moment."""
+    bench = assemble("bg96")
+    async with bench.net:
+        tcp = await stream(bench)
+        bench.step(on=READS["bg96"], say=("ERROR",), times=1)
+        bench.talks("sink.test:9")[0].say(b"hello")
+        await asyncio.sleep(0.5)
+        reading = asyncio.ensure_future(bench.stack.recv(tcp, 10))
+        while not commands(bench, "AT+QIRD=0,0"):
+            await asyncio.sleep(0.001)
+    async with asyncio.timeout(1.0):
+        assert await reading is None
+
+
+@virtual
+async def test_a_read_of_tls_that_is_refused_asks_for_the_connection_alone() -> None:
+    """Counters of what waits are those of plain sockets."""
+    async with opened("bg96") as bench:
+        stack = bench.stack
+        tcp = await stack.open(Kind.TCP)
+        await stack.set_option(tcp, TLS_LEVEL, ENABLE, 1)
+        bench.step(on=r"AT\+QSSLOPEN=.*", say=("OK", "+QSSLOPEN: 0,0"))
+        await stack.connect(tcp, SINK)
+        row = '+QSSLSTATE: 0,"SSLClient","192.0.2.1",9,50000,2,1,0,0,"usbmodem",5'
+        state = bench.step(on=r"AT\+QSSLSTATE=0", say=(row, "OK"))
+        bench.step(on=r"AT\+QSSLRECV=0,.*", say=("ERROR",), times=1)
+        since = len(bench.wire.lines)
+        tells(bench, '+QSSLURC: "recv",0')
+        await asyncio.sleep(0.5)
+        assert await stack.recv(tcp, 10) is None
+        assert bench.fake.scenario.used[state] == 1
+        assert commands(bench, "AT+QIRD", since) == []
+        bench.step(on=r"AT\+QSSLRECV=0,.*", say=("+QSSLRECV: 5\r\nhello", "OK"), times=1)
+        tells(bench, '+QSSLURC: "recv",0')
+        assert await tell(lambda: stack.recv(tcp, 10)) == b"hello"

@@ -10,12 +10,30 @@ import pytest
 
 from atdriver.errors import PortLost
 from fakes import Peer
-from modems.transfer import READS_BEFORE_SEND, REFUSED_SENDS, SMALL
+from modems.commands import simple
+from modems.transfer import (
+    ANSWERS_AT_MOST,
+    ANSWERS_FIRST,
+    READS_BEFORE_SEND,
+    REFUSED_SENDS,
+    SMALL,
+)
 from netsocket import errors
 from netsocket.address import SocketAddress
+from netsocket.module_tls import ENABLE, TLS_LEVEL
 from netsocket.stack import Handle, Kind
-from tests.drivers.calls import ECHO, SINK, UDP_PEER, both, held, line_is_busy, nobody, stream
-from tests.faults.bench import Bench, opened, virtual
+from tests.drivers.calls import (
+    ECHO,
+    SINK,
+    UDP_PEER,
+    both,
+    commands,
+    held,
+    line_is_busy,
+    nobody,
+    stream,
+)
+from tests.faults.bench import Bench, assemble, opened, virtual
 from tests.faults.ends import SENT, connected, now
 from tests.faults.talk import nothing_logged
 
@@ -315,6 +333,42 @@ async def test_what_waits_in_line_goes_before_an_orderly_close(module: str) -> N
         assert bytes(talk.told) == bytes(1000)
 
 
+@virtual
+async def test_a_send_that_is_looked_into_ends_when_all_is_taken_down() -> None:
+    """The module failed it, and is too busy with something else to say what it took."""
+    bench = assemble("bg96")
+    ended: list[bool] = []
+    async with bench.net:
+        tcp = await stream(bench)
+        bench.step(before=SENT, instead="\r\nSEND FAIL\r\n", times=1)
+        bench.step(on=r"AT\+COPS=\?")
+        sending = bench.stack.begin_send(tcp, b"hello", lambda: ended.append(True))
+        busy = asyncio.ensure_future(bench.channel.run(simple("AT+COPS=?", 180.0)))
+        await asyncio.sleep(0.5)
+        assert not sending.done()
+    assert sending.cancelled()
+    assert ended == [True]
+    assert commands(bench, "AT+QISEND") == ["AT+QISEND=0,5"]
+    await asyncio.gather(busy, return_exceptions=True)
+
+
+@virtual
+async def test_a_send_over_tls_that_failed_is_unknown() -> None:
+    """There are no counters of it; those of the plain socket with its number are another's."""
+    async with opened("bg96") as bench:
+        stack = bench.stack
+        tcp = await stack.open(Kind.TCP)
+        await stack.set_option(tcp, TLS_LEVEL, ENABLE, 1)
+        bench.step(on=r"AT\+QSSLOPEN=.*", say=("OK", "+QSSLOPEN: 0,0"))
+        await stack.connect(tcp, SINK)
+        bench.step(on=r"AT\+QSSLSEND=0,5", say=("SEND FAIL",))
+        since = len(bench.wire.lines)
+        with pytest.raises(errors.SendUnknown) as caught:
+            await stack.send(tcp, b"hello")
+        assert (caught.value.accepted, caught.value.unknown) == (0, 5)
+        assert commands(bench, "AT+QISEND", since) == []
+
+
 # -- answers are read first --------------------------------------------------------------------------
 
 
@@ -388,3 +442,24 @@ async def test_answers_without_end_hold_a_send_for_a_time_only(turn: float) -> N
             assert reads == READS_BEFORE_SEND + 1
         else:
             assert 2.0 <= seconds < 2.2
+
+
+@virtual
+async def test_quick_answers_without_end_hold_a_send_for_a_number_of_reads() -> None:
+    """They come, and are taken, so fast that the time is not over before."""
+    async with opened("bg96") as bench:
+        tcp = await stream(bench)
+        bench.talks("sink.test:9")[0].say(bytes(600_000))
+        await asyncio.sleep(0.5)
+        held(bench).sent = 1_000_000  # so much it was told before
+
+        async def takes() -> None:
+            while True:
+                if await bench.stack.recv(tcp, 65536) is None:
+                    await asyncio.sleep(0.001)
+
+        taking = asyncio.ensure_future(takes())
+        reads, seconds = await before_a_send(bench, 1000)
+        taking.cancel()
+        assert ANSWERS_AT_MOST <= reads <= ANSWERS_AT_MOST + 1
+        assert seconds < ANSWERS_FIRST

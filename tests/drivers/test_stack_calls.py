@@ -7,14 +7,17 @@ import asyncio
 import errno
 import random
 import socket
+from types import SimpleNamespace
 
 import pytest
 
+from modems import table
 from modems.module import ModuleStack
+from modems.table import PORT_ATTEMPTS
 from netsocket import errors
 from netsocket.address import SocketAddress
 from netsocket.stack import Handle, Kind
-from tests.drivers.calls import ECHO, both, port, stream
+from tests.drivers.calls import ECHO, UDP_PEER, both, port, stream
 from tests.faults.bench import assemble, opened, virtual
 from tests.faults.ends import dial
 from tests.faults.talk import round_trip
@@ -207,6 +210,38 @@ async def test_a_program_that_seeds_chance_gets_other_ports_each_time() -> None:
             drawn.append((await bench.stack.local_address(udp)).port)
             await bench.stack.close(udp)
     assert drawn[0] != drawn[1]
+
+
+@both
+@virtual
+async def test_a_port_of_the_drivers_choice_is_none_that_it_has_given(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(module) as bench:
+        drawn = iter((50_000, 50_000, 50_000, 50_001))
+        monkeypatch.setattr(table, "PORTS", SimpleNamespace(choice=lambda _ports: next(drawn)))
+        given = []
+        for _ in range(2):
+            udp = await bench.stack.open(Kind.UDP)
+            await bench.stack.sendto(udp, b"x", UDP_PEER)
+            given.append((await bench.stack.local_address(udp)).port)
+        assert given == [50_000, 50_001]
+        assert bench.wire.written.count(b",50000") == 1, "it is not even tried"
+
+
+@both
+@virtual
+async def test_a_datagram_socket_whose_ports_are_all_taken(module: str) -> None:
+    refused = {"esp8266": r'AT\+CIPSTART=\d,"UDP".*', "bg96": r'AT\+QIOPEN=1,\d+,"UDP SERVICE".*'}
+    async with opened(module) as bench:
+        step = bench.step(on=refused[module], say=("ERROR",))
+        if module == "bg96":
+            bench.step(on=r"AT\+QIGETERROR", say=("+QIGETERROR: 556,bind", "OK"))
+        udp = await bench.stack.open(Kind.UDP)
+        with pytest.raises(errors.AddressInUse):
+            await bench.stack.sendto(udp, b"x", UDP_PEER)
+        assert bench.fake.scenario.used[step] == PORT_ATTEMPTS
+        await round_trip(bench)
 
 
 @both

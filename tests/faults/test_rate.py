@@ -230,6 +230,24 @@ async def test_the_words_of_it(
 
 @EACH
 @virtual
+async def test_an_end_at_which_nothing_answers(module: str, firmware: str) -> None:
+    """It takes a moment, and is no error; the module stays at its rate, and is found there."""
+    bench = on_uart(module, firmware)
+    async with bench.net:
+        bench.fake.be_deaf(10)
+        begun = asyncio.get_running_loop().time()
+        await bench.net.down()
+        assert asyncio.get_running_loop().time() - begun < 10.0
+        assert bench.net.status.name == "DISCONNECTED"
+        assert bench.fake.wire.module_rate == FAST
+        await asyncio.sleep(10)
+        await bench.net.up()
+        assert rates(bench) == (FAST, FAST)
+        await round_trip(bench)
+
+
+@EACH
+@virtual
 async def test_a_way_back_that_is_not_heard(module: str, firmware: str) -> None:
     """An empty line ends what noise left there, then the command; each is given its time."""
     bench = on_uart(module, firmware, deaf_at=FAST)

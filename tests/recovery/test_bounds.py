@@ -9,6 +9,7 @@ import pytest
 from atdriver.errors import WrongModule
 from atdriver.plug import Plug
 from fakes.actions import perform
+from modems.identity import IDENTITY_ATTEMPTS
 from modems.recovery import RESTART_PAUSES
 from tests.faults.bench import assemble, virtual
 
@@ -104,6 +105,28 @@ async def test_an_identity_that_came_damaged_is_nobodys(sound: int) -> None:
     bench.step(on=r"AT\+CGSN", say=("49015420323751881", "OK"), times=1)
     async with bench.net:
         assert bench.stack._me == "490154203237518"
+
+
+@virtual
+async def test_an_identity_that_comes_damaged_later_is_no_stranger() -> None:
+    """What is new counts when it is said twice; what is known is believed at once."""
+    async with bed("bg96") as patient:
+        patient.bench.step(on=r"AT\+CGSN", say=("49015420323751881", "OK"), times=1)
+        patient.module.restart()
+        await patient.until("CONNECTING")
+        await patient.until("GLOBAL_UP")
+        assert patient.bench.stack._me == "490154203237518"
+        await patient.serves()
+
+
+@virtual
+async def test_a_module_that_names_itself_otherwise_each_time_is_not_asked_for_ever() -> None:
+    bench = assemble("bg96")
+    for number in range(10):
+        bench.step(on=r"AT\+CGSN", say=(f"49015420323751{number}", "OK"), times=1)
+    async with bench.net:
+        assert bench.net.status.name == "GLOBAL_UP"
+        assert bench.wire.written.count(b"AT+CGSN") == 1 + IDENTITY_ATTEMPTS
 
 
 @virtual

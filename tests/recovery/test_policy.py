@@ -494,6 +494,35 @@ async def test_what_comes_up_during_a_pause_is_not_tried() -> None:
     assert not box.recovery.running
 
 
+@virtual
+async def test_what_restarts_during_a_pause_and_comes_up_is_not_tried() -> None:
+    box = Module(*[None] * 10)
+    await restarts(box, 4, 1.0)
+    box.tried.clear()
+    box.recovery.meet(Trouble.RESTART, FAILURE)
+    await asyncio.sleep(2.0)
+    box.recovery.meet(Trouble.RESTART, FAILURE)
+    box.tell(UP)
+    box.recovery.up()
+    await asyncio.sleep(20.0)
+    assert box.tried == []
+    assert not box.recovery.running
+    assert box.recovery.failure is None
+
+
+@virtual
+async def test_the_power_supply_is_suspected_also_where_nothing_is_tried() -> None:
+    """A module without recovery that comes up by itself each time."""
+    box = Module(automatic=False)
+    for _ in range(len(RESTART_PAUSES) + 1):
+        box.recovery.meet(Trouble.RESTART, FAILURE)
+        await asyncio.sleep(1.0)
+    assert box.tried == []
+    assert box.told is DOWN
+    assert isinstance(box.recovery.failure, DeviceError)
+    assert box.recovery.failure.reason == POWER.format(8)
+
+
 def test_nothing_failed() -> None:
     box = asyncio.run(made())
     assert box.recovery.account == ""
