@@ -22,7 +22,6 @@ from modems.openthread.dialect import (
     FAILED,
     INVALID_ARGS,
     INVALID_STATE,
-    MAX_DATAGRAM,
     NAMES,
     NO_ADDRESS,
     NO_BUFS,
@@ -225,11 +224,15 @@ class OpenThreadStack(OpenThreadNetwork):
 
     def _on_accepted(self, text: bytes) -> None:
         found = _PEER.fullmatch(text)
-        if found is None:
-            return
-        remote = SocketAddress(self.translation.outside(found[1].decode()), int(found[2]))
+        assert found is not None  # as the dialect's notices have it
         busy = self._by_link(TCP_LINK) is not None
-        sock = None if busy else self._incoming(self._listener, TCP_LINK, remote)
+        try:
+            remote = SocketAddress(self.translation.outside(found[1].decode()), int(found[2]))
+        except (ValueError, OverflowError):  # damaged on the serial line
+            self.anomalies += 1
+            sock = None
+        else:
+            sock = None if busy else self._incoming(self._listener, TCP_LINK, remote)
         if sock is None and not busy:
             self._spawn(self._fresh())
         elif sock is not None:
@@ -280,8 +283,12 @@ class OpenThreadStack(OpenThreadNetwork):
             return
         sender = None
         if datagram:
-            host = self.translation.outside(data.fields["host"].decode("ascii"))
-            sender = SocketAddress(host, int(data.fields["port"]))
+            try:
+                host = self.translation.outside(data.fields["host"].decode("ascii"))
+                sender = SocketAddress(host, int(data.fields["port"]))
+            except (ValueError, OverflowError):
+                self._incomplete(sock, payload, count, "its sender was damaged on the serial line")
+                return
         self._receive(sock, payload, sender)
 
     def _decoded(self, sock: ModuleSocket, payload: bytes) -> bytes:
@@ -308,10 +315,6 @@ class OpenThreadStack(OpenThreadNetwork):
         payload = data.hex().encode("ascii") if self._encoded else data
         if address is None:
             return commands.tcp_send(payload, text=self._encoded)
-        if len(payload) > MAX_DATAGRAM:
-            raise errors.MessageTooLong(
-                f"{len(payload)} bytes on the air; the {self.name} delivers up to {MAX_DATAGRAM}"
-            )
         host = self._inside(address.host)
         return commands.udp_send(host, address.port, payload, text=self._encoded)
 
