@@ -80,9 +80,11 @@ class SkStackStack(SkStackNetwork):
             raise
 
     async def _connect_link(self, sock: ModuleSocket, address: SocketAddress) -> None:
-        for left in reversed(range(PORT_ATTEMPTS)):
+        left = PORT_ATTEMPTS
+        while True:
             port = sock.local_port or self._free_port()
             state = await self._connect_from(sock, address, port)
+            left -= 1
             if state != PORT_IN_USE or sock.local_port or not left:
                 break
         if state == PORT_IN_USE:
@@ -93,6 +95,8 @@ class SkStackStack(SkStackNetwork):
     async def _connect_from(self, sock: ModuleSocket, address: SocketAddress, port: int) -> str:
         """The state that ETCP tells of a connect from this port."""
         async with self._one_connect:
+            if sock.closing:
+                raise errors.BadHandle("the socket was closed while connecting")
             self._connecting_from, self._connecting_sock = port, sock
             self._connecting = asyncio.get_running_loop().create_future()
             try:
@@ -108,7 +112,7 @@ class SkStackStack(SkStackNetwork):
 
     def _abandon_connect(self, sock: ModuleSocket) -> None:
         waiting = self._connecting
-        if waiting is not None and not waiting.done() and sock.connecting:
+        if waiting is not None and not waiting.done() and sock is self._connecting_sock:
             waiting.set_exception(errors.BadHandle("the socket was closed"))
 
     async def _close_link(self, sock: ModuleSocket, *, abort: bool) -> None:
@@ -177,7 +181,7 @@ class SkStackStack(SkStackNetwork):
                 remote = SocketAddress(self.translation.outside(peer[0]), int(peer[1], 16))
                 self._on_connected(handle, remote, int(peer[2], 16))
                 return
-        except (IndexError, ValueError):
+        except (IndexError, ValueError, OverflowError):
             self.anomalies += 1
             return
         sock = self._by_link(TCP + handle)
@@ -223,7 +227,12 @@ class SkStackStack(SkStackNetwork):
 
     def _came(self, kind: str, found: Mapping[str, bytes], payload: bytes, *, whole: bool) -> None:
         local, count = int(found["local"], 16), int(found["n"], 16)
-        host = self.translation.outside(found["host"].decode("ascii"))
+        try:
+            host = self.translation.outside(found["host"].decode("ascii"))
+        except ValueError:
+            self.anomalies += 1
+            self._hole("a damaged head")
+            return
         sender = SocketAddress(host, int(found["port"], 16))
         sock = self._owner(kind, local, sender)
         if sock is None:
@@ -254,8 +263,6 @@ class SkStackStack(SkStackNetwork):
             raise ModuleBusy(f"the {self.name} has used up its transmit time")
         if address is None:
             handle = sock.link - TCP
-            if len(data) > MAX_DATAGRAM:
-                raise errors.MessageTooLong(f"{len(data)} bytes in one SKSEND")
             if handle in self._sending:
                 raise ModuleBusy("the last piece has not left yet")
             self._sending.add(handle)
