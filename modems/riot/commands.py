@@ -9,6 +9,8 @@ arrived; then comes `<cmd>: returns <0 or -ENAME>`, `sent <n>`, `received <n>`.
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -119,20 +121,19 @@ def arrived(at: int, text: bytes, lines: Sequence[bytes]) -> bool:
 
 
 def byte(lines: Sequence[bytes]) -> bytes | None:
-    """The byte that was read, None when the answer is none. A NUL is an empty text; the line end
-    may be printed as CR LF (stdio_uart_onlcr)."""
+    """The byte that was read, None when the answer is none. A NUL is an empty text; of a line end
+    that is printed as CR LF (stdio_uart_onlcr) the framer has taken the CR."""
     found = _READ.search(b"\n".join(lines))
     if found is None:
         return None
     text = found[1] or b"\0"
-    if text == b"\r\n":
-        return b"\n"
     return text if len(text) == 1 else None
 
 
 def endpoint(lines: Iterable[bytes]) -> tuple[str, int] | None:
-    """Address and port."""
+    """Address and port; None where there are none, or damaged ones."""
     for each in lines:
-        if found := _ENDPOINT.fullmatch(each):
-            return found[1].decode("ascii"), int(found[2])
+        if (found := _ENDPOINT.fullmatch(each)) and int(found[2]) <= 65535:
+            with contextlib.suppress(ValueError):
+                return str(ipaddress.IPv6Address(found[1].decode("ascii"))), int(found[2])
     return None

@@ -158,9 +158,13 @@ class RiotStack(RiotStreams):
         if name == "datagram":
             self._dump_over()
             found = _FROM.fullmatch(text)
-            if found is not None:
+            assert found is not None  # as the dialect's notices have it
+            try:
                 host = self.translation.outside(found[1].decode("ascii"))
                 self._sender = SocketAddress(host, int(found[2]))
+            except (ValueError, OverflowError):  # damaged on the serial line
+                self.anomalies += 1
+                self._dump_broken()
         elif name == "dump" and self._sender is not None:
             at, *digits = text.split()
             if int(at, 16) != len(self._dump):
@@ -202,7 +206,7 @@ class RiotStack(RiotStreams):
             self._dump_broken()
 
     def _pushed(self, event: Received) -> None:
-        del event  # nothing is counted here
+        """Nothing is counted here."""
 
     # -- sending ------------------------------------------------------------------------------
 

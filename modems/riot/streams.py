@@ -202,7 +202,7 @@ class RiotStreams(MeshNode):
         """The node says nothing by itself. While it has a connection it accepts no other."""
         while self._listener is listener and self._listens:
             if self._by_link(TCP_LINK) is None:
-                with contextlib.suppress(CommandFailed):
+                with contextlib.suppress(ATError):
                     async with self._tcp_turn:
                         await self._accept(listener)
             await asyncio.sleep(ACCEPTS)
@@ -224,10 +224,10 @@ class RiotStreams(MeshNode):
 
     async def _stop_listening(self, sock: ModuleSocket) -> None:
         """The command ends the accepted connection as well: it waits for that one's close."""
-        if self._listener is sock:
-            self._listener = None
-            if self._by_link(TCP_LINK) is None:
-                await self._end_stream(abort=True)
+        del sock  # there is one listener
+        self._listener = None
+        if self._by_link(TCP_LINK) is None:
+            await self._end_stream(abort=True)
 
     # -- closing ------------------------------------------------------------------------------
 
