@@ -61,18 +61,12 @@ class Translation:
         return str(address)
 
 
-def best_address(addresses: Iterable[str], mesh_prefix: ipaddress.IPv6Network | None = None) -> str:
-    """The address that reaches farthest: global, then unique local, then the mesh's own; "" when
-    there is none but link-local ones."""
-
-    def rank(address: ipaddress.IPv6Address) -> int:
-        if mesh_prefix is not None and address in mesh_prefix:
-            return 2
-        return 1 if address.is_private else 0
-
+def best_address(addresses: Iterable[str]) -> str:
+    """The address that reaches farthest: global, then unique local; "" when there is none but
+    link-local ones."""
     found = [ipaddress.IPv6Address(each) for each in addresses]
     usable = [each for each in found if each not in LINK_LOCAL and not each.is_multicast]
-    return str(min(usable, key=rank)) if usable else ""
+    return str(min(usable, key=lambda each: each.is_private)) if usable else ""
 
 
 class MeshNode(ModuleStack):

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,11 +25,13 @@ from atdriver.errors import (
 )
 from atdriver.exchange import Command
 from atdriver.modem import aopen_modem, assemble
-from modems.openthread import commands, dataset
+from modems.openthread import commands, dataset, host, ot_ctl
 from modems.openthread.ot_ctl import OtCtl
 from netsocket import errors
 from netsocket.interface_kinds import AsyncMeshInterface
+from netsocket.ip import ethernet, linkstate
 from netsocket.ip.extras import BackendMissing
+from netsocket.ip.linkstate import LinkState
 from netsocket.stack import InterfaceStatus
 
 from .ot_daemon import OtDaemon
@@ -219,3 +222,57 @@ async def test_it_is_named_and_can_be_chosen() -> None:
     )
     assert chosen == "openthread-host:wpan0"
     assert not assemble(chosen).stack.capabilities.unstated
+
+
+@pytest.mark.parametrize("late", [2, None], ids=["late", "never"])
+async def test_the_kernel_may_hear_of_the_network_later_than_the_daemon(
+    daemon: OtDaemon, monkeypatch: pytest.MonkeyPatch, late: int | None
+) -> None:
+    looks = 0
+
+    def look(device: str) -> LinkState | None:
+        nonlocal looks
+        looks += 1
+        found = linkstate.look(device)
+        assert found is not None
+        return found if late is not None and looks > late else replace(found, up=False)
+
+    monkeypatch.setattr(ethernet, "look", look)
+    monkeypatch.setattr(host, "LOOK", 0.01)
+    if late is None:
+        monkeypatch.setattr(host, "KERNEL", 0.05)
+        with pytest.raises(errors.NetworkDown, match="lo is not up"):
+            await aopen_modem("openthread-host:lo", program=daemon.program)
+        assert looks >= 2
+    else:
+        async with aopen_modem("openthread-host:lo", program=daemon.program) as net:
+            assert net.status is InterfaceStatus.GLOBAL_UP
+            assert looks >= late + 1
+
+
+async def test_the_daemon_is_not_asked_about_an_interface_that_is_not_up(tmp_path: Path) -> None:
+    program = sh(f"echo asked >{tmp_path}/asked; echo Done")
+    stack = assemble("openthread-host:lo", keywords={"program": program}).stack
+    found = await stack.status()
+    assert found.state is InterfaceStatus.DISCONNECTED
+    assert found.details == {}
+    assert not (tmp_path / "asked").exists()
+
+
+async def test_a_program_that_does_not_end_with_its_answer_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that does not mind that nobody writes to it any more."""
+    monkeypatch.setattr(ot_ctl, "LEAVE", 0.05)
+    script = f"echo $$ >{tmp_path}/pid; echo leader; echo Done; exec sleep 600"
+    reply = await OtCtl(["sh", "-c", script], "lo").run(commands.STATE)
+    assert reply.lines == [b"leader"]
+    assert not runs((tmp_path / "pid").read_text())
+
+
+async def test_prompts_and_the_echo_of_a_session_are_no_part_of_the_answer() -> None:
+    script = "echo '> > state'; echo '> leader'; echo '> Done'"
+    reply = await OtCtl(["sh", "-c", script], "lo").run(commands.STATE)
+    assert (reply.lines, reply.final) == ([b"leader"], b"Done")
+    with pytest.raises(PortLost, match="without an answer: it said nothing"):
+        await OtCtl(["sh", "-c", "echo state"], "lo").run(commands.STATE)
