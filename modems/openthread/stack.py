@@ -22,6 +22,7 @@ from modems.openthread.dialect import (
     FAILED,
     INVALID_ARGS,
     INVALID_STATE,
+    MAX_DATAGRAM,
     NAMES,
     NO_ADDRESS,
     NO_BUFS,
@@ -315,6 +316,10 @@ class OpenThreadStack(OpenThreadNetwork):
         payload = data.hex().encode("ascii") if self._encoded else data
         if address is None:
             return commands.tcp_send(payload, text=self._encoded)
+        if len(payload) > MAX_DATAGRAM:
+            raise errors.MessageTooLong(
+                f"{len(payload)} bytes on the air; the {self.name} delivers up to {MAX_DATAGRAM}"
+            )
         host = self._inside(address.host)
         return commands.udp_send(host, address.port, payload, text=self._encoded)
 

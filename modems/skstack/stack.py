@@ -263,6 +263,8 @@ class SkStackStack(SkStackNetwork):
             raise ModuleBusy(f"the {self.name} has used up its transmit time")
         if address is None:
             handle = sock.link - TCP
+            if len(data) > MAX_DATAGRAM:
+                raise errors.MessageTooLong(f"{len(data)} bytes in one SKSEND")
             if handle in self._sending:
                 raise ModuleBusy("the last piece has not left yet")
             self._sending.add(handle)

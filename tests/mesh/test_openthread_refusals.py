@@ -12,6 +12,7 @@ from modems.openthread.commands import SEND
 from modems.openthread.stack import GOODBYE
 from netsocket import errors
 from netsocket.address import SocketAddress
+from netsocket.capability.probes.tools import claiming
 from netsocket.stack import Kind
 from tests.engine.virtual_time import virtual
 
@@ -142,6 +143,27 @@ async def test_a_socket_that_is_closed_while_it_is_opened_for_its_first_datagram
             b"bind",
             b"close",
         ]
+
+
+@pytest.mark.parametrize("encoding", ["none", "hex"])
+def test_what_the_air_does_not_carry_is_refused_whatever_the_claims_say(encoding: str) -> None:
+    """The node would say Done to it, and never deliver it."""
+
+    @virtual
+    async def scenario() -> None:
+        wire = link()
+        async with node("openthread", wire, line=4096, encoding=encoding) as net:
+            most = net.capabilities.limit("datagram.max_send")
+            with claiming(net, "datagram.max_send", most + 1):
+                async with net.udp_socket() as sock:
+                    await sock.bind(("", 5))
+                    with pytest.raises(errors.MessageTooLong, match=r"on the air; .* up to 1232"):
+                        await sock.sendto(bytes(most + 1), (PEER, 9))
+                    assert not wire.count(b"udp send")
+                    await sock.sendto(bytes(most), (PEER, 9))
+            assert wire.count(b"udp send") == 1
+
+    scenario()
 
 
 # -- streams --------------------------------------------------------------------------------------

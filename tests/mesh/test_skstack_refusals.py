@@ -14,6 +14,7 @@ from modems.skstack.stack import GOODBYE
 from modems.transfer import REFUSED_SENDS
 from netsocket import errors
 from netsocket.address import SocketAddress
+from netsocket.capability.probes.tools import claiming
 from netsocket.interface_kinds import AsyncMeshInterface
 from netsocket.stack import Kind
 from tests.engine.virtual_time import virtual
@@ -221,6 +222,24 @@ async def test_a_piece_that_the_stick_does_not_take_now_is_tried_again() -> None
         wire.outcome = [NOT_NOW] * (REFUSED_SENDS + 1)
         with pytest.raises(errors.DeviceError, match="takes no more data"):
             await sock.sendall(b"d")
+
+
+@virtual
+async def test_one_command_takes_no_more_than_1232_bytes_whatever_the_claims_say() -> None:
+    wire = Stick()
+    wire.later[b"SKCONNECT *"] = connected(1, 0x1000)
+    async with node("skstack", wire) as net:
+        with claiming(net, "frame.max_send", 1233):
+            async with net.tcp_socket() as sock:
+                await sock.bind(("", 0x1000))
+                await sock.connect((PEER, 80))
+                with pytest.raises(errors.MessageTooLong, match="1233 bytes in one SKSEND"):
+                    await sock.send(bytes(1233))
+        with claiming(net, "datagram.max_send", 1233):
+            async with net.udp_socket() as other:
+                with pytest.raises(errors.MessageTooLong, match="SKSENDTO takes 1232"):
+                    await other.sendto(bytes(1233), (PEER, 9))
+        assert wire.sent == []
 
 
 @virtual
@@ -511,7 +530,13 @@ async def test_of_a_scan_only_whole_descriptions_are_taken() -> None:
         assert isinstance(net, AsyncMeshInterface)
         assert b"SKSREG S2 21" in wire.asked
         assert wire.count(b"SKSREG S2") == 1
+
+
+def test_the_address_of_a_node_follows_from_its_eight_bytes() -> None:
     assert link_local("12345678ABCDEF01") == "fe80::1034:5678:abcd:ef01"
+    for short in ("12345678ABCDEF", "12345678ABCDEF0102"):
+        with pytest.raises(ValueError, match=f"{short}: an IEEE address has 16"):
+            link_local(short)
 
 
 @virtual
