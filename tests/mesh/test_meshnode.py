@@ -14,6 +14,7 @@ from modems import meshclaims
 from modems.meshnode import MeshNode, Translation, best_address
 from netsocket import errors
 from netsocket.capability.model import Manual
+from netsocket.capability.probes.tools import claiming
 from netsocket.stack import Kind
 from tests.engine.virtual_time import virtual
 
@@ -58,6 +59,23 @@ async def test_a_node_has_no_socket_options() -> None:
         with pytest.raises(errors.NotSupported, match="no socket options"):
             await sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert len(wire.asked) == before
+
+
+@virtual
+async def test_a_datagram_that_does_not_fit_into_a_line_is_too_long_whatever_the_claims_say() -> (
+    None
+):
+    """Nothing of it leaves: a node would cut the line without a word."""
+    wire = link()
+    async with node("openthread", wire) as net:
+        most = net.capabilities.limit("datagram.max_send")
+        with claiming(net, "datagram.max_send", most + 1):
+            async with net.udp_socket() as sock:
+                await sock.bind(("", 5))
+                before = len(wire.asked)
+                with pytest.raises(errors.MessageTooLong, match=f"a datagram of {most + 1} bytes:"):
+                    await sock.sendto(bytes(most + 1), (PEER, 65535))
+                assert len(wire.asked) == before
 
 
 @virtual
