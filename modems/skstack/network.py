@@ -111,6 +111,8 @@ class SkStackNetwork(MeshNode):
         if not self._address:
             raise errors.NetworkDown(f"the {self.name} has no address")
         if self._rbid:
+            if not self._joined:
+                raise errors.NetworkDown("the session with the coordinator ended at once")
             # After a restart it belongs to no network.
             info = rb"EINFO \S+ \S+ [0-9A-F]{2} "
             lost = re.compile(info + rb"FFFF .*")
