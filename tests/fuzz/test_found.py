@@ -7,6 +7,7 @@ fuzzer ends its process.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +64,9 @@ def fuzz(target: str, runs: int, seed: int, found: Path) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
     told = done.stderr.decode(errors="replace")
     assert done.returncode == 0, f"{' '.join(command)}\n{told[-3000:]}"
-    assert f"Done {runs} runs" in told
+    executed = re.search(r"number_of_executed_units:\s*(\d+)", told)
+    assert executed, told[-3000:]
+    assert int(executed[1]) >= runs, told[-3000:]
     assert not list(found.iterdir())
 
 
