@@ -71,16 +71,14 @@ class Listening(ModuleSockets):
         if sock.local_port:
             await self._start_listening(sock)
             return
-        tried = 0
-        while True:
-            tried += 1
+        for attempt in range(PORTS_TRIED):
             sock.local_port = self._free_port()
             try:
                 await self._start_listening(sock)
                 return
             except OSError as error:
                 sock.local_port = 0
-                if not isinstance(error, errors.AddressInUse) or tried == PORTS_TRIED:
+                if not isinstance(error, errors.AddressInUse) or attempt == PORTS_TRIED - 1:
                     raise
 
     async def accept(self, handle: Handle) -> tuple[Handle, SocketAddress] | None:

@@ -136,9 +136,7 @@ class ModuleSockets(abc.ABC):
     async def _open_datagram_somewhere(
         self, sock: ModuleSocket, peer: SocketAddress | None
     ) -> None:
-        left = PORT_ATTEMPTS
-        while True:
-            left -= 1
+        for left in reversed(range(PORT_ATTEMPTS)):
             port = sock.local_port or self._free_port()
             try:
                 await self._open_datagram_on(sock, peer, port)

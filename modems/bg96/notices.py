@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import asyncio
 import contextlib
+import itertools
 
 from atdriver.errors import CommandFailed, MalformedReply
 from atdriver.events import Anomaly, Received
@@ -154,10 +155,8 @@ class Bg96Notices(Bg96Tls):
             self._stray_at = now()
 
     async def _poll(self) -> None:
-        count = 0
-        while True:
+        for count in itertools.count(1):
             await asyncio.sleep(POLL_INTERVAL)
-            count += 1
             if count % LISTEN_AT == 0 and any(sock.listening for sock in self._sockets.values()):
                 with contextlib.suppress(OSError, IndexError):
                     await self._look_for_incoming()

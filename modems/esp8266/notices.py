@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 
 from atdriver.engine import SHIFTED
 from atdriver.errors import MalformedReply
@@ -258,10 +259,8 @@ class Esp8266Notices(Esp8266Tls):
         return set(await self._rows())
 
     async def _poll(self) -> None:
-        count = 0
-        while True:
+        for count in itertools.count(1):
             await asyncio.sleep(POLL_INTERVAL)
-            count += 1
             held = [sock for sock in self._sockets.values() if sock.link is not None]
             with contextlib.suppress(OSError):
                 if any(sock.pull for sock in held):

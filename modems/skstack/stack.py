@@ -80,12 +80,10 @@ class SkStackStack(SkStackNetwork):
             raise
 
     async def _connect_link(self, sock: ModuleSocket, address: SocketAddress) -> None:
-        left = PORT_ATTEMPTS
-        while True:
+        for _ in range(PORT_ATTEMPTS):
             port = sock.local_port or self._free_port()
             state = await self._connect_from(sock, address, port)
-            left -= 1
-            if state != PORT_IN_USE or sock.local_port or not left:
+            if state != PORT_IN_USE or sock.local_port:
                 break
         if state == PORT_IN_USE:
             raise errors.AddressInUse(f"TCP port {port} is in use")
